@@ -1,0 +1,1 @@
+"""The floor under both apps: it knows neither citizens nor documents."""

@@ -1,0 +1,55 @@
+"""The record of every act: one row, inserted in the transaction that it describes.
+
+The app's database role may INSERT and SELECT there, nothing else. A row carries identifiers and names of fields, never
+names of people, tokens or values.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from kit.db import Tx
+from kit.ids import new_id
+
+ActorKind = Literal["citizen", "client", "officer", "anonymous", "system"]
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    action: str
+    """What was done, as ``noun.verb-past``: ``document.deposited``."""
+    actor_kind: ActorKind
+    actor: str = ""
+    """Identifier of who did it: a ``sub``, a ``client_id``, an officer's name at the command line; empty if unknown."""
+    owner: str | None = None
+    """The citizen whom it concerns: sees this row. The id by which this app knows citizens."""
+    object_id: str | None = None
+    """The document, share, client or session that it was done to."""
+    purpose: str | None = None
+    result: str = "ok"
+    """``ok`` or the code of the refusal."""
+    detail: dict[str, Any] = {}
+    """Small and flat: types, names of fields, counts."""
+
+
+class Audit:
+    """Append-only writer of ``<schema>.audit``."""
+
+    def __init__(self, schema: Literal["idp", "locker"]) -> None:
+        self._sql = f"""
+            INSERT INTO {schema}.audit
+                   (audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+
+    async def append(self, tx: Tx, event: AuditEvent) -> None:
+        await tx.execute(
+            self._sql,
+            new_id(),
+            event.action,
+            event.actor_kind,
+            event.actor,
+            event.owner,
+            event.object_id,
+            event.purpose,
+            event.result,
+            event.detail,
+        )

@@ -1,0 +1,147 @@
+"""PostgreSQL through asyncpg: one pool, bounded waits, retries only where PostgreSQL says that nothing happened."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar, cast
+
+import asyncpg
+import msgspec
+
+from kit.errors import Unavailable
+
+T = TypeVar("T")
+Row = asyncpg.Record
+
+# Serialization failure, deadlock, administrator's shutdown: the server guarantees that the transaction left nothing.
+RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.AdminShutdownError)
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
+
+
+class Tx(Protocol):
+    """What a store function is given: a transaction, or the Database itself for a single statement."""
+
+    async def fetchrow(self, sql: str, *args: Any) -> Row | None: ...
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]: ...
+    async def fetchval(self, sql: str, *args: Any) -> Any: ...
+    async def execute(self, sql: str, *args: Any) -> str: ...
+
+
+async def _keep(_: Any) -> None:
+    """The pool's reset costs a round trip; no session state is ever set, so there is nothing to reset."""
+
+
+async def _json(connection: "asyncpg.Connection[Any]") -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+    )
+
+
+class Database:
+    """A pool. Its four statement methods run one statement of their own, committed when they return."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, acquire_timeout_s: float, tries: int = 5) -> None:
+        self._pool = pool
+        self._acquire_timeout_s = acquire_timeout_s
+        self._tries = tries
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        connections_max: int = 10,
+        acquire_timeout_s: float = 2.0,
+        command_timeout_s: float = 5.0,
+    ) -> "Database":
+        """Lazy: the first statement connects, so that a process starts while the database is away."""
+        pool = asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=connections_max,
+            command_timeout=command_timeout_s,
+            timeout=acquire_timeout_s,
+            max_inactive_connection_lifetime=300,
+            init=_json,
+            reset=_keep,
+        )
+        await pool
+        return cls(cast("asyncpg.Pool[Any]", pool), acquire_timeout_s=acquire_timeout_s)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        try:
+            connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+        except (TimeoutError, *AWAY) as fault:
+            raise Unavailable("database") from fault
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """One transaction, not retried. Never hold it across a network call."""
+        async with self._connection() as connection:
+            try:
+                async with connection.transaction():
+                    yield cast("Tx", connection)
+            except (TimeoutError, *AWAY) as fault:
+                raise Unavailable("database") from fault
+
+    async def transact(self, action: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run ``action`` in one transaction, again where PostgreSQL rolled it back for reasons of its own.
+
+        ``action`` must have no effect outside the transaction.
+        """
+
+        async def once(connection: Any) -> T:
+            async with connection.transaction():
+                return await action(cast("Tx", connection))
+
+        return await self._retried(once)
+
+    async def _retried(self, once: Callable[[Any], Awaitable[T]]) -> T:
+        for attempt in range(1, self._tries + 1):
+            async with self._connection() as connection:
+                try:
+                    return await once(connection)
+                except RETRIED as fault:
+                    if attempt == self._tries:
+                        raise Unavailable("database") from fault
+                except (TimeoutError, *AWAY) as fault:
+                    # The outcome may be unknown here (a lost COMMIT answer), so it is never repeated by us.
+                    raise Unavailable("database") from fault
+            await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    async def fetchrow(self, sql: str, *args: Any) -> Row | None:
+        return cast("Row | None", await self._retried(lambda c: c.fetchrow(sql, *args)))
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        return cast("Sequence[Row]", await self._retried(lambda c: c.fetch(sql, *args)))
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        return await self._retried(lambda c: c.fetchval(sql, *args))
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        return cast("str", await self._retried(lambda c: c.execute(sql, *args)))

@@ -1,0 +1,47 @@
+"""Counting attempts in PostgreSQL, so that all workers and nodes share one count."""
+
+import math
+from typing import Literal
+
+import msgspec
+
+from kit.db import Tx
+from kit.errors import TooManyRequests
+
+
+class Limit(msgspec.Struct, frozen=True):
+    name: str
+    attempts: int
+    per_s: int
+
+
+class Throttle:
+    """Fixed windows in ``<schema>.throttle``: one upsert counts and answers, so racing attempts cannot both slip in."""
+
+    def __init__(self, schema: Literal["idp", "locker"]) -> None:
+        self._count = f"""
+            INSERT INTO {schema}.throttle AS t (bucket, window_starts_at, attempts)
+            VALUES ($1, to_timestamp(floor(extract(epoch FROM now()) / $2) * $2), 1)
+            ON CONFLICT (bucket) DO UPDATE SET
+                attempts = CASE WHEN t.window_starts_at = excluded.window_starts_at THEN t.attempts + 1 ELSE 1 END,
+                window_starts_at = excluded.window_starts_at
+            RETURNING attempts, extract(epoch FROM window_starts_at + make_interval(secs => $2) - now())::float8"""
+        self._forget = f"DELETE FROM {schema}.throttle WHERE bucket = $1"
+        self._sweep = f"DELETE FROM {schema}.throttle WHERE window_starts_at < now() - interval '1 day'"
+
+    async def count(self, tx: Tx, limit: Limit, key: str, *, blocks: bool = True) -> bool:
+        """Count one attempt; False, or TooManyRequests if it ``blocks``, once the window's attempts are used up."""
+        row = await tx.fetchrow(self._count, f"{limit.name}:{key}", float(limit.per_s))
+        assert row is not None
+        if row[0] <= limit.attempts:
+            return True
+        if blocks:
+            raise TooManyRequests(limit.name, retry_after_s=math.ceil(row[1]))
+        return False
+
+    async def forget(self, tx: Tx, limit: Limit, key: str) -> None:
+        """A success wipes the count of failures."""
+        await tx.execute(self._forget, f"{limit.name}:{key}")
+
+    async def sweep(self, tx: Tx) -> None:
+        await tx.execute(self._sweep)

@@ -1,0 +1,1 @@
+"""What you hold: the vault of authentic documents."""
