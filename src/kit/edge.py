@@ -1,0 +1,275 @@
+"""The edge of both apps: who is asking, the headers on every answer, the log line, and how a "no" is rendered."""
+
+import contextvars
+import ipaddress
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from kit.errors import OAuthRefusal, Refusal
+
+access_log = logging.getLogger("khizana.access")
+fault_log = logging.getLogger("khizana.fault")
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_DEFAULT_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"strict-transport-security", b"max-age=63072000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+    (b"cache-control", b"no-store"),
+)
+_HEADERS_MAX = 100
+_HEADER_BYTES_MAX = 32_768
+_PATH_BYTES_MAX = 8_192
+
+
+class PageRefusal(Refusal):
+    """A refusal that is a page even where the browser did not say that it wants one (an authorization error)."""
+
+    page: ClassVar[bool] = True
+
+
+class Edge:
+    """Outermost ASGI layer. It knows nothing of routes; a handler that sets one of the headers itself keeps it.
+
+    ``trusted_proxies`` are networks whose X-Forwarded-For names the client (its last entry, the one they added).
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[str] = (), hsts: bool = True) -> None:
+        self._app = app
+        self._trusted = tuple(ipaddress.ip_network(network) for network in trusted_proxies)
+        self._defaults = tuple(pair for pair in _DEFAULT_HEADERS if hsts or pair[0] != b"strict-transport-security")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        identifier = secrets.token_hex(8)
+        request_id.set(identifier)
+        scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope)}
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                headers += [pair for pair in self._defaults if pair[0] not in present]
+                headers.append((b"x-request-id", identifier.encode()))
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            early = _refused_early(scope)
+            if early:
+                await _answer(send_with_headers, early)
+            else:
+                await self._app(scope, receive, send_with_headers)
+        finally:
+            # The template, never the path: a share link's path is a secret (K-08).
+            access_log.info(
+                "",
+                extra={
+                    "request_id": identifier,
+                    "method": scope["method"],
+                    "route": scope.get("path_template") or "-",
+                    "status": status,
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                },
+            )
+
+    def _client_address(self, scope: Scope) -> str:
+        peer = (scope.get("client") or ("", 0))[0]
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return "-"
+        if any(address in network for network in self._trusted):
+            for name, value in scope["headers"]:
+                if name == b"x-forwarded-for":
+                    try:
+                        return str(ipaddress.ip_address(value.rsplit(b",", 1)[-1].strip().decode("ascii", "replace")))
+                    except ValueError:
+                        break
+        return str(address)
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """Address of the client as far as we can know it: the peer, or what a trusted proxy says of its peer."""
+    return str(scope["state"].get("client_address", "-"))
+
+
+def address_prefix(address: str) -> str:
+    """What one household or one attacker can easily hold: an IPv4 address, an IPv6 /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _refused_early(scope: Scope) -> int | None:
+    headers = scope["headers"]
+    if len(headers) > _HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > _HEADER_BYTES_MAX:
+        return 431
+    if len(scope.get("raw_path", b"") or b"") + len(scope["query_string"]) > _PATH_BYTES_MAX * 2:
+        return 414
+    # No body of ours is compressed; refusing it ends gzip bombs (D-09).
+    if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
+        return 415
+    return None
+
+
+async def _answer(send: Send, status: int) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"application/problem+json"), (b"connection", b"close")],
+        }
+    )
+    body = msgspec.json.encode({"type": "about:blank", "status": status, "code": f"http-{status}"})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+RenderPage = Callable[[Request[Any, Any, Any], Refusal, int, str], str]
+"""Request, refusal, status, request id → HTML."""
+
+
+class Fault(Refusal):
+    code, status, title = "fault", 500, "Something failed on our side. It was recorded; try again in a moment."
+
+
+def exception_handlers(render_page: RenderPage) -> dict[int | type[Exception], Any]:
+    """For Litestar: each expected "no" by its kind, everything else a bare 500 with the request id (P-07)."""
+
+    def refusal(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+        assert isinstance(exc, Refusal)
+        return _rendered(request, exc, exc.status, render_page)
+
+    def http(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+        assert isinstance(exc, HTTPException)
+        if exc.status_code >= 500:
+            return fault(request, exc)
+        return _rendered(request, _Http.of(exc), exc.status_code, render_page)
+
+    def fault(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+        fault_log.error("unexpected", exc_info=exc, extra={"request_id": request_id.get()})
+        return _rendered(request, Fault(), 500, render_page)
+
+    return {Refusal: refusal, HTTPException: http, Exception: fault}
+
+
+class _Http(Refusal):
+    """What the framework itself refuses: an unknown path, a method, a body that does not decode."""
+
+    def __init__(self, code: str, title: str, detail: str | None, headers: Mapping[str, str] | None) -> None:
+        super().__init__(detail, headers=headers)
+        self.http_code, self.http_title = code, title
+
+    @classmethod
+    def of(cls, exc: HTTPException) -> "_Http":
+        code, title = _HTTP_TITLES.get(exc.status_code, ("malformed", "This request cannot be read."))
+        detail = None
+        if isinstance(exc, ValidationException) and isinstance(exc.extra, list):
+            detail = "; ".join(
+                f"{item.get('key')}: {item.get('message')}" for item in exc.extra[:5] if isinstance(item, dict)
+            )
+        return cls(code, title, detail, exc.headers)
+
+
+_HTTP_TITLES = {
+    401: ("unauthenticated", "Sign in to go on."),
+    403: ("forbidden", "You may not do this."),
+    404: ("not-found", "There is nothing at this address."),
+    405: ("method-not-allowed", "This cannot be done at this address."),
+    413: ("body-too-large", "This is larger than what is accepted here."),
+    415: ("unsupported-media-type", "This kind of content is not accepted here."),
+}
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """A browser asks for ``text/html`` first; programs ask for JSON or for anything."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _rendered(request: Request[Any, Any, Any], refusal: Refusal, status: int, render_page: RenderPage) -> Response[Any]:
+    code = getattr(refusal, "http_code", refusal.code)
+    title = getattr(refusal, "http_title", refusal.title)
+    if isinstance(refusal, OAuthRefusal):
+        body = {"error": code, "error_description": refusal.detail or title, **refusal.members}
+        return Response(
+            body,
+            status_code=status,
+            media_type=MediaType.JSON,
+            headers={"Cache-Control": "no-store", "Pragma": "no-cache", **refusal.headers},
+        )
+    if isinstance(refusal, PageRefusal) or wants_page(request):
+        page = render_page(request, refusal, status, request_id.get())
+        return Response(page, status_code=status, media_type=MediaType.HTML, headers=refusal.headers)
+    problem: dict[str, Any] = {
+        "type": f"urn:khizana:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "instance": f"urn:khizana:request:{request_id.get()}",
+    }
+    if refusal.detail:
+        problem["detail"] = refusal.detail
+    return Response(
+        {**problem, **refusal.members},
+        status_code=status,
+        media_type="application/problem+json",
+        headers=refusal.headers,
+    )
+
+
+class _JsonLines(logging.Formatter):
+    """One escaped line an event, so that nothing a caller sends can forge a line (P-06)."""
+
+    _FIELDS = ("request_id", "method", "route", "status", "ms")
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        line.update({field: getattr(record, field) for field in self._FIELDS if hasattr(record, field)})
+        if message := record.getMessage():
+            line["message"] = message
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+def log_json_lines(*, access: bool = True, quiet: Iterable[str] = ("httpx", "httpcore")) -> None:
+    """Logs go to standard error as JSON lines; the process's supervisor keeps them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    access_log.setLevel(logging.INFO if access else logging.WARNING)
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)

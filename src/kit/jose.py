@@ -1,0 +1,265 @@
+"""All JOSE passes here: PyJWT for JWS, joserfc for importing keys and for thumbprints.
+
+Algorithms are named at every verification. ``typ`` is checked by us, because PyJWT does not.
+"""
+
+import base64
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from joserfc import jwk
+
+Algorithm = Literal["ES256", "RS256", "PS256", "EdDSA"]
+ASYMMETRIC: tuple[Algorithm, ...] = ("ES256", "RS256", "PS256", "EdDSA")
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+
+_JWT = jwt.PyJWT(options={"enforce_minimum_key_length": True})
+_TOKEN_MAX = 16_384
+_KEYS_MAX = 20
+
+
+class TokenRefused(Exception):
+    """The token is not what it should be. ``reason`` is for logs and developers, never a claim's value."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class KeyRefused(Exception):
+    """A JWK or JWK Set that cannot be used here."""
+
+
+class SigningKey:
+    """A private key, parsed once: parsing an RSA key costs more than signing with it."""
+
+    def __init__(self, private: PrivateKey, alg: Algorithm) -> None:
+        _fits(private.public_key(), alg)
+        self.alg = alg
+        self.private = private
+        public = jwk.import_key(_spki(private.public_key()), _kty(alg))
+        self.kid = public.thumbprint()
+        self.public_jwk: dict[str, Any] = {
+            **public.as_dict(private=False),
+            "kid": self.kid,
+            "use": "sig",
+            "alg": alg,
+        }
+
+    @classmethod
+    def generate(cls, alg: Algorithm) -> "SigningKey":
+        private: PrivateKey
+        if alg == "ES256":
+            private = ec.generate_private_key(ec.SECP256R1())
+        elif alg == "EdDSA":
+            private = ed25519.Ed25519PrivateKey.generate()
+        else:
+            private = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        return cls(private, alg)
+
+    @classmethod
+    def load(cls, path: Path, alg: Algorithm) -> "SigningKey":
+        private = serialization.load_pem_private_key(path.read_bytes(), None)
+        return cls(cast("PrivateKey", private), alg)
+
+    @classmethod
+    def load_or_create(cls, path: Path, alg: Algorithm) -> "SigningKey":
+        """Two starters at once end with one key: the file appears whole, and only if none was there."""
+        if not path.exists():
+            fresh = cls.generate(alg)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(fresh.pem())
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(part, path)
+            except FileExistsError:
+                pass
+            finally:
+                part.unlink(missing_ok=True)
+        return cls.load(path, alg)
+
+    def pem(self) -> bytes:
+        return self.private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """A compact JWS with ``kid`` and ``typ`` in its header."""
+        return jwt.encode(dict(claims), self.private, self.alg, headers={"kid": self.kid, "typ": typ})
+
+
+class KeySet:
+    """Our own signing keys. The first key of an algorithm signs; all are published."""
+
+    def __init__(self, keys: Sequence[SigningKey]) -> None:
+        self.keys = tuple(keys)
+        self._signers: dict[str, SigningKey] = {}
+        for key in keys:
+            self._signers.setdefault(key.alg, key)
+        self.public = PublicKeys({"keys": [key.public_jwk for key in keys]})
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str, alg: str = "ES256") -> str:
+        return self._signers[alg].sign(claims, typ=typ)
+
+    def algorithms(self) -> list[str]:
+        return list(self._signers)
+
+    def jwks(self) -> dict[str, Any]:
+        return {"keys": [key.public_jwk for key in self.keys]}
+
+
+class PublicKeys:
+    """A JWK Set (RFC 7517) of somebody, imported once. Private and symmetric keys in it are refused."""
+
+    def __init__(self, jwks: Any) -> None:
+        try:
+            listed = jwks["keys"]
+            if not isinstance(listed, list) or not 0 < len(listed) <= _KEYS_MAX:
+                raise KeyRefused(f"a key set has 1 to {_KEYS_MAX} keys")
+            self._keys = [_PublicKey(member) for member in listed if member.get("use", "sig") == "sig"]
+        except (KeyError, TypeError, AttributeError) as fault:
+            raise KeyRefused("this is not a JWK Set") from fault
+        if not self._keys:
+            raise KeyRefused("no key for signatures in this key set")
+
+    def candidates(self, kid: str | None, alg: str) -> "Iterable[_PublicKey]":
+        return (key for key in self._keys if key.serves(alg) and (kid is None or key.kid is None or key.kid == kid))
+
+    def knows(self, kid: str | None) -> bool:
+        return kid is None or any(key.kid == kid for key in self._keys)
+
+
+class _PublicKey:
+    def __init__(self, member: Mapping[str, Any]) -> None:
+        if member.get("kty") not in ("EC", "RSA", "OKP") or "d" in member:
+            raise KeyRefused("only public EC, RSA and OKP keys are accepted")
+        try:
+            imported = cast("jwk.ECKey | jwk.RSAKey | jwk.OKPKey", jwk.import_key(dict(member)))
+            public = serialization.load_der_public_key(imported.as_bytes(encoding="DER", private=False))
+        except Exception as fault:  # the library raises many kinds for a bad key
+            raise KeyRefused("a key cannot be imported") from fault
+        self.public = cast("PublicKey", public)
+        if isinstance(public, rsa.RSAPublicKey) and public.key_size < 2048:
+            raise KeyRefused("an RSA key has at least 2048 bits")
+        self.kid: str | None = member.get("kid")
+        self.alg: str | None = member.get("alg")
+
+    def serves(self, alg: str) -> bool:
+        if self.alg is not None and self.alg != alg:
+            return False
+        try:
+            _fits(self.public, alg)
+        except KeyRefused:
+            return False
+        return True
+
+
+def verify(
+    token: str,
+    keys: PublicKeys,
+    *,
+    algorithms: Sequence[str],
+    typ: Sequence[str] | None,
+    issuer: str | None = None,
+    audience: str | Sequence[str] | None = None,
+    strict_audience: bool = False,
+    require: Sequence[str] = ("exp", "iat"),
+    leeway_s: int = 5,
+) -> dict[str, Any]:
+    """The claims of a JWS that one of ``keys`` made; TokenRefused for anything else.
+
+    ``typ`` lists the accepted header values in lower case, without ``application/``; None accepts any, where the
+    standard asks for none (client assertions, ID token hints). Unknown ``crit`` is refused (RFC 7515 §4.1.11).
+    """
+    if len(token) > _TOKEN_MAX:
+        raise TokenRefused("too long")
+    header = header_of(token)
+    if "crit" in header:
+        raise TokenRefused("crit")
+    if typ is not None and str(header.get("typ", "")).lower().removeprefix("application/") not in typ:
+        raise TokenRefused("typ")
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in algorithms or alg not in ASYMMETRIC:
+        raise TokenRefused("alg")
+    reason = "no key"
+    for key in keys.candidates(header.get("kid"), alg):
+        try:
+            return _JWT.decode(
+                token,
+                key.public,
+                algorithms=[alg],
+                issuer=issuer,
+                audience=audience if audience is None or isinstance(audience, str) else list(audience),
+                leeway=leeway_s,
+                options={
+                    "require": list(require),
+                    "verify_aud": audience is not None,
+                    "strict_aud": strict_audience,
+                    "verify_iss": issuer is not None,
+                    "verify_sub": True,
+                    "verify_jti": True,
+                },
+            )
+        except jwt.InvalidSignatureError:
+            reason = "signature"
+        except jwt.PyJWTError as fault:
+            raise TokenRefused(type(fault).__name__) from None
+    raise TokenRefused(reason)
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """The unverified header: only to find the key or to refuse."""
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise TokenRefused("not a JWS") from None
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """What the token says of itself, to find whose key must have made it. Never a basis for a decision."""
+    try:
+        encoded = token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (IndexError, ValueError, msgspec.DecodeError):
+        raise TokenRefused("not a JWS") from None
+    if not isinstance(claims, dict):
+        raise TokenRefused("not a JWT")
+    return claims
+
+
+def client_assertion(key: SigningKey, *, client_id: str, audience: str, jti: str, lifetime_s: int = 60) -> str:
+    """private_key_jwt for the token endpoint (RFC 7523 §3): ``audience`` is the issuer, as one string."""
+    now = int(time.time())
+    claims = {"iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "iat": now, "exp": now + lifetime_s}
+    return key.sign(claims, typ="JWT")
+
+
+def _kty(alg: str) -> Literal["EC", "RSA", "OKP"]:
+    return "EC" if alg == "ES256" else "OKP" if alg == "EdDSA" else "RSA"
+
+
+def _spki(public: PublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _fits(public: Any, alg: str) -> None:
+    if alg == "ES256":
+        fits = isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1)
+    elif alg == "EdDSA":
+        fits = isinstance(public, ed25519.Ed25519PublicKey)
+    else:
+        fits = isinstance(public, rsa.RSAPublicKey)
+    if not fits:
+        raise KeyRefused(f"this key does not serve {alg}")
