@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from kit.errors import OAuthRefusal, Refusal
 
@@ -58,7 +58,7 @@ class Edge:
         self._trusted = tuple(ipaddress.ip_network(network) for network in trusted_proxies)
         self._defaults = tuple(pair for pair in _DEFAULT_HEADERS if hsts or pair[0] != b"strict-transport-security")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -98,7 +98,7 @@ class Edge:
                 },
             )
 
-    def _client_address(self, scope: Scope) -> str:
+    def _client_address(self, scope: Mapping[str, Any]) -> str:
         peer = (scope.get("client") or ("", 0))[0]
         try:
             address = ipaddress.ip_address(peer)
@@ -128,7 +128,7 @@ def address_prefix(address: str) -> str:
     return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _refused_early(scope: Scope) -> int | None:
+def _refused_early(scope: Mapping[str, Any]) -> int | None:
     headers = scope["headers"]
     if len(headers) > _HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > _HEADER_BYTES_MAX:
         return 431
