@@ -1,0 +1,56 @@
+"""Scopes: those of the provider itself and those of each registered resource server."""
+
+from typing import ClassVar
+
+from idp.clients import store
+from kit.db import Tx
+
+CLAIMS_OF_SCOPE: dict[str, tuple[str, ...]] = {
+    "profile": (
+        "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+        "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+    "address": ("address",),
+    "uid": ("uid",),
+}  # fmt: skip
+"""OpenID Connect Core §5.4; ``uid`` is ours."""
+
+OWN = frozenset({"openid", "offline_access", "subjects:resolve", "subjects:translate", *CLAIMS_OF_SCOPE})
+SHOWN = ("openid", "profile", "email", "phone", "address", "offline_access")
+"""What discovery lists; the rest is not for everybody."""
+
+
+class Scopes:
+    """The scopes known at this moment."""
+
+    NEED_LEGAL_GROUND: ClassVar[frozenset[str]] = frozenset({"uid", "subjects:resolve", "subjects:translate"})
+
+    def __init__(self, of_resource: dict[str, frozenset[str]]) -> None:
+        self.of_resource = of_resource
+        self._all = OWN.union(*of_resource.values())
+
+    @classmethod
+    async def load(cls, tx: Tx) -> "Scopes":
+        rows = await store.select_resources(tx)
+        return cls({row["resource"]: frozenset(row["scopes"]) for row in rows})
+
+    def known(self, scope: str) -> bool:
+        return scope in self._all
+
+    def audience(self, scopes: frozenset[str], resource: str | None, *, issuer: str) -> str | None:
+        """The one audience of an access token (RFC 9068 §3): the resource asked for, else the provider itself for
+        ``openid``, else the resource server that has these scopes. None where there is no single one."""
+        if resource is not None:
+            return resource if resource == issuer or resource in self.of_resource else None
+        if "openid" in scopes:
+            return issuer
+        owners = [name for name, owned in self.of_resource.items() if scopes & owned]
+        if len(owners) == 1:
+            return owners[0]
+        return issuer if not owners else None
+
+    def for_audience(self, scopes: frozenset[str], audience: str, *, issuer: str) -> frozenset[str]:
+        """Of the granted scopes, those that mean something to ``audience``."""
+        return scopes & (OWN if audience == issuer else self.of_resource.get(audience, frozenset()))

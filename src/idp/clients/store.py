@@ -1,0 +1,93 @@
+from collections.abc import Sequence
+
+from idp.clients.schema import ClientMetadata, ClientRegistration
+from kit.db import Row, Tx
+
+
+def columns(alias: str, known_revision: str) -> str:
+    """What ClientRegistry.client needs of a row. ``known_revision`` is the number of the statement's parameter."""
+    return f"""{alias}.client_id, {alias}.profile, {alias}.sector, {alias}.legal_ground,
+               {alias}.state AS client_state, {alias}.secret_sha256, {alias}.revision,
+               CASE WHEN {alias}.revision <> {known_revision} THEN {alias}.metadata END AS metadata"""
+
+
+_SELECT = f"SELECT {columns('c', '$2::integer')} FROM idp.client c WHERE c.client_id = $1"
+
+
+async def select_client(tx: Tx, client_id: str, *, known_revision: int) -> Row | None:
+    return await tx.fetchrow(_SELECT, client_id, known_revision)
+
+
+async def insert_client(
+    tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, secret_sha256: bytes | None
+) -> bool:
+    """False if the client_id is taken."""
+    return bool(
+        await tx.fetchval(
+            """
+            INSERT INTO idp.client (client_id, profile, sector, legal_ground, metadata, secret_sha256)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT DO NOTHING
+            RETURNING true""",
+            client_id,
+            registration.profile,
+            registration.sector,
+            registration.legal_ground,
+            metadata,
+            secret_sha256,
+        )
+    )
+
+
+async def update_client(tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata) -> bool:
+    """The secret stays as it is."""
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.client
+               SET profile = $2, sector = $3, legal_ground = $4, metadata = $5,
+                   revision = revision + 1, updated_at = now()
+             WHERE client_id = $1
+            RETURNING true""",
+            client_id,
+            registration.profile,
+            registration.sector,
+            registration.legal_ground,
+            metadata,
+        )
+    )
+
+
+async def set_state(tx: Tx, client_id: str, state: str) -> bool:
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.client SET state = $2, revision = revision + 1, updated_at = now()
+             WHERE client_id = $1 RETURNING true""",
+            client_id,
+            state,
+        )
+    )
+
+
+async def select_clients(tx: Tx, *, after: str, limit: int) -> Sequence[Row]:
+    return await tx.fetch(
+        f"SELECT {columns('c', '0')} FROM idp.client c WHERE c.client_id > $1 ORDER BY c.client_id LIMIT $2",
+        after,
+        limit,
+    )
+
+
+async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[str]) -> None:
+    await tx.execute(
+        """
+        INSERT INTO idp.resource (resource, name, scopes) VALUES ($1, $2, $3)
+        ON CONFLICT (resource) DO UPDATE SET name = excluded.name, scopes = excluded.scopes""",
+        resource,
+        name,
+        list(scopes),
+    )
+
+
+async def select_resources(tx: Tx) -> Sequence[Row]:
+    return await tx.fetch("SELECT resource, scopes FROM idp.resource ORDER BY resource LIMIT 100")

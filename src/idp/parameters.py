@@ -1,0 +1,35 @@
+"""Parameters of a protocol message: each at most once (RFC 6749 §3.1), the unknown ignored, all bounded."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from idp.refusals import InvalidRequest
+
+PARAMETERS_MAX = 100
+VALUE_MAX = 16_384
+
+Parameters = Mapping[str, str]
+
+
+def parse(text: str) -> dict[str, str]:
+    """Decode ``application/x-www-form-urlencoded``; InvalidRequest for a repeated parameter, whatever its name.
+
+    A parameter without a value is as good as absent (RFC 6749 §3.1).
+    """
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, max_num_fields=PARAMETERS_MAX, encoding="utf-8", errors="strict"
+        )
+    except ValueError:
+        raise InvalidRequest("the parameters cannot be decoded") from None
+    values: dict[str, str] = {}
+    seen: set[str] = set()
+    for name, value in pairs:
+        if name in seen:
+            raise InvalidRequest("a parameter is repeated")
+        seen.add(name)
+        if len(value) > VALUE_MAX or "\x00" in value:
+            raise InvalidRequest("a parameter is too long or malformed")
+        if value:
+            values[name] = value
+    return values

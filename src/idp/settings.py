@@ -1,0 +1,50 @@
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from kit.settings import Mode, Settings
+
+
+class IdpSettings(Settings, frozen=True, kw_only=True):
+    """What the provider is told by its environment."""
+
+    prefix: ClassVar[str] = "KHIZANA_IDP_"
+
+    mode: Mode = "production"
+    issuer: str
+    """The issuer identifier, also the base URL: no trailing slash (OpenID Connect Discovery §3)."""
+    database_url: str
+    secret: str
+    """At least 64 hexadecimal digits. Pairwise subjects, sealed attributes and form tokens derive from it: a changed
+    secret changes every citizen's ``sub``."""
+    keys_folder: Path
+    """Holds the signing keys, one PEM file each, mode 0600."""
+    trusted_proxies: tuple[str, ...] = ()
+
+    connections_max: int = 10
+    password_threads: int = 2
+    password_waiting_max: int = 64
+
+    interaction_lifetime_s: int = 1_800
+    code_lifetime_s: int = 60
+    access_token_lifetime_s: int = 300
+    refresh_token_lifetime_s: int = 30 * 86_400
+    session_idle_s: int = 900
+    session_lifetime_s: int = 12 * 3_600
+    activation_code_lifetime_s: int = 30 * 86_400
+    one_time_code_lifetime_s: int = 600
+
+    demo_outbox: bool = False
+    """Show the messages that were sent, to anybody: for the demo."""
+    unthrottled_uids: tuple[str, ...] = ()
+    """Named test citizens whose sign-ins are not counted."""
+
+    def refused_in_production(self) -> Iterable[tuple[str, str]]:
+        if not self.issuer.startswith("https://"):
+            yield "issuer", "production needs an https address"
+        if self.demo_outbox:
+            yield "demo_outbox", "production must not show messages"
+        if self.unthrottled_uids:
+            yield "unthrottled_uids", "production throttles everybody"
+        if len(set(self.secret)) < 8:
+            yield "secret", "this is a default, not a secret; make one with: openssl rand -hex 32"
