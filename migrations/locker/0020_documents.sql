@@ -105,14 +105,14 @@ CREATE TABLE locker.document (
     replaced_by       text,                                    -- document_id of the version after
 
     object_key        text        NOT NULL,                    -- random, names nobody
-    wrapped_key       bytea       NOT NULL,                    -- the document key under the citizen's key
+    wrapped_key       bytea,                                   -- the document key under the citizen's key; NULL: destroyed
     epoch             text        NOT NULL,
     fields_sealed     bytea       NOT NULL,                    -- JSON object of the type's schema, AES-256-GCM under the document key
     sha256            bytea       NOT NULL,                    -- of the original bytes
     length            bigint      NOT NULL,
     ciphertext_sha256 bytea       NOT NULL,
-    ciphertext_length bigint      NOT NULL,
-    format            text        NOT NULL DEFAULT 'pdf' CHECK (format IN ('pdf')),
+    format            text        NOT NULL,                    -- of the sealed object
+    media_type        text        NOT NULL DEFAULT 'application/pdf',
     pages             integer     NOT NULL,
 
     indication        text        NOT NULL,
