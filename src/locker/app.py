@@ -1,0 +1,53 @@
+"""The locker as one Litestar app: routes, parts, and how a "no" is rendered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
+from typing import Any
+
+import httpx
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from kit.edge import Edge, exception_handlers
+from kit.errors import Refusal
+from locker import wiring as parts
+from locker.receipts.routes import jwks
+from locker.settings import LockerSettings
+
+ROUTES: list[Any] = [jwks]
+
+
+def create_app(
+    settings: LockerSettings, *, idp_transport: httpx.AsyncBaseTransport | None = None, describe: bool = False
+) -> Litestar:
+    """``describe`` adds the OpenAPI document, for the command that writes it: a served app shows none (A-16)."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.wiring = await parts.connect(settings, idp_transport=idp_transport)
+        try:
+            yield
+        finally:
+            await parts.close(app.state.wiring)
+
+    app = Litestar(
+        ROUTES,
+        dependencies={"wiring": Provide(parts.provide_wiring)},
+        exception_handlers=exception_handlers(_refusal_page),
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(title="Khizana locker", version="1", use_handler_docstrings=True)
+        if describe
+        else None,
+        request_max_body_size=settings.body_max_bytes,
+        debug=False,
+    )
+    # Outermost, so that also what no route answers has its headers.
+    app.asgi_handler = Edge(app.asgi_handler, trusted_proxies=settings.trusted_proxies)
+    return app
+
+
+def _refusal_page(_: Request[Any, Any, Any], refusal: Refusal, status: int, identifier: str) -> str:
+    title = escape(getattr(refusal, "http_title", refusal.title))
+    return f"<!doctype html><meta charset=utf-8><title>{status}</title><h1>{title}</h1><p>{escape(identifier)}</p>"

@@ -1,0 +1,1 @@
+"""What the locker signs for somebody's file: that a document was handed over."""

@@ -1,0 +1,75 @@
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from kit.settings import Mode, Settings
+
+
+class LockerSettings(Settings, frozen=True, kw_only=True):
+    """What the locker is told by its environment."""
+
+    prefix: ClassVar[str] = "KHIZANA_LOCKER_"
+
+    mode: Mode = "production"
+    issuer: str
+    """The provider's issuer identifier; everything else about it is discovered from there."""
+    locker_url: str
+    """Our own base URL, the audience of access tokens for us: no trailing slash."""
+    database_url: str
+    secret: str
+    """At least 64 hexadecimal digits. Form tokens and other keyed digests derive from it."""
+    keys_folder: Path
+    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider) and ``receipts-ES256.pem``, mode 0600."""
+    client_id: str = "khizana-locker"
+    """Under which the provider knows us."""
+    trusted_proxies: tuple[str, ...] = ()
+
+    s3_endpoint: str
+    """``http://host:port`` or ``https://host``."""
+    s3_access_key: str
+    s3_secret_key: str
+    s3_bucket: str = "khizana"
+    s3_region: str = "us-east-1"
+
+    connections_max: int = 10
+    provider_timeout_s: float = 5.0
+    provider_keys_age_max_s: int = 300
+    provider_keys_refresh_min_s: int = 10
+    """An unknown ``kid`` fetches the key set again, at most this often."""
+    introspection_age_max_s: float = 1.0
+    """How long the provider's word that a token is active may be used again."""
+    introspections_kept_max: int = 10_000
+
+    body_max_bytes: int = 1_000_000
+    """Where a route does not say otherwise."""
+
+    deposit_pdf_max_bytes: int = 25_000_000
+    deposit_json_max_bytes: int = 65_536
+    deposit_receive_max_s: float = 60.0
+    """A body that arrives more slowly is given up."""
+    deposits_at_once_max: int = 64
+    """In one process; the next one is answered 503."""
+    deposits_per_client_per_minute: int = 6_000
+    deposit_intent_grace_s: int = 3_600
+    """An intent older than this belongs to a deposit that died; its object is swept."""
+    idempotency_lease_s: int = 120
+    """An attempt that has not answered for this long may be taken over by the next one."""
+    idempotency_lifetime_s: int = 86_400
+    outbox_lifetime_s: int = 30 * 86_400
+    documents_per_owner_max: int = 10_000
+    bytes_per_owner_max: int = 20_000_000_000
+
+    judge_workers: int = 2
+    judge_waiting_max: int = 64
+    object_threads: int = 8
+    object_waiting_max: int = 128
+
+    def refused_in_production(self) -> Iterable[tuple[str, str]]:
+        if not self.issuer.startswith("https://"):
+            yield "issuer", "production needs an https address"
+        if not self.locker_url.startswith("https://"):
+            yield "locker_url", "production needs an https address"
+        if len(self.secret) < 64 or len(set(self.secret)) < 8:
+            yield "secret", "this is a default, not a secret; make one with: openssl rand -hex 32"
+        if len(self.s3_secret_key) < 16:
+            yield "s3_secret_key", "this is too short to be a secret"
