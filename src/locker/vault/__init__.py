@@ -28,8 +28,13 @@ Deposit (steps 2 to 5 of the deposit table)::
 
 ``put`` raises BlobStoreUnavailable (503), Erased (410), BlobDamaged (502: the read-back differed), LengthMismatch
 (a fault: ``frames`` were not ``length`` bytes). After any of them the intent stands and the sweeper removes the object.
-``document_id`` is a UUID and ``version`` a positive integer; both, ``owner`` and the format are bound to the document
-key, and id and version to each segment, so reading needs the same values. Let ``version`` be a column.
+``owner``, ``document_id`` (text), ``version`` and the format are bound to the document key, id and version to each
+segment: reading needs the same values, and a row that was edited to point elsewhere opens nothing.
+
+The fields beside it, under the same key (any ``part`` name; at most 1 MiB)::
+
+    fields_sealed = await vault.seal_part(stored, owner=…, document_id=…, version=…, part="fields", plaintext=…)
+    plaintext = await vault.open_part(stored, owner=…, document_id=…, version=…, part="fields", sealed=fields_sealed)
 
 Read::
 

@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -57,13 +56,18 @@ def citizen_associated_data(owner: str, epoch: str) -> bytes:
     return canonical("kek", owner, epoch)
 
 
-def document_associated_data(owner: str, document_id: UUID, version: int, sealed_as: str) -> bytes:
-    return canonical("dek", owner, str(document_id), str(version), sealed_as)
+def document_associated_data(owner: str, document_id: str, version: int, sealed_as: str) -> bytes:
+    return canonical("dek", owner, document_id, str(version), sealed_as)
 
 
-def segment_associated_data(document_id: UUID, version: int) -> bytes:
-    """What an outside tool gives to Tink together with the document key."""
-    return canonical("segment", str(document_id), str(version))
+def content_associated_data(document_id: str, version: int) -> bytes:
+    """What an outside tool gives to Tink together with the document key, to open the object."""
+    return canonical("content", document_id, str(version))
+
+
+def part_associated_data(document_id: str, version: int, part: str) -> bytes:
+    """The same for what is sealed under the document key and kept in a row."""
+    return canonical("part", document_id, str(version), part)
 
 
 def wrap(wrapping: AESGCM, key: bytes, associated_data: bytes) -> bytes:
@@ -212,7 +216,7 @@ class Keys:
                 raise MasterKeyWrong(f"epoch {newest.epoch} needs master key {newest.master_id}") from None
 
     async def new_document_key(
-        self, *, owner: str, document_id: UUID, version: int, sealed_as: str
+        self, *, owner: str, document_id: str, version: int, sealed_as: str
     ) -> tuple[bytes, bytes, str]:
         """A fresh document key, the same wrapped, and the epoch of the citizen key. Raises Erased.
 
@@ -224,7 +228,7 @@ class Keys:
         return key, wrapped, epoch
 
     async def document_key(
-        self, wrapped: bytes, *, owner: str, document_id: UUID, version: int, sealed_as: str
+        self, wrapped: bytes, *, owner: str, document_id: str, version: int, sealed_as: str
     ) -> bytes:
         """Raises Erased, and KeyNotAuthentic where the row was changed or is another's."""
         citizen = self._citizens.get(owner) or await self._citizen_key_to_read(owner)

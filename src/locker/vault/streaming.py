@@ -117,7 +117,7 @@ class Encryptor:
 
 
 class Decryptor:
-    """Opens any whole segments of one object. ``length`` is the plaintext's, from a source that the object cannot touch.
+    """Opens any whole segments of one object. ``length`` is the plaintext's, from where the object cannot touch it.
 
     A wrong ``length`` fails as damage does, since it decides which segment must be the last one.
     """
@@ -170,3 +170,12 @@ def decrypt_range(
     span_start, span_end = ciphertext_span(first, last, length=length)
     opened = decryptor.open(first, ciphertext[span_start:span_end])
     return opened[start - plaintext_start(first) : end - plaintext_start(first)]
+
+
+def decrypt_small(key: bytes, associated_data: bytes, ciphertext: bytes) -> bytes:
+    """All of a whole object in memory whose length is known from nowhere else: it follows from the ciphertext's."""
+    segments = max(1, -(-len(ciphertext) // SEGMENT_BYTES))
+    length = len(ciphertext) - HEADER_BYTES - TAG_BYTES * segments
+    if length < 0:
+        raise NotAuthentic("length")
+    return decrypt_range(key, associated_data, ciphertext, length=length)

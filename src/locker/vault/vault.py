@@ -5,12 +5,11 @@ import hashlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from uuid import UUID
 
 from kit.db import Database, Tx
 from locker.vault import streaming
 from locker.vault.blobs import BlobStore
-from locker.vault.keys import KeyNotAuthentic, Keys, MasterKey, segment_associated_data
+from locker.vault.keys import KeyNotAuthentic, Keys, MasterKey, content_associated_data, part_associated_data
 from locker.vault.refusals import BlobDamaged
 from locker.vault.schema import Stored
 from locker.vault.streaming import HEADER_BYTES, Decryptor, Encryptor, NotAuthentic
@@ -22,6 +21,7 @@ WINDOW_SEGMENTS = 16
 FRAME_SEGMENTS = 4
 """What is opened at once, 256 KiB: about 0.1 ms of the loop."""
 FRAME_BYTES = FRAME_SEGMENTS * streaming.SEGMENT_BYTES
+PART_MAX = 1024 * 1024
 
 
 class LengthMismatch(Exception):
@@ -57,7 +57,7 @@ class Vault:
         self,
         *,
         owner: str,
-        document_id: UUID,
+        document_id: str,
         version: int,
         object_key: str,
         frames: AsyncIterable[bytes],
@@ -71,7 +71,7 @@ class Vault:
         key, wrapped_key, epoch = await self.keys.new_document_key(
             owner=owner, document_id=document_id, version=version, sealed_as=streaming.FORMAT
         )
-        sealing = _Sealing(key, segment_associated_data(document_id, version), frames, length)
+        sealing = _Sealing(key, content_associated_data(document_id, version), frames, length)
         ciphertext_length = streaming.ciphertext_length(length)
         await self.blobs.put(object_key, sealing.once, ciphertext_length, repeatable=sealing.repeatable)
         if await self._sha256_of(object_key, ciphertext_length) != sealing.ciphertext_sha256.digest():
@@ -88,7 +88,7 @@ class Vault:
         )
 
     async def read(
-        self, stored: Stored, *, owner: str, document_id: UUID, version: int, start: int = 0, end: int | None = None
+        self, stored: Stored, *, owner: str, document_id: str, version: int, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         """Verified plaintext from ``start`` to ``end`` (exclusive), in frames of 256 KiB, with flat memory.
 
@@ -109,18 +109,42 @@ class Vault:
             raise
 
     async def open(
-        self, stored: Stored, *, owner: str, document_id: UUID, version: int, start: int = 0, end: int | None = None
+        self, stored: Stored, *, owner: str, document_id: str, version: int, start: int = 0, end: int | None = None
     ) -> "Reading":
         """``read`` with its first frame already fetched and verified, so that the answer's status can still tell."""
         frames = self.read(stored, owner=owner, document_id=document_id, version=version, start=start, end=end)
         return Reading(await anext(frames, b""), frames)
 
-    async def read_all(self, stored: Stored, *, owner: str, document_id: UUID, version: int, length_max: int) -> bytes:
+    async def read_all(self, stored: Stored, *, owner: str, document_id: str, version: int, length_max: int) -> bytes:
         """All of a small one. ``length_max`` is the caller's bound on its own memory."""
         if stored.length > length_max:
             raise ValueError("longer than the caller wants to hold")
         frames = self.read(stored, owner=owner, document_id=document_id, version=version)
         return b"".join([frame async for frame in frames])
+
+    async def seal_part(
+        self, stored: Stored, *, owner: str, document_id: str, version: int, part: str, plaintext: bytes
+    ) -> bytes:
+        """Something small that belongs to the document and stays in its row (``part`` = ``fields``), under the same key.
+
+        Same format as the object, 56 bytes longer than ``plaintext``; dies with the document's key.
+        """
+        if len(plaintext) > PART_MAX:
+            raise ValueError("a part is small")
+        key = await self._key(stored, owner, document_id, version)
+        encryptor = Encryptor(key, part_associated_data(document_id, version, part))
+        return encryptor.header + encryptor.update(plaintext) + encryptor.finalize()
+
+    async def open_part(
+        self, stored: Stored, *, owner: str, document_id: str, version: int, part: str, sealed: bytes
+    ) -> bytes:
+        """Raises BlobDamaged where the row was changed or is another's, and Erased."""
+        try:
+            key = await self._key(stored, owner, document_id, version)
+            return streaming.decrypt_small(key, part_associated_data(document_id, version, part), sealed)
+        except (NotAuthentic, KeyNotAuthentic) as fault:
+            _alarm(f"{type(fault).__name__} {fault} in {part}", stored.object_key, document_id)
+            raise BlobDamaged from fault
 
     async def delete(self, object_key: str) -> None:
         """Idempotent. The row must have forgotten its key before, or must never have been."""
@@ -135,13 +159,9 @@ class Vault:
         return await self.keys.destroy(tx, owner)
 
     async def _frames(
-        self, stored: Stored, owner: str, document_id: UUID, version: int, start: int, end: int
+        self, stored: Stored, owner: str, document_id: str, version: int, start: int, end: int
     ) -> AsyncIterator[bytes]:
-        if stored.format != streaming.FORMAT:
-            raise NotAuthentic("format")
-        key = await self.keys.document_key(
-            stored.wrapped_key, owner=owner, document_id=document_id, version=version, sealed_as=stored.format
-        )
+        key = await self._key(stored, owner, document_id, version)
         final = streaming.segment_count(stored.length) - 1
         first = min(streaming.segment_at(start), final)
         last = min(streaming.segment_at(max(start, end - 1)), final)
@@ -169,8 +189,15 @@ class Vault:
                     yield frame
                 await asyncio.sleep(0)
 
-    def _decryptor(self, key: bytes, document_id: UUID, version: int, header: bytes, length: int) -> Decryptor:
-        return Decryptor(key, segment_associated_data(document_id, version), header, length=length)
+    async def _key(self, stored: Stored, owner: str, document_id: str, version: int) -> bytes:
+        if stored.format != streaming.FORMAT:
+            raise NotAuthentic("format")
+        return await self.keys.document_key(
+            stored.wrapped_key, owner=owner, document_id=document_id, version=version, sealed_as=stored.format
+        )
+
+    def _decryptor(self, key: bytes, document_id: str, version: int, header: bytes, length: int) -> Decryptor:
+        return Decryptor(key, content_associated_data(document_id, version), header, length=length)
 
     async def _window(self, object_key: str, first: int, last: int, length: int, total: int) -> bytes:
         start, end = streaming.ciphertext_span(first, last, length=length)
@@ -252,5 +279,5 @@ class _Sealing:
         return sealed
 
 
-def _alarm(what: str, object_key: str, document_id: UUID) -> None:
+def _alarm(what: str, object_key: str, document_id: str) -> None:
     log.critical("integrity alarm: %s: object %s of document %s", what, object_key, document_id)
