@@ -1,0 +1,185 @@
+"""A small public-key infrastructure and small PDFs, made once a process, for tests of seals and verdicts."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from reportlab.pdfgen.canvas import Canvas
+
+from locker.signatures.seal import LocalTimeStamper, Sealer, seal
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+YEAR = timedelta(days=365)
+
+_serial = itertools.count(1000)
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def name(common_name: str, *, organisation: str = "Test Administration") -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "MA"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+class Holder:
+    """A key with its certificate, and what it takes to issue another."""
+
+    def __init__(self, key: Key, certificate: x509.Certificate, chain: "tuple[Holder, ...]" = ()) -> None:
+        self.key = key
+        self.certificate = certificate
+        self.chain = chain
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def chain_der(self) -> list[bytes]:
+        return [holder.der for holder in self.chain]
+
+    def sealer(self) -> Sealer:
+        return Sealer(self.key, self.der, self.chain_der)
+
+    def time_stamper(self, moment: datetime | None = None) -> LocalTimeStamper:
+        return LocalTimeStamper(self.key, self.der, self.chain_der, clock=lambda: moment or NOW)
+
+
+def issue(
+    subject: x509.Name,
+    *,
+    by: Holder | None,
+    key: Key | None = None,
+    ca: bool = False,
+    non_repudiation: bool = True,
+    digital_signature: bool = False,
+    time_stamping: bool = False,
+    not_before: datetime = NOW - YEAR,
+    not_after: datetime = NOW + 3 * YEAR,
+    digest: hashes.HashAlgorithm | None = None,
+) -> Holder:
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    issuer_key = by.key if by else key
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(by.certificate.subject if by else subject)
+        .public_key(key.public_key())
+        .serial_number(next(_serial))
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=digital_signature or time_stamping,
+                content_commitment=non_repudiation and not ca,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=ca,
+                crl_sign=ca,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+    if time_stamping:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    certificate = builder.sign(issuer_key, digest or hashes.SHA256())
+    chain = (by, *by.chain) if by and by.chain is not None and by.certificate.issuer != by.certificate.subject else ()
+    return Holder(key, certificate, chain)
+
+
+def crl(
+    by: Holder,
+    *,
+    revoked: Sequence[tuple[Holder, datetime]] = (),
+    at: datetime = NOW,
+    lifetime: timedelta = timedelta(days=7),
+) -> bytes:
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(by.certificate.subject)
+        .last_update(at)
+        .next_update(at + lifetime)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key()), critical=False)
+        .add_extension(x509.CRLNumber(next(_serial)), critical=False)
+    )
+    for holder, since in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder()
+            .serial_number(holder.certificate.serial_number)
+            .revocation_date(since)
+            .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+            .build()
+        )
+    return builder.sign(by.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+class Pki:
+    """Root, issuing CA, time-stamp authority, a P-256 seal and an RSA-3072 seal."""
+
+    def __init__(self) -> None:
+        self.root = issue(name("Test Root"), by=None, ca=True, not_before=NOW - 5 * YEAR, not_after=NOW + 10 * YEAR)
+        self.issuing = issue(name("Test Issuing"), by=self.root, ca=True, not_before=NOW - 4 * YEAR)
+        self.tsa = issue(name("Test TSA"), by=self.root, time_stamping=True, non_repudiation=False)
+        self.seal = issue(name("Ministry of Tests"), by=self.issuing)
+        self.rsa_seal = issue(name("Court of Tests"), by=self.issuing, key=rsa.generate_private_key(65537, 3072))
+        self.crls = [crl(self.root), crl(self.issuing)]
+
+
+@functools.cache
+def pki() -> Pki:
+    return Pki()
+
+
+def plain_pdf(text: str = "An extract", *, pages: int = 1, pad_bytes: int = 0, form: bool = False) -> bytes:
+    file = BytesIO()
+    canvas = Canvas(file, pageCompression=0)
+    for page in range(pages):
+        canvas.drawString(72, 720, f"{text} {page + 1}")
+        if form and page == 0:
+            canvas.acroForm.textfield(name="amount", value="100", x=72, y=600, width=200, height=20)
+        if pad_bytes and page == 0:
+            # Comments of a content stream: they weigh, and draw nothing.
+            canvas._code.append("%" + "x" * pad_bytes)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+@functools.cache
+def sealed_pdf(*, time_stamped: bool = True, docmdp_locked: bool = True, form: bool = False, pages: int = 1) -> bytes:
+    made = pki()
+    return seal(
+        plain_pdf(form=form, pages=pages),
+        sealer=made.seal.sealer(),
+        timestamper=made.tsa.time_stamper() if time_stamped else None,
+        docmdp_locked=docmdp_locked,
+        at=NOW,
+    )
+
+
+def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
+    """An incremental update made by ``change(writer)``."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    change(writer)
+    output = BytesIO()
+    writer.write(output)
+    return output.getvalue()
