@@ -37,7 +37,11 @@ class Translator:
         return text % values if values else text
 
     def ngettext(self, singular: str, plural: str, n: int, **values: Any) -> str:
-        return self._translations.ngettext(singular, plural, n) % {"num": n, **values}
+        return self.plural(singular, plural, n) % {"num": n, **values}
+
+    def plural(self, singular: str, plural: str, n: int) -> str:
+        """The form for ``n``, its placeholders not yet filled."""
+        return self._translations.ngettext(singular, plural, n)
 
     def date(self, when: dt.date) -> str:
         """``24 November 2026``. A datetime is taken to Africa/Casablanca first."""

@@ -7,8 +7,9 @@ An app makes one ``Pages`` at start and keeps it in its wiring::
                         errors={"username": _("Enter your identifier.")}, …)
 
 * ``idp/sign_in/sign_in.html`` is ``src/idp/sign_in/pages/sign_in.html``; ``kit/pages/base.html`` is what all extend.
-* ``locale``: from ``locale_of(query, cookies, accept_language=…, ui_locales=…, profile=…)``. When the query has ``lang``,
-  ``lang_cookie(query)`` is the ``Set-Cookie`` value that remembers it; else None.
+* ``locale``: from ``locale_of(query, cookies, accept_language=…, ui_locales=…, profile=…)``. When the query has
+  ``lang``, ``lang_cookie(query)`` is the ``Set-Cookie`` value that remembers it; else None.
+* ``pages.static.handler()`` is the Litestar handler of ``static_prefix``; ``pages.static`` is an ASGI application.
 * ``path``: the page's own path with its query, for the language links (omit it where the page has no GET address).
 * ``csrf``: the token; inside a form write ``{{ c.csrf() }}``.
 * In a template: ``_("…", name=value)``, ``ngettext("%(num)s page", "%(num)s pages", n)``, ``static("x.svg")``,
@@ -52,7 +53,17 @@ Components (``kit/pages/components.html``), all keyword arguments optional unles
 * ``notification(text, tone="good"|"wait"|"bad"|"quiet", title=)``
 * ``verdict(sentence, tone)``: the one big sentence; ``check(passed, label, text=)``: a tick and a word
 * ``details(summary)`` as ``{% call %}``; ``card(href=, title=)`` as ``{% call %}``
+* ``step(number, of)``: "Step 2 of 4"; ``copyable(id, label, value)``: a read-only box with a link or a code
+* ``icon("good"|"bad"|"wait"|"quiet"|"back"|"on")``; ``choice(kind, id, name, value, label, hint=, checked=)``
+* classes without a macro: ``ul.cards`` around cards, ``ul.checks`` around checks, ``img.picture`` (a page of a document),
+  ``svg.qr``, ``.secret``, ``p.lead``, ``.small-print``; the rest is Bootstrap's
 * ``pager(previous=, following=)``: hrefs; ``back_link(href, label=)``
 * ``table(caption, heads)`` as ``{% call %}`` around ``<tr>…``: scrolls inside itself on a narrow screen
 * ``empty(title, text)`` as ``{% call %}``: an empty state that teaches
 """
+
+from kit.pages.language import in_language, lang_cookie, locale_of
+from kit.pages.renderer import Pages
+from kit.pages.static import StaticFiles
+
+__all__ = ["Pages", "StaticFiles", "in_language", "lang_cookie", "locale_of"]
