@@ -2,21 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from html import escape
+from pathlib import Path
 from typing import Any
 
 import httpx
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from kit.edge import Edge, exception_handlers
-from kit.errors import Refusal
+from kit.pages import Pages
 from locker import wiring as parts
+from locker.access import routes as access
+from locker.home.frame import refusal_page
 from locker.receipts.routes import jwks
 from locker.settings import LockerSettings
 
-ROUTES: list[Any] = [jwks]
+ROUTES: list[Any] = [jwks, *access.ROUTES]
 
 
 def create_app(
@@ -24,18 +26,20 @@ def create_app(
 ) -> Litestar:
     """``describe`` adds the OpenAPI document, for the command that writes it: a served app shows none (A-16)."""
 
+    pages = Pages({"locker": Path(__file__).parent}, static_prefix="/static")
+
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.wiring = await parts.connect(settings, idp_transport=idp_transport)
+        app.state.wiring = await parts.connect(settings, pages=pages, idp_transport=idp_transport)
         try:
             yield
         finally:
             await parts.close(app.state.wiring)
 
     app = Litestar(
-        ROUTES,
-        dependencies={"wiring": Provide(parts.provide_wiring)},
-        exception_handlers=exception_handlers(_refusal_page),
+        [*ROUTES, pages.static.handler()],
+        dependencies={"wiring": Provide(parts.provide_wiring), "citizen": Provide(access.provide_citizen)},
+        exception_handlers=exception_handlers(refusal_page),
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Khizana locker", version="1", use_handler_docstrings=True)
         if describe
@@ -46,8 +50,3 @@ def create_app(
     # Outermost, so that also what no route answers has its headers.
     app.asgi_handler = Edge(app.asgi_handler, trusted_proxies=settings.trusted_proxies)
     return app
-
-
-def _refusal_page(_: Request[Any, Any, Any], refusal: Refusal, status: int, identifier: str) -> str:
-    title = escape(getattr(refusal, "http_title", refusal.title))
-    return f"<!doctype html><meta charset=utf-8><title>{status}</title><h1>{title}</h1><p>{escape(identifier)}</p>"

@@ -12,9 +12,12 @@ from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
 from kit.jose import KeySet, SigningKey
+from kit.pages import Pages
 from kit.throttle import Throttle
 from locker.access.bearer import BearerTokens
+from locker.access.cursor import Cursors
 from locker.access.provider import Provider
+from locker.access.sessions import SessionLimits
 from locker.settings import LockerSettings
 
 
@@ -29,10 +32,15 @@ class Wiring:
     """What the locker itself says for somebody's file: receipts, answers of verification."""
     provider: Provider
     bearer: BearerTokens
+    pages: Pages
+    sessions: SessionLimits
+    cursors: Cursors
     closing: AsyncExitStack
 
 
-async def connect(settings: LockerSettings, *, idp_transport: httpx.AsyncBaseTransport | None = None) -> Wiring:
+async def connect(
+    settings: LockerSettings, *, pages: Pages, idp_transport: httpx.AsyncBaseTransport | None = None
+) -> Wiring:
     """``idp_transport`` carries requests to the provider in embedded mode; None is the network."""
     async with AsyncExitStack() as stack:
         db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
@@ -68,6 +76,9 @@ async def connect(settings: LockerSettings, *, idp_transport: httpx.AsyncBaseTra
             signing=KeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")]),
             provider=provider,
             bearer=bearer,
+            pages=pages,
+            sessions=SessionLimits(),
+            cursors=Cursors(_derived(settings.secret, "cursor")),
             closing=stack.pop_all(),
         )
 

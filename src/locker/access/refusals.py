@@ -1,5 +1,7 @@
 """What a resource server says of a token it does not accept (RFC 6750 §3.1)."""
 
+from urllib.parse import urlencode
+
 from kit.errors import Refusal
 
 
@@ -29,3 +31,28 @@ class ScopeMissing(Refusal):
             f"scope {scope} is needed",
             headers={"WWW-Authenticate": f'Bearer realm="locker", error="insufficient_scope", scope="{scope}"'},
         )
+
+
+class SignInNeeded(Refusal):
+    """A browser without a session: it goes to sign in and comes back."""
+
+    code, status, title = "sign-in-needed", 303, "Sign in to go on."
+
+    def __init__(self, return_to: str) -> None:
+        super().__init__(headers={"Location": f"/sign-in?{urlencode({'return_to': return_to})}"})
+
+
+class SignInLost(Refusal):
+    """Spent, too old, or started in another browser: nobody can be made to sign in as somebody else (login CSRF)."""
+
+    code, status, title = "sign-in-lost", 400, "This sign-in was not started here or took too long. Sign in again."
+
+
+class SignInDeclined(Refusal):
+    code, status, title = "sign-in-declined", 403, "You did not agree, so you are not signed in."
+
+
+class SignInRefused(Refusal):
+    """``detail`` names what did not fit, never its value."""
+
+    code, status, title = "sign-in-refused", 502, "The identity provider's answer cannot be used. Sign in again."

@@ -1,0 +1,44 @@
+"""Send the citizen to the provider."""
+
+from urllib.parse import urlencode
+
+from kit.db import Database
+from kit.tokens import digest, new_token
+from locker.access import store
+from locker.access.provider import Provider
+from locker.access.schema import StartedSignIn
+from locker.access.sessions import new_code_verifier, s256_challenge
+
+
+async def start_sign_in(
+    db: Database,
+    provider: Provider,
+    *,
+    browser: str,
+    redirect_uri: str,
+    return_to: str,
+    ui_locales: str,
+    lifetime_s: int,
+) -> str:
+    """Address of the authorization request (OpenID Connect Core §3.1.2.1): code, PKCE, state and nonce."""
+    authorization_endpoint = (await provider.metadata()).authorization_endpoint
+    state = new_token()
+    started = StartedSignIn(nonce=new_token(), code_verifier=new_code_verifier(), return_to=return_to)
+    await store.start_sign_in(
+        db, started, state_sha256=digest(state), browser_sha256=digest(browser), lifetime_s=lifetime_s
+    )
+    query = urlencode(
+        {
+            "response_type": "code",
+            "client_id": provider.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": "openid profile",
+            "state": state,
+            "nonce": started.nonce,
+            "code_challenge": s256_challenge(started.code_verifier),
+            "code_challenge_method": "S256",
+            "acr_values": "substantial",
+            "ui_locales": ui_locales,
+        }
+    )
+    return f"{authorization_endpoint}?{query}"

@@ -1,0 +1,96 @@
+"""The one writer of ``locker.sign_in`` and ``locker.session``."""
+
+import msgspec
+
+from kit.db import Tx
+from locker.access.schema import Citizen, FreshSession, StartedSignIn
+
+
+async def start_sign_in(
+    tx: Tx, started: StartedSignIn, *, state_sha256: bytes, browser_sha256: bytes, lifetime_s: int
+) -> None:
+    await tx.execute(
+        """
+        INSERT INTO locker.sign_in (state_sha256, browser_sha256, nonce, code_verifier, return_to, expires_at)
+        VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))""",
+        state_sha256,
+        browser_sha256,
+        started.nonce,
+        started.code_verifier,
+        started.return_to,
+        float(lifetime_s),
+    )
+
+
+async def spend_sign_in(tx: Tx, *, state_sha256: bytes, browser_sha256: bytes) -> StartedSignIn | None:
+    """Once, and only for the browser that started it."""
+    row = await tx.fetchrow(
+        """
+        DELETE FROM locker.sign_in
+         WHERE state_sha256 = $1 AND browser_sha256 = $2 AND expires_at > now()
+        RETURNING nonce, code_verifier, return_to""",
+        state_sha256,
+        browser_sha256,
+    )
+    return None if row is None else msgspec.convert(dict(row), StartedSignIn)
+
+
+async def start_session(tx: Tx, fresh: FreshSession, *, session_sha256: bytes, lifetime_s: int) -> None:
+    await tx.execute(
+        """
+        INSERT INTO locker.session (owner, session_sha256, sid, acr, auth_time, names, id_token, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))""",
+        fresh.owner,
+        session_sha256,
+        fresh.sid,
+        fresh.acr,
+        fresh.auth_time,
+        dict(fresh.names),
+        fresh.id_token,
+        float(lifetime_s),
+    )
+
+
+async def session(tx: Tx, *, session_sha256: bytes, idle_s: int) -> Citizen | None:
+    """The living session. Seeing it is written at most once a minute: a read stays a read."""
+    row = await tx.fetchrow(
+        """
+        SELECT owner, session_sha256, names, acr, id_token, last_seen_at < now() - interval '1 minute' AS stale
+          FROM locker.session
+         WHERE session_sha256 = $1 AND expires_at > now() AND last_seen_at > now() - make_interval(secs => $2)""",
+        session_sha256,
+        float(idle_s),
+    )
+    if row is None:
+        return None
+    if row["stale"]:
+        await tx.execute(
+            "UPDATE locker.session SET last_seen_at = now() WHERE owner = $1 AND session_sha256 = $2",
+            row["owner"],
+            session_sha256,
+        )
+    return Citizen(
+        owner=row["owner"],
+        session_sha256=row["session_sha256"],
+        names=row["names"],
+        acr=row["acr"],
+        id_token=row["id_token"],
+    )
+
+
+async def end_session(tx: Tx, *, session_sha256: bytes) -> str | None:
+    """Whose it was."""
+    owner = await tx.fetchval(
+        "DELETE FROM locker.session WHERE session_sha256 = $1 RETURNING owner",
+        session_sha256,
+    )
+    assert owner is None or isinstance(owner, str)
+    return owner
+
+
+async def sweep(tx: Tx, *, idle_s: int) -> None:
+    await tx.execute("DELETE FROM locker.sign_in WHERE expires_at < now()")
+    await tx.execute(
+        "DELETE FROM locker.session WHERE expires_at < now() OR last_seen_at < now() - make_interval(secs => $1)",
+        float(idle_s),
+    )
