@@ -292,7 +292,9 @@ class Keys:
             fresh = secrets.token_bytes(KEY_BYTES)
             wrapped = wrap(wrapping, fresh, citizen_associated_data(owner, epoch))
             if await store.add_citizen_key(self._db, owner=owner, epoch=epoch, wrapped_key=wrapped):
-                return AESGCM(fresh), epoch
+                citizen = AESGCM(fresh)
+                self._citizens.keep(owner, citizen)
+                return citizen, epoch
             row = await store.citizen_key(self._db, owner)
             assert row is not None
         if row.wrapped_key is None:

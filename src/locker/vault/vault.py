@@ -125,9 +125,9 @@ class Vault:
     async def seal_part(
         self, stored: Stored, *, owner: str, document_id: str, version: int, part: str, plaintext: bytes
     ) -> bytes:
-        """Something small that belongs to the document and stays in its row (``part`` = ``fields``), under the same key.
+        """Something small that belongs to the document and stays in its row: ``part`` names it, as ``fields``.
 
-        Same format as the object, 56 bytes longer than ``plaintext``; dies with the document's key.
+        Same key and format as the object, 56 bytes longer than ``plaintext``; dies with the document's key.
         """
         if len(plaintext) > PART_MAX:
             raise ValueError("a part is small")
