@@ -1,7 +1,7 @@
 -- Reference data: few rows, the same everywhere, never deleted by the app (so no foreign key guards them: on a results
 -- day every deposit would lock the same row of its administration).
 CREATE TABLE locker.administration (
-    administration text        PRIMARY KEY CHECK (administration ~ '^[a-z][a-z0-9]*(\.[a-z0-9]+)+$'),
+    administration text        PRIMARY KEY CHECK (administration ~ '^[a-z][a-z0-9]*([.][a-z0-9]+)+$'),
     names          jsonb       NOT NULL,                       -- {"ar": …, "fr": …, "zgh": …, "en": …}
     state          text        NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'suspended')),
     state_reason   text,
@@ -77,9 +77,9 @@ CREATE TABLE locker.trust_version (
 );
 INSERT INTO locker.trust_version (version) VALUES (1);
 
-GRANT SELECT, INSERT, UPDATE ON locker.administration, locker.administration_client, locker.document_type,
-                                locker.seal_certificate, locker.trust_anchor, locker.trust_version TO locker;
-GRANT SELECT, INSERT, UPDATE, DELETE ON locker.entitlement, locker.trust_material TO locker;
+GRANT SELECT, INSERT, UPDATE ON locker.administration, locker.document_type, locker.seal_certificate,
+                                locker.trust_anchor, locker.trust_version TO locker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON locker.administration_client, locker.entitlement, locker.trust_material TO locker;
 
 -- Citizen-owned from here: owner, the locker's pairwise sub, leads every key.
 
