@@ -1,0 +1,62 @@
+"""What is written of a document; what is read of it stands in ``schema.py``."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from locker.vault import Stored
+
+State = Literal["valid", "suspended", "revoked", "superseded"]
+
+RevocationReason = Literal[
+    "issued-in-error",
+    "contents-wrong",
+    "obtained-by-fraud",
+    "withdrawn-by-decision",
+    "holder-deceased",
+    "reported-lost",
+]
+SuspensionReason = Literal["under-review", "court-order", "reported-lost", "reported-stolen"]
+
+
+class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
+    owner: str
+    document_id: str
+    uri: str
+    administration: str
+    type: str
+    type_version: int
+    valid_from: date | None
+    valid_until: date | None
+    deposited_by: str
+    chain_id: str
+    version: int
+    replaces: str | None
+    stored: Stored
+    fields_sealed: bytes
+    pages: int
+    indication: str
+    level: str
+    signer: str
+    signed_at: datetime | None
+    verdict: dict[str, Any]
+    trust_version: str
+
+
+class Predecessor(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that a deposit takes the place of."""
+
+    document_id: str
+    chain_id: str
+    version: int
+
+
+class DocumentState(msgspec.Struct, frozen=True, kw_only=True):
+    document_id: str
+    uri: str
+    owner: str
+    type: str
+    state: State
+    state_reason: str | None
+    state_changed_at: datetime
