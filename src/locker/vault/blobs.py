@@ -236,7 +236,7 @@ class S3BlobStore:
     async def probe(self) -> Capabilities:
         """Ask the engine what it does. Leaves nothing behind; about 12 requests. Raises only if it cannot be reached.
 
-        Makes the fixed folders first where the engine keeps files, see ``_keep_folders``.
+        Makes the fixed folders first where the engine keeps them as folders of this machine.
         """
         await self._keep_folders()
         key = f"00/probe-{secrets.token_hex(8)}"
@@ -265,12 +265,14 @@ class S3BlobStore:
         )
 
     async def _keep_folders(self) -> None:
-        """A file in each fixed folder: an engine on files removes an empty one, and that races with a PUT into it."""
+        """One file in each fixed folder: an engine on files removes an empty one, which races with a PUT into it."""
         if self._fsync_root is None:
             return
-        for prefix in PREFIXES:
-            if await self.head(f"{prefix}.keep") is None:
-                await self.put(f"{prefix}.keep", lambda: _once(b""), 0, repeatable=True)
+        missing = await self._offload.run(_folders_without_keep, self._fsync_root)
+        for prefix in missing:
+            await self.put(f"{prefix}.keep", lambda: _once(b""), 0, repeatable=True)
+        if missing:
+            await self._offload.run(_fsync, self._fsync_root)
 
     async def _status(
         self, method: str, key: str, headers: dict[str, str], data: bytes | None = None, *, spoiled: bool = False
@@ -380,6 +382,10 @@ def _timeout(length: int) -> aiohttp.ClientTimeout:
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+def _folders_without_keep(root: Path) -> list[str]:
+    return [prefix for prefix in PREFIXES if not (root / prefix / ".keep").exists()]
 
 
 def _fsync(file: Path) -> None:
