@@ -1,0 +1,143 @@
+"""Real servers for the tests: one PostgreSQL and one S3 server in each test process, one database in each module."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+
+from khizana.embedded.postgres import EmbeddedPostgres
+from khizana.embedded.s3 import EmbeddedS3
+from kit.db import Database
+from kit.migrate import migrate
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "khizana_template"
+
+# Set in some environments, it makes each child process compile pyHanko again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@dataclass(frozen=True)
+class Dsns:
+    """One migrated database, as each role reaches it."""
+
+    owner: str = field(repr=False)
+    idp: str = field(repr=False)
+    locker: str = field(repr=False)
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """In a loop and a thread of its own, so that a synchronous fixture may be used inside any test."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+async def _as_admin(postgres: EmbeddedPostgres, *statements: str) -> None:
+    connection = await asyncpg.connect(postgres.dsn("postgres", "postgres"))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def migrate_both(owner_dsn: str) -> None:
+    for schema in ("idp", "locker"):
+        await migrate(owner_dsn, ROOT / "migrations" / schema, schema)
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="khizana-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(home: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres.start(home, durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: EmbeddedPostgres) -> str:
+    """Migrated once in each test process; every module gets a copy."""
+    run(_as_admin(postgres, f"CREATE DATABASE {TEMPLATE} OWNER owner"))
+    run(migrate_both(postgres.dsn("owner", TEMPLATE)))
+    return TEMPLATE
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[Any]:
+    """Call it for one more migrated database, where a test must not meet the rows of its neighbours."""
+    made: list[str] = []
+
+    def make() -> Dsns:
+        name = f"khizana_{next(_numbers)}"
+        run(_as_admin(postgres, f"CREATE DATABASE {name} TEMPLATE {template_database} OWNER owner"))
+        made.append(name)
+        return Dsns(postgres.dsn("owner", name), postgres.dsn("idp", name), postgres.dsn("locker", name))
+
+    yield make
+    run(_as_admin(postgres, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in made)))
+
+
+@pytest.fixture(scope="module")
+def dsns(new_database: Any) -> Dsns:
+    made = new_database()
+    assert isinstance(made, Dsns)
+    return made
+
+
+@pytest.fixture
+async def idp_db(dsns: Dsns) -> AsyncIterator[Database]:
+    database = await Database.connect(dsns.idp)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def locker_db(dsns: Dsns) -> AsyncIterator[Database]:
+    database = await Database.connect(dsns.locker)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def owner_db(dsns: Dsns) -> AsyncIterator[Database]:
+    """Looks at, or breaks, what the apps' roles may not."""
+    database = await Database.connect(dsns.owner)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def s3(home: Path) -> Iterator[EmbeddedS3]:
+    server = EmbeddedS3.start(home)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def fixtures_dir() -> Path:
+    """Signed PDFs that other software made; other people's data, so they are not part of the project."""
+    named = os.environ.get("KHIZANA_FIXTURES")
+    folder = Path(named) if named else ROOT.parent / "shared" / "fixtures"
+    if not folder.is_dir():
+        pytest.skip("SKIPPED: no folder of real signed PDFs here; name one in KHIZANA_FIXTURES to run this test")
+    return folder
