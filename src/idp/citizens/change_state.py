@@ -1,4 +1,4 @@
-"""Suspend, reactivate, freeze or close an identity: its sessions end in the same transaction, its grants at next use."""
+"""Suspend, reactivate, freeze or close an identity: sessions end in the same transaction, grants at their next use."""
 
 from typing import Literal
 

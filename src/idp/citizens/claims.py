@@ -52,7 +52,8 @@ def standard_claims(citizen: Citizen, wanted: Collection[str], locales: Sequence
             continue
         for language in languages:
             _take(given, recorded, f"{base}#{language}", f"{base}#{language}")
-        for source in (*(f"{base}#{language}" for language in languages), base, *(f"{base}#{l}" for l in _BY_DEFAULT)):
+        sources = (*(f"{base}#{language}" for language in languages), base, *(f"{base}#{tag}" for tag in _BY_DEFAULT))
+        for source in sources:
             if _take(given, recorded, base, source):
                 break
     return given
@@ -61,7 +62,8 @@ def standard_claims(citizen: Citizen, wanted: Collection[str], locales: Sequence
 def full_name(citizen: Citizen, language: str) -> str:
     """For pages and messages: the name in the reader's script, or in the nearest one that is recorded."""
     recorded = _with_composed(citizen)
-    return str(next(recorded[f"name#{l}"] for l in (language, *_BY_DEFAULT) if f"name#{l}" in recorded))
+    names = (recorded.get(f"name#{candidate}") for candidate in (language, *_BY_DEFAULT))
+    return next((str(name) for name in names if name), citizen.uid)
 
 
 def _with_composed(citizen: Citizen) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The check catches every single wrong digit and every swap of two neighbours (J. 
 Codes*, 1969), the two errors that people make most.
 """
 
+import itertools
 import secrets
 
 # Multiplication in the dihedral group D5, and Verhoeff's permutation, applied once more at each position.
@@ -66,7 +67,7 @@ def is_uid(text: str) -> bool:
 
 def is_easy(uid: str) -> bool:
     """Numbers that someone types for trying: four equal digits in a row, a run of five, a repeated part, few digits."""
-    steps = [int(b) - int(a) for a, b in zip(uid, uid[1:], strict=False)]
+    steps = [int(b) - int(a) for a, b in itertools.pairwise(uid)]
     return (
         len(set(uid)) < 4
         or any(steps[i : i + 3] == [0, 0, 0] for i in range(len(steps)))

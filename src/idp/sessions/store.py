@@ -106,7 +106,10 @@ async def step_up(
 
 async def end(tx: Tx, session_sha256: bytes) -> tuple[str, UUID] | None:
     row = await tx.fetchrow(
-        "UPDATE idp.session SET ended_at = now() WHERE session_sha256 = $1 AND ended_at IS NULL RETURNING sid, citizen_id",
+        """
+        UPDATE idp.session SET ended_at = now()
+         WHERE session_sha256 = $1 AND ended_at IS NULL
+        RETURNING sid, citizen_id""",
         session_sha256,
     )
     return None if row is None else (row["sid"], row["citizen_id"])

@@ -1,0 +1,15 @@
+from kit.errors import Conflict, Invalid, TooManyRequests
+
+
+class PasswordRefused(Invalid):
+    """``detail`` is the reason, by word: ``length``, ``characters``, ``common``, ``personal``."""
+
+    code, title = "password-refused", "Choose another password."
+
+
+class TooManyCodes(TooManyRequests):
+    code, title = "too-many-codes", "Too many codes were sent. Wait a little, or use another way."
+
+
+class LastSecondFactor(Conflict):
+    code, title = "last-second-factor", "This is your only second step. Set up another one first."

@@ -1,0 +1,1 @@
+"""Messages to citizens: written with what they tell about, sent afterwards by a plug-in."""

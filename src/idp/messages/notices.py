@@ -1,0 +1,68 @@
+"""The words of each message. They carry no link and no name: a message may reach somebody else."""
+
+from idp.messages.schema import Notice
+from kit.i18n import _
+
+
+def code_notice(code: str, *, purpose: str, lifetime_s: int) -> Notice:
+    minutes = lifetime_s // 60
+    text = {
+        "sign-in": _(
+            "%(code)s is your code to sign in. It is good for %(minutes)s minutes. Give it to nobody, also not to us.",
+            code=code,
+            minutes=minutes,
+        ),
+        "activation": _(
+            "%(code)s is your code to activate your account. It is good for %(minutes)s minutes. Give it to nobody.",
+            code=code,
+            minutes=minutes,
+        ),
+    }.get(
+        purpose,
+        _(
+            "%(code)s is your code to change your account. It is good for %(minutes)s minutes. Give it to nobody.",
+            code=code,
+            minutes=minutes,
+        ),
+    )
+    return Notice(kind=f"code.{purpose}", subject=_("Your code"), text=text, lifetime_s=lifetime_s)
+
+
+def password_changed() -> Notice:
+    return Notice(
+        kind="password.changed",
+        subject=_("Your password was changed"),
+        text=_(
+            "The password of your account was changed and other sessions were ended. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def second_factor_changed() -> Notice:
+    return Notice(
+        kind="second-factor.changed",
+        subject=_("Your second step was changed"),
+        text=_(
+            "The second step of your sign-in was changed. If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def contact_changed() -> Notice:
+    return Notice(
+        kind="contact.changed",
+        subject=_("Your contact details were changed"),
+        text=_(
+            "A phone number or an e-mail address of your account was changed. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def account_activated() -> Notice:
+    return Notice(
+        kind="account.activated",
+        subject=_("Your account is active"),
+        text=_("Your account is active. If this was not you, go to your registration office at once."),
+    )
