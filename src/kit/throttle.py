@@ -27,6 +27,7 @@ class Throttle:
                 window_starts_at = excluded.window_starts_at
             RETURNING attempts, extract(epoch FROM window_starts_at + make_interval(secs => $2) - now())::float8"""
         self._forget = f"DELETE FROM {schema}.throttle WHERE bucket = $1"
+        self._give_back = f"UPDATE {schema}.throttle SET attempts = attempts - 1 WHERE bucket = $1 AND attempts > 0"
         self._sweep = f"DELETE FROM {schema}.throttle WHERE window_starts_at < now() - interval '1 day'"
 
     async def count(self, tx: Tx, limit: Limit, key: str, *, blocks: bool = True) -> bool:
@@ -42,6 +43,10 @@ class Throttle:
     async def forget(self, tx: Tx, limit: Limit, key: str) -> None:
         """A success wipes the count of failures."""
         await tx.execute(self._forget, f"{limit.name}:{key}")
+
+    async def give_back(self, tx: Tx, limit: Limit, key: str) -> None:
+        """An attempt that turned out to be none, where many people share the key."""
+        await tx.execute(self._give_back, f"{limit.name}:{key}")
 
     async def sweep(self, tx: Tx) -> None:
         await tx.execute(self._sweep)
