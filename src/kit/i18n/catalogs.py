@@ -66,7 +66,10 @@ def compiled(catalog: Catalog) -> gettext.GNUTranslations:
 
 
 def sentences(package: Path) -> set[Sentence]:
-    """Every msgid in the templates and modules under ``package``: ``_()``, ``ngettext()``, titles of Refusals."""
+    """Every msgid in the templates and modules under ``package``.
+
+    ``_()``, ``ngettext()``, titles of Refusals, and sentences in a table whose name ends in ``_TITLES``.
+    """
     found: set[Sentence] = set()
     for file in package.rglob("*.html"):
         found.update(_in_template(file.read_text(encoding="utf-8")))
@@ -114,6 +117,10 @@ def _in_module(source: str) -> Iterator[Sentence]:
             yield from _marked(node)
         elif isinstance(node, ast.ClassDef):
             yield from _titled(node)
+        elif isinstance(node, ast.Assign) and any(getattr(t, "id", "").endswith("_TITLES") for t in node.targets):
+            for text in ast.walk(node.value):
+                if isinstance(text, ast.Constant) and isinstance(text.value, str) and " " in text.value:
+                    yield Sentence(text.value)
 
 
 def _marked(call: ast.Call) -> Iterator[Sentence]:
