@@ -1,7 +1,10 @@
 """Parameters of a protocol message: each at most once (RFC 6749 §3.1), the unknown ignored, all bounded."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl
+
+from litestar import Request
 
 from idp.refusals import InvalidRequest
 
@@ -33,3 +36,15 @@ def parse(text: str) -> dict[str, str]:
         if value:
             values[name] = value
     return values
+
+
+def of_query(request: Request[Any, Any, Any]) -> dict[str, str]:
+    return parse(request.scope["query_string"].decode("latin-1"))
+
+
+async def of_form(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """RFC 6749 §3.2: the parameters of a POST stand in its body."""
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise InvalidRequest("the body is application/x-www-form-urlencoded")
+    return parse((await request.body()).decode("latin-1"))

@@ -12,7 +12,7 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
 
     mode: Mode = "production"
     issuer: str
-    """The issuer identifier, also the base URL: no trailing slash (OpenID Connect Discovery §3)."""
+    """The issuer identifier: ``https://host/idp``. The provider lives under ``/idp`` of its host."""
     database_url: str
     secret: str
     """At least 64 hexadecimal digits. Pairwise subjects, sealed attributes and form tokens derive from it: a changed
@@ -38,6 +38,12 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     """Show the messages that were sent, to anybody: for the demo."""
     unthrottled_uids: tuple[str, ...] = ()
     """Named test citizens whose sign-ins are not counted."""
+
+    def __post_init__(self) -> None:
+        if not self.issuer.endswith("/idp"):
+            raise ValueError("issuer: the provider lives under /idp")
+        if len(self.secret) < 64 or not all(digit in "0123456789abcdefABCDEF" for digit in self.secret):
+            raise ValueError("secret: at least 64 hexadecimal digits")
 
     def refused_in_production(self) -> Iterable[tuple[str, str]]:
         if not self.issuer.startswith("https://"):

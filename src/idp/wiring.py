@@ -1,20 +1,23 @@
 """The parts, put together once at the start. Actions get the parts they need, never this whole."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from litestar.datastructures import State
+
+from idp.authorization.proceed import Provider
 from idp.clients.registry import ClientRegistry
+from idp.clients.scopes import ScopeRegistry
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.settings import IdpSettings
+from idp.token.grants import TokenEndpoint
+from idp.token.store import TokenStore
 from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
 from kit.offload import Offload
 from kit.pages import Pages
 from kit.throttle import Throttle
-
-PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Wiring:
     secrets: Secrets
     keys: KeyRing
     clients: ClientRegistry
+    scopes: ScopeRegistry
+    provider: Provider
+    token_endpoint: TokenEndpoint
     passwords: Offload
     """Argon2 runs here, bounded: a full queue answers 503."""
     pages: Pages
@@ -40,15 +46,35 @@ def origin_of(url: str) -> str:
 async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
     secrets = Secrets(bytes.fromhex(settings.secret))
+    audit, keys, clients = Audit("idp"), KeyRing(settings.keys_folder), ClientRegistry()
     return Wiring(
         settings=settings,
         db=db,
-        audit=Audit("idp"),
+        audit=audit,
         throttle=Throttle("idp"),
         csrf=Csrf(secrets.derive("csrf"), origin=origin_of(settings.issuer)),
         secrets=secrets,
-        keys=KeyRing(settings.keys_folder),
-        clients=ClientRegistry(),
+        keys=keys,
+        clients=clients,
+        scopes=ScopeRegistry(db),
+        provider=Provider(
+            db=db,
+            audit=audit,
+            secrets=secrets,
+            issuer=settings.issuer,
+            interaction_lifetime_s=settings.interaction_lifetime_s,
+            code_lifetime_s=settings.code_lifetime_s,
+        ),
+        token_endpoint=TokenEndpoint(
+            db=db,
+            audit=audit,
+            store=TokenStore(audit),
+            clients=clients,
+            keys=keys,
+            issuer=settings.issuer,
+            access_token_lifetime_s=settings.access_token_lifetime_s,
+            refresh_token_lifetime_s=settings.refresh_token_lifetime_s,
+        ),
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
         pages=pages,
     )
@@ -57,3 +83,9 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
 async def close(wiring: Wiring) -> None:
     wiring.passwords.close()
     await wiring.db.close()
+
+
+async def provide_wiring(state: State) -> Wiring:
+    wiring = state.wiring
+    assert isinstance(wiring, Wiring)
+    return wiring

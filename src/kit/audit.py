@@ -35,14 +35,23 @@ class Audit:
     """Append-only writer of ``<schema>.audit``."""
 
     def __init__(self, schema: Literal["idp", "locker"]) -> None:
-        self._sql = f"""
+        self._into = f"""
             INSERT INTO {schema}.audit
-                   (audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+                   (audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail)"""
 
     async def append(self, tx: Tx, event: AuditEvent) -> None:
-        await tx.execute(
-            self._sql,
+        await tx.execute(f"{self._into} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", *self.arguments(event))
+
+    def cte(self, first: int, *, source: str) -> str:
+        """The same row as one part of a larger statement: ``SELECT … FROM source`` with the nine parameters of
+        ``arguments`` numbered from ``first``."""
+        kinds = ("uuid", "text", "text", "text", "text", "text", "text", "text", "jsonb")
+        numbers = ", ".join(f"${number}::{kind}" for number, kind in enumerate(kinds, first))
+        return f"{self._into} SELECT {numbers} FROM {source}"
+
+    @staticmethod
+    def arguments(event: AuditEvent) -> tuple[Any, ...]:
+        return (
             new_id(),
             event.action,
             event.actor_kind,

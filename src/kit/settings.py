@@ -23,7 +23,7 @@ class SettingRefused(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of each app's settings."""
+    """Base of each app's settings. A ``__post_init__`` may raise ValueError("field: why")."""
 
     prefix: ClassVar[str] = "KHIZANA_"
     shared: ClassVar[frozenset[str]] = frozenset({"mode", "issuer", "locker_url", "trusted_proxies"})
@@ -77,7 +77,11 @@ def decode(environ: Mapping[str, str], struct: type[S], *, others: Iterable[type
                 raise SettingRefused(name, "this setting is needed and not set")
             continue
         converted[field.name] = _convert(name, values[field.name], field.type)
-    settings = struct(**converted)
+    try:
+        settings = struct(**converted)
+    except ValueError as fault:
+        field_name, _, why = str(fault).partition(": ")
+        raise SettingRefused(struct.variable(field_name), why) from None
     if getattr(settings, "mode", None) == "production":
         for field_name, why in settings.refused_in_production():
             raise SettingRefused(struct.variable(field_name), why)

@@ -101,6 +101,8 @@ async def _checked(tx: Tx, registration: ClientRegistration, *, production: bool
     _check_uris(metadata, registration.profile, production=production)
     _check_keys(metadata)
     scopes = await Scopes.load(tx)
+    if metadata.resource is not None and metadata.resource not in scopes.of_resource:
+        raise InvalidClientMetadata("resource: not registered")
     for scope in metadata.scopes:
         if not scopes.known(scope):
             raise InvalidClientMetadata(f"scope: {scope} is not known here")

@@ -44,6 +44,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     default_max_age: int | None = None
     require_auth_time: bool = False
     default_acr_values: tuple[Acr, ...] = ("substantial",)
+    resource: str | None = None
+    """The registered resource whose server this client is: it may introspect the tokens that are for it."""
     software_id: str | None = None
     software_version: str | None = None
 

@@ -1,21 +1,14 @@
 """Scopes: those of the provider itself and those of each registered resource server."""
 
+import time
 from typing import ClassVar
 
+from idp.citizens.claims import SCOPE_CLAIMS
 from idp.clients import store
 from kit.db import Tx
 
-CLAIMS_OF_SCOPE: dict[str, tuple[str, ...]] = {
-    "profile": (
-        "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
-        "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
-    ),
-    "email": ("email", "email_verified"),
-    "phone": ("phone_number", "phone_number_verified"),
-    "address": ("address",),
-    "uid": ("uid",),
-}  # fmt: skip
-"""OpenID Connect Core §5.4; ``uid`` is ours."""
+CLAIMS_OF_SCOPE = {**SCOPE_CLAIMS, "uid": ("uid",)}
+"""OpenID Connect Core §5.4; ``uid`` is ours and needs a legal ground."""
 
 OWN = frozenset({"openid", "offline_access", "subjects:resolve", "subjects:translate", *CLAIMS_OF_SCOPE})
 SHOWN = ("openid", "profile", "email", "phone", "address", "offline_access")
@@ -54,3 +47,19 @@ class Scopes:
     def for_audience(self, scopes: frozenset[str], audience: str, *, issuer: str) -> frozenset[str]:
         """Of the granted scopes, those that mean something to ``audience``."""
         return scopes & (OWN if audience == issuer else self.of_resource.get(audience, frozenset()))
+
+
+class ScopeRegistry:
+    """Read again every few seconds: a resource server is registered once in years."""
+
+    def __init__(self, tx: Tx, *, age_max_s: float = 5.0) -> None:
+        self._tx = tx
+        self._age_max_s = age_max_s
+        self._read_at = -age_max_s
+        self._scopes = Scopes({})
+
+    async def current(self) -> Scopes:
+        if time.monotonic() - self._read_at > self._age_max_s:
+            self._scopes = await Scopes.load(self._tx)
+            self._read_at = time.monotonic()
+        return self._scopes

@@ -91,3 +91,31 @@ async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[
 
 async def select_resources(tx: Tx) -> Sequence[Row]:
     return await tx.fetch("SELECT resource, scopes FROM idp.resource ORDER BY resource LIMIT 100")
+
+
+def spend_assertion_cte(client_id: int, jti_sha256: int, expires_at: int) -> str:
+    """One row if there is nothing to spend or it is spent now, none for a replay. Numbers of parameters; a NULL
+    ``jti_sha256`` is nothing to spend."""
+    return f"""
+        inserted_assertion AS (
+            INSERT INTO idp.client_assertion (client_id, jti_sha256, expires_at)
+            SELECT ${client_id}, ${jti_sha256}::bytea, to_timestamp(${expires_at}::float8)
+             WHERE ${jti_sha256}::bytea IS NOT NULL
+            ON CONFLICT DO NOTHING
+            RETURNING 1),
+        fresh AS (SELECT 1 WHERE ${jti_sha256}::bytea IS NULL UNION ALL SELECT 1 FROM inserted_assertion)"""
+
+
+async def spend_assertion(tx: Tx, client_id: str, *, jti_sha256: bytes, expires_at: int) -> bool:
+    return bool(
+        await tx.fetchval(
+            f"WITH {spend_assertion_cte(1, 2, 3)} SELECT true FROM fresh",
+            client_id,
+            jti_sha256,
+            float(expires_at),
+        )
+    )
+
+
+async def sweep_assertions(tx: Tx) -> None:
+    await tx.execute("DELETE FROM idp.client_assertion WHERE expires_at < now()")

@@ -1,0 +1,65 @@
+"""The provider as one Litestar app: routes, parts, and how a "no" is rendered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from idp import wiring as parts
+from idp.authorization import routes as authorization
+from idp.consents import routes as consents
+from idp.discovery import routes as discovery
+from idp.frame import refusal_page
+from idp.introspection import routes as introspection
+from idp.logout import routes as logout
+from idp.revocation import routes as revocation
+from idp.settings import IdpSettings
+from idp.subjects import routes as subjects
+from idp.token import routes as token
+from idp.userinfo import routes as userinfo
+from kit.edge import Edge, exception_handlers
+from kit.pages import Pages
+
+ROUTES: list[Any] = [
+    *discovery.ROUTES,
+    *authorization.ROUTES,
+    *consents.ROUTES,
+    *token.ROUTES,
+    *userinfo.ROUTES,
+    *introspection.ROUTES,
+    *revocation.ROUTES,
+    *logout.ROUTES,
+    *subjects.ROUTES,
+]
+
+
+def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
+    """``describe`` adds the OpenAPI document, for the command that writes it: a served app shows none (A-16)."""
+    pages = Pages({"idp": Path(__file__).parent}, static_prefix="/idp/static", home="/idp/account")
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.wiring = await parts.connect(settings, pages)
+        try:
+            yield
+        finally:
+            await parts.close(app.state.wiring)
+
+    app = Litestar(
+        [Router("/idp", route_handlers=ROUTES), discovery.rfc8414, pages.static.handler()],
+        dependencies={"wiring": Provide(parts.provide_wiring)},
+        exception_handlers=exception_handlers(refusal_page),
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(title="Khizana provider", version="1", use_handler_docstrings=True)
+        if describe
+        else None,
+        request_max_body_size=65_536,
+        debug=False,
+    )
+    # Outermost, so that also what no route answers has its headers.
+    app.asgi_handler = Edge(app.asgi_handler, trusted_proxies=settings.trusted_proxies)
+    return app

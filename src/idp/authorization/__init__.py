@@ -1,0 +1,1 @@
+"""The authorization endpoint: from a relying party's request, through the pages, to a code."""

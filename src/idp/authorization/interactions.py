@@ -1,0 +1,30 @@
+from urllib.parse import urlsplit
+
+import msgspec
+
+from idp.authorization import store
+from idp.authorization.schema import AuthorizationRequest, Interaction
+from idp.clients.schema import ClientMetadata
+from kit.db import Tx
+
+
+async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interaction | None:
+    """None for unknown, expired, finished, another browser's, or a client that has been disabled since."""
+    row = await store.select_interaction(tx, interaction_id, browser_sha256=browser_sha256)
+    if row is None:
+        return None
+    request = msgspec.convert(row["request"], AuthorizationRequest)
+    metadata = msgspec.convert(row["metadata"], ClientMetadata)
+    return Interaction(
+        interaction_id=row["interaction_id"],
+        client_id=row["client_id"],
+        client_name=metadata.names(),
+        purpose=metadata.purposes() or None,
+        acr_needed=request.acr_needed,
+        login_hint=request.login_hint,
+        ui_locales=request.ui_locales,
+        reauthenticate=bool({"login", "select_account"} & set(request.prompt)) or request.max_age is not None,
+        created_at=row["created_at"],
+        request=request,
+        redirect_host=urlsplit(request.redirect_uri).netloc or urlsplit(request.redirect_uri).scheme,
+    )

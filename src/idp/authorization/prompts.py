@@ -1,0 +1,91 @@
+"""What still stands between a request and its answer: the interaction policy, as a list of named checks."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from idp.authorization.schema import ACR_RANK, AuthorizationRequest
+from idp.consents.schema import Consent
+from idp.sessions.schema import Session
+
+Next = Literal["login", "consent"]
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    request: AuthorizationRequest
+    session: Session | None
+    sub: str | None
+    """Who the session's citizen is for this client."""
+    consent: Consent | None
+    begun_at: datetime | None
+    """When this interaction began; None while there is none. What happened since then answers a prompt."""
+    now: datetime
+
+
+def nobody_is_signed_in(at: Situation) -> bool:
+    return at.session is None
+
+
+def a_fresh_login_was_asked_for(at: Situation) -> bool:
+    assert at.session is not None
+    asked = bool({"login", "select_account"} & set(at.request.prompt))
+    return asked and not _since_begun(at, at.session.auth_time)
+
+
+def the_login_is_too_old(at: Situation) -> bool:
+    assert at.session is not None
+    if at.request.max_age is None or _since_begun(at, at.session.auth_time):
+        return False
+    return at.now - at.session.auth_time > timedelta(seconds=at.request.max_age) or at.request.max_age == 0
+
+
+def the_level_is_too_low(at: Situation) -> bool:
+    assert at.session is not None
+    return ACR_RANK[at.session.acr] < ACR_RANK[at.request.acr_needed]
+
+
+def somebody_else_is_signed_in(at: Situation) -> bool:
+    return at.request.hinted_sub is not None and at.request.hinted_sub != at.sub
+
+
+def more_is_asked_than_was_given(at: Situation) -> bool:
+    if at.consent is None:
+        return True
+    return not (frozenset(at.request.scopes) <= at.consent.scopes and _essential(at.request) <= at.consent.claims)
+
+
+def consent_was_asked_for(at: Situation) -> bool:
+    assert at.consent is not None
+    return "consent" in at.request.prompt and not _since_begun(at, at.consent.given_at)
+
+
+PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
+    ("login", nobody_is_signed_in),
+    ("login", a_fresh_login_was_asked_for),
+    ("login", the_login_is_too_old),
+    ("login", the_level_is_too_low),
+    ("login", somebody_else_is_signed_in),
+    ("consent", more_is_asked_than_was_given),
+    ("consent", consent_was_asked_for),
+)
+
+
+def next_prompt(at: Situation) -> Next | None:
+    """The first page that is still needed, or None when the code can be given."""
+    return next((page for page, needed in PROMPTS if needed(at)), None)
+
+
+def _essential(request: AuthorizationRequest) -> frozenset[str]:
+    """Claims asked for one by one that are the citizen's data; ``acr`` and ``auth_time`` are about the sign-in."""
+    asked = {**request.claims.userinfo, **request.claims.id_token}
+    return frozenset(name for name, wanted in asked.items() if wanted is not None and wanted.essential) - {
+        "acr",
+        "auth_time",
+        "sub",
+    }
+
+
+def _since_begun(at: Situation, moment: datetime) -> bool:
+    return at.begun_at is not None and moment >= at.begun_at

@@ -1,0 +1,35 @@
+"""Two kinds of "no": a page, where the relying party cannot be trusted to be the one that asked; else an error that
+goes back to it (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6)."""
+
+from kit.edge import PageRefusal
+
+
+class NotRedirected(PageRefusal):
+    code, status = "invalid_request", 400
+    title = "The service that sent you here made a request that cannot be answered. Go back to it and try again."
+
+
+class UnknownClient(NotRedirected):
+    code = "invalid_client"
+    title = "The service that sent you here is not registered. Do not enter your password for it."
+
+
+class UnregisteredRedirect(NotRedirected):
+    code = "invalid_redirect_uri"
+    title = "The service that sent you here named an address that it has not registered."
+
+
+class InteractionOver(PageRefusal):
+    """Unknown, expired, finished, or another browser's: the same from outside."""
+
+    code, status = "interaction-over", 400
+    title = "This sign-in is over or was begun in another browser. Go back to the service and begin again."
+
+
+class AuthorizationError(Exception):
+    """Goes to the relying party. ``error`` is the code of the standard; ``description`` names a parameter."""
+
+    def __init__(self, error: str, description: str | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description

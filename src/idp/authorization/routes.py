@@ -1,0 +1,118 @@
+from urllib.parse import urlsplit
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from idp.authorization.interactions import load
+from idp.authorization.proceed import PageNeeded, begin, resume
+from idp.authorization.refusals import AuthorizationError, InteractionOver, NotRedirected, UnknownClient
+from idp.authorization.respond import AuthorizationResponse, failure
+from idp.authorization.validate import redirect_uri_of, validate
+from idp.clients.find import find_client
+from idp.frame import AnyRequest, page, see_other, session_of
+from idp.parameters import Parameters, of_form, of_query
+from idp.refusals import InvalidRequest
+from idp.sessions.browser import Browser, browser_of
+from idp.wiring import Wiring
+
+
+@get("/authorize", operation_id="Authorize", include_in_schema=True)
+async def authorize(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes] | Response[str]:
+    """The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2)."""
+    try:
+        parameters = of_query(request)
+    except InvalidRequest as refusal:
+        # A repeated parameter may be the redirect_uri itself, so nothing is redirected (O-04).
+        raise NotRedirected(refusal.detail) from None
+    return await _authorize(request, wiring, parameters)
+
+
+@post("/authorize", operation_id="AuthorizeByPost", status_code=303)
+async def authorize_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes] | Response[str]:
+    """The same by POST. It is a protocol message of the relying party's, so it carries no token of ours."""
+    try:
+        parameters = await of_form(request)
+    except InvalidRequest as refusal:
+        raise NotRedirected(refusal.detail) from None
+    return await _authorize(request, wiring, parameters)
+
+
+@get("/authorize/resume", operation_id="ResumeAuthorization", include_in_schema=False)
+async def resume_authorization(
+    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: str = ""
+) -> Response[bytes] | Response[str]:
+    """Where the pages lead back to."""
+    browser = browser_of(request)
+    found = await load(wiring.db, interaction, browser.sha256)
+    if found is None:
+        raise InteractionOver
+    client = await find_client(wiring.db, wiring.clients, found.client_id)
+    if client is None:
+        raise InteractionOver
+    outcome = await resume(
+        wiring.provider,
+        found,
+        client.sector,
+        session=await session_of(request, wiring),
+        browser_sha256=browser.sha256,
+    )
+    return answer(request, wiring, outcome, browser)
+
+
+async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters) -> Response[bytes] | Response[str]:
+    if "client_id" not in parameters:
+        raise NotRedirected("client_id is missing")
+    client = await find_client(wiring.db, wiring.clients, parameters["client_id"])
+    if client is None or client.state != "active":
+        raise UnknownClient
+    redirect_uri = redirect_uri_of(parameters, client)
+    browser = browser_of(request)
+    outcome: AuthorizationResponse | PageNeeded
+    try:
+        outcome = await begin(
+            wiring.provider,
+            validate(
+                parameters,
+                client,
+                redirect_uri=redirect_uri,
+                scopes=await wiring.scopes.current(),
+                issuer=wiring.settings.issuer,
+                keys=wiring.keys.current(),
+            ),
+            client,
+            session=await session_of(request, wiring),
+            browser_sha256=browser.sha256,
+        )
+    except AuthorizationError as error:
+        outcome = failure(
+            redirect_uri,
+            "form_post" if parameters.get("response_mode") == "form_post" else "query",
+            error,
+            state=parameters.get("state"),
+            issuer=wiring.settings.issuer,
+        )
+    return answer(request, wiring, outcome, browser)
+
+
+def answer(
+    request: AnyRequest, wiring: Wiring, outcome: AuthorizationResponse | PageNeeded, browser: Browser
+) -> Response[bytes] | Response[str]:
+    """303 to the next page or to the relying party; with form_post a page that posts (OAuth 2.0 Form Post §2)."""
+    if isinstance(outcome, PageNeeded):
+        path = "/idp/sign-in" if outcome.page == "login" else "/idp/consent"
+        return see_other(f"{path}?interaction={outcome.interaction_id}", cookies=browser.cookies)
+    if outcome.response_mode == "form_post":
+        target = urlsplit(outcome.redirect_uri)
+        return page(
+            request,
+            wiring,
+            "idp/authorization/form_post.html",
+            browser=browser,
+            form_action=f"{target.scheme}://{target.netloc}",
+            redirect_uri=outcome.redirect_uri,
+            parameters=outcome.parameters,
+        )
+    return see_other(outcome.location, cookies=browser.cookies)
+
+
+ROUTES = [authorize, authorize_by_post, resume_authorization]

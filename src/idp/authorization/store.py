@@ -1,0 +1,96 @@
+from datetime import datetime
+from uuid import UUID
+
+from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
+from idp.clients.store import columns
+from idp.sessions.schema import Session
+from kit.db import Row, Tx
+
+_SELECT_INTERACTION = f"""
+    SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at
+      FROM idp.interaction i JOIN idp.client c USING (client_id)
+     WHERE i.interaction_id = $1 AND i.browser_sha256 = $2
+       AND i.finished_at IS NULL AND i.expires_at > now() AND c.state = 'active'"""
+
+
+async def insert_interaction(
+    tx: Tx, interaction_id: str, *, browser_sha256: bytes, request: AuthorizationRequest, lifetime_s: int
+) -> None:
+    await tx.execute(
+        """
+        INSERT INTO idp.interaction (interaction_id, browser_sha256, client_id, request, expires_at)
+        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))""",
+        interaction_id,
+        browser_sha256,
+        request.client_id,
+        request,
+        float(lifetime_s),
+    )
+
+
+async def select_interaction(tx: Tx, interaction_id: str, *, browser_sha256: bytes) -> Row | None:
+    return await tx.fetchrow(_SELECT_INTERACTION, interaction_id, browser_sha256)
+
+
+async def finish_interaction(tx: Tx, interaction_id: str, *, browser_sha256: bytes) -> bool:
+    """True for the one that finishes it."""
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.interaction SET finished_at = now()
+             WHERE interaction_id = $1 AND browser_sha256 = $2 AND finished_at IS NULL AND expires_at > now()
+            RETURNING true""",
+            interaction_id,
+            browser_sha256,
+        )
+    )
+
+
+async def insert_code(
+    tx: Tx,
+    code_sha256: bytes,
+    *,
+    request: AuthorizationRequest,
+    session: Session,
+    sub: str,
+    consent_id: UUID,
+    family_id: UUID,
+    claims: ClaimsRequest,
+    lifetime_s: int,
+) -> None:
+    await tx.execute(
+        """
+        INSERT INTO idp.authorization_code
+               (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri, code_challenge,
+                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+                now() + make_interval(secs => $17))""",
+        code_sha256,
+        request.client_id,
+        session.citizen_id,
+        consent_id,
+        family_id,
+        session.sid,
+        sub,
+        request.redirect_uri,
+        request.code_challenge,
+        request.nonce,
+        list(request.scopes),
+        claims,
+        request.resource,
+        session.auth_time,
+        session.acr,
+        list(session.amr),
+        float(lifetime_s),
+    )
+
+
+async def now(tx: Tx) -> datetime:
+    value: datetime = await tx.fetchval("SELECT now()")
+    return value
+
+
+async def sweep(tx: Tx) -> None:
+    """What expired long enough ago that nobody comes back for it. A code's row outlives its tokens (reuse is seen)."""
+    await tx.execute("DELETE FROM idp.interaction WHERE expires_at < now() - interval '1 day'")
+    await tx.execute("DELETE FROM idp.authorization_code WHERE expires_at < now() - interval '7 days'")

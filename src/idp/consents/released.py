@@ -1,0 +1,72 @@
+"""What a consent would release, with the actual values, so that the citizen sees what is given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from idp.authorization.schema import AuthorizationRequest
+from idp.citizens.claims import standard_claims
+from idp.citizens.schema import Citizen
+from idp.clients.scopes import CLAIMS_OF_SCOPE
+from idp.consents.give import needed_claims, optional_claims
+from kit.i18n import Message, _
+
+LABELS: Mapping[str, Message] = {
+    "name": _("Full name"),
+    "given_name": _("Given name"),
+    "family_name": _("Family name"),
+    "middle_name": _("Middle name"),
+    "nickname": _("Nickname"),
+    "preferred_username": _("Preferred user name"),
+    "profile": _("Profile page"),
+    "picture": _("Picture"),
+    "website": _("Website"),
+    "gender": _("Sex"),
+    "birthdate": _("Date of birth"),
+    "place_of_birth": _("Place of birth"),
+    "nationalities": _("Nationalities"),
+    "zoneinfo": _("Time zone"),
+    "locale": _("Language"),
+    "email": _("E-mail address"),
+    "phone_number": _("Telephone number"),
+    "address": _("Address"),
+    "uid": _("Unique identifier"),
+}
+SCOPE_LABELS: Mapping[str, Message] = {
+    "openid": _("A number that stands for you at this service and nowhere else"),
+    "offline_access": _("Stay connected while you are away, until you end it"),
+    "documents:read": _("See your documents in your locker"),
+    "documents:share": _("Share your documents for you"),
+}
+
+
+def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, str]]:
+    names = [name for scope in request.scopes for name in CLAIMS_OF_SCOPE.get(scope, ())]
+    return _values(dict.fromkeys([*names, *sorted(needed_claims(request))]), citizen, language)
+
+
+def optional_values(
+    request: AuthorizationRequest, citizen: Citizen, language: str
+) -> list[tuple[str, Message | str, str]]:
+    """Name of the claim, its label, its value."""
+    found = []
+    for name in sorted(optional_claims(request)):
+        found += [(name, label, value) for label, value in _values({name: None}, citizen, language)]
+    return found
+
+
+def permissions(request: AuthorizationRequest) -> list[Message]:
+    return [SCOPE_LABELS[scope] for scope in request.scopes if scope in SCOPE_LABELS]
+
+
+def _values(names: Mapping[str, None], citizen: Citizen, language: str) -> list[tuple[Message | str, str]]:
+    plain = {name: None for name in names if not name.endswith("_verified") and name != "updated_at"}
+    recorded = standard_claims(citizen, list(plain), (language,))
+    return [(LABELS.get(name, name), _text(recorded[name])) for name in plain if name in recorded]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("formatted") or ", ".join(str(part) for part in value.values()))
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return str(value)

@@ -1,0 +1,82 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from idp.consents.schema import Consent
+from kit.db import Row, Tx
+
+
+async def select_live(tx: Tx, *, citizen_id: UUID, client_id: str) -> Consent | None:
+    row = await tx.fetchrow(
+        """
+        SELECT consent_id, scopes, claims, given_at FROM idp.consent
+         WHERE citizen_id = $1 AND client_id = $2 AND ended_at IS NULL""",
+        citizen_id,
+        client_id,
+    )
+    if row is None:
+        return None
+    return Consent(
+        consent_id=row["consent_id"],
+        scopes=frozenset(row["scopes"]),
+        claims=frozenset(row["claims"]),
+        given_at=row["given_at"],
+    )
+
+
+async def upsert(
+    tx: Tx,
+    consent_id: UUID,
+    *,
+    citizen_id: UUID,
+    client_id: str,
+    scopes: Sequence[str],
+    claims: Sequence[str],
+    purpose: dict[str, str] | None,
+) -> UUID:
+    """A consent grows by what is given now; it never shrinks by being asked for less."""
+    return UUID(
+        str(
+            await tx.fetchval(
+                """
+                INSERT INTO idp.consent AS c (consent_id, citizen_id, client_id, scopes, claims, purpose)
+                VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (citizen_id, client_id) WHERE ended_at IS NULL DO UPDATE SET
+                    scopes = ARRAY(SELECT DISTINCT unnest(c.scopes || excluded.scopes) ORDER BY 1),
+                    claims = ARRAY(SELECT DISTINCT unnest(c.claims || excluded.claims) ORDER BY 1),
+                    purpose = excluded.purpose,
+                    given_at = now()
+                RETURNING consent_id""",
+                consent_id,
+                citizen_id,
+                client_id,
+                list(scopes),
+                list(claims),
+                purpose,
+            )
+        )
+    )
+
+
+async def end(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> str | None:
+    """The client_id whose consent ended, or None if there was no live one."""
+    value = await tx.fetchval(
+        """
+        UPDATE idp.consent SET ended_at = now()
+         WHERE consent_id = $1 AND citizen_id = $2 AND ended_at IS NULL
+        RETURNING client_id""",
+        consent_id,
+        citizen_id,
+    )
+    return None if value is None else str(value)
+
+
+async def select_of_citizen(tx: Tx, citizen_id: UUID, *, limit: int = 100) -> Sequence[Row]:
+    return await tx.fetch(
+        """
+        SELECT g.consent_id, g.client_id, g.scopes, g.claims, g.given_at, c.metadata
+          FROM idp.consent g JOIN idp.client c USING (client_id)
+         WHERE g.citizen_id = $1 AND g.ended_at IS NULL
+         ORDER BY g.given_at DESC LIMIT $2""",
+        citizen_id,
+        limit,
+    )

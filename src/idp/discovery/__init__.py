@@ -1,0 +1,1 @@
+"""What the provider says of itself: prebuilt bytes, served from memory."""

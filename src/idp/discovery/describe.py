@@ -1,0 +1,45 @@
+from typing import Any
+
+from idp.citizens.claims import SUPPORTED_CLAIMS
+from idp.clients.scopes import SHOWN
+from kit.jose import ASYMMETRIC
+
+
+def describe(issuer: str) -> dict[str, Any]:
+    """OpenID Connect Discovery §3 and RFC 8414 §2 in one document: only what is really served."""
+    methods = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "end_session_endpoint": f"{issuer}/end-session",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "scopes_supported": list(SHOWN),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "acr_values_supported": ["low", "substantial"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["ES256", "RS256"],
+        "token_endpoint_auth_methods_supported": [*methods, "none"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
+        "revocation_endpoint_auth_methods_supported": [*methods, "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *SUPPORTED_CLAIMS],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_request_uri_registration": False,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "ui_locales_supported": ["ar-MA", "zgh", "fr-MA", "en"],
+        "claims_locales_supported": ["ar", "zgh", "fr", "en"],
+        "display_values_supported": ["page"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    }

@@ -1,0 +1,1 @@
+"""Does a token still stand? (RFC 7662)"""

@@ -1,0 +1,42 @@
+from typing import Any
+
+from litestar import Response, post
+from litestar.di import NamedDependency
+
+from idp.clients.identify import identify
+from idp.frame import AnyRequest, headers_of
+from idp.introspection.introspect import introspect
+from idp.parameters import of_form
+from idp.refusals import InvalidClient, InvalidRequest
+from idp.token.routes import NO_STORE
+from idp.wiring import Wiring
+
+
+@post("/introspect", operation_id="Introspect", status_code=200)
+async def introspect_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[dict[str, Any]]:
+    """RFC 7662 §2. Public clients have no secret to protect the answer with, so they get none."""
+    parameters = await of_form(request)
+    client = await identify(
+        wiring.db,
+        wiring.clients,
+        headers_of(request),
+        parameters,
+        issuer=wiring.settings.issuer,
+        path="/introspect",
+    )
+    if client.public:
+        raise InvalidClient("a public client cannot introspect")
+    if "token" not in parameters:
+        raise InvalidRequest("token is missing")
+    answer = await introspect(
+        wiring.db,
+        parameters["token"],
+        client,
+        keys=wiring.keys.current(),
+        issuer=wiring.settings.issuer,
+        resources=frozenset({client.metadata.resource}) if client.metadata.resource else frozenset(),
+    )
+    return Response(answer, headers=NO_STORE)
+
+
+ROUTES = [introspect_token]

@@ -1,0 +1,1 @@
+"""A client gives a token back (RFC 7009)."""

@@ -1,0 +1,33 @@
+from litestar import Response, post
+from litestar.di import NamedDependency
+
+from idp.clients.identify import identify
+from idp.frame import AnyRequest, headers_of
+from idp.parameters import of_form
+from idp.refusals import InvalidRequest
+from idp.revocation.revoke import revoke
+from idp.token.routes import NO_STORE
+from idp.wiring import Wiring
+
+
+@post("/revoke", operation_id="Revoke", status_code=200)
+async def revoke_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    """RFC 7009 §2."""
+    parameters = await of_form(request)
+    client = await identify(
+        wiring.db, wiring.clients, headers_of(request), parameters, issuer=wiring.settings.issuer, path="/revoke"
+    )
+    if "token" not in parameters:
+        raise InvalidRequest("token is missing")
+    await revoke(
+        wiring.db,
+        wiring.audit,
+        parameters["token"],
+        client,
+        keys=wiring.keys.current(),
+        issuer=wiring.settings.issuer,
+    )
+    return Response(b"", headers=NO_STORE)
+
+
+ROUTES = [revoke_token]

@@ -1,0 +1,2 @@
+// Without this the citizen presses the button.
+document.getElementById("form-post").submit();

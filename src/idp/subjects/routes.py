@@ -1,0 +1,39 @@
+from litestar import post
+from litestar.di import NamedDependency
+
+from idp.clients.find import find_client
+from idp.frame import AnyRequest, headers_of
+from idp.subjects.resolve import resolve
+from idp.subjects.schema import ResolveRequest, ResolveResponse
+from idp.token.accept import accept, bearer_token
+from idp.userinfo.refusals import InvalidToken
+from idp.wiring import Wiring
+
+
+@post("/subjects/resolve", operation_id="ResolveSubject", status_code=200)
+async def resolve_subject(
+    request: AnyRequest, data: ResolveRequest, wiring: NamedDependency[Wiring]
+) -> ResolveResponse:
+    """From a unique identifier to the caller's own ``sub``, for clients with a registered legal ground."""
+    token = await accept(
+        wiring.db,
+        bearer_token(headers_of(request), {}),
+        keys=wiring.keys.current(),
+        issuer=wiring.settings.issuer,
+        scope="subjects:resolve",
+    )
+    client = await find_client(wiring.db, wiring.clients, token.client_id)
+    # Only a client that acts for itself resolves: not an app in a citizen's name.
+    if client is None or token.claims["sub"] != token.client_id:
+        raise InvalidToken
+    return await resolve(
+        wiring.db,
+        wiring.audit,
+        wiring.secrets,
+        client,
+        data,
+        scopes=frozenset(str(token.claims["scope"]).split()),
+    )
+
+
+ROUTES = [resolve_subject]

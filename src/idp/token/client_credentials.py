@@ -1,0 +1,55 @@
+"""An administration's back end acts for itself (RFC 6749 §4.4)."""
+
+from idp.clients import store as clients
+from idp.clients.authenticate import authenticate
+from idp.refusals import InvalidClient, InvalidScope, UnauthorizedClient
+from idp.token import mint
+from idp.token.grants import TokenEndpoint, TokenRequest, assertion_parameters, audience_of
+from idp.token.schema import TokenResponse
+from kit.audit import AuditEvent
+
+
+async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> TokenResponse:
+    client_id = request.credentials.client_id
+    row = await clients.select_client(endpoint.db, client_id, known_revision=endpoint.clients.known_revision(client_id))
+    client = endpoint.clients.client(row) if row else None
+    assertion = authenticate(
+        client, request.credentials, issuer=endpoint.issuer, audiences=endpoint.assertion_audiences
+    )
+    assert client is not None
+    if "client_credentials" not in client.metadata.grant_types:
+        raise UnauthorizedClient
+    scopes = client.metadata.scopes
+    if "scope" in request.parameters:
+        scopes = frozenset(request.parameters["scope"].split())
+        if not scopes <= client.metadata.scopes:
+            raise InvalidScope
+    audience, scopes = audience_of(endpoint, request, scopes, None)
+    token, jti = mint.access_token_of_client(
+        client_id,
+        audience=audience,
+        scopes=scopes,
+        keys=endpoint.keys.current(),
+        issuer=endpoint.issuer,
+        lifetime_s=endpoint.access_token_lifetime_s,
+    )
+    fresh = await endpoint.store.record(
+        endpoint.db,
+        client_id=client_id,
+        assertion=assertion_parameters(assertion),
+        event=AuditEvent(
+            action="token.issued",
+            actor_kind="client",
+            actor=client_id,
+            object_id=jti,
+            detail={"grant_type": "client_credentials", "scopes": sorted(scopes)},
+        ),
+    )
+    if not fresh:
+        raise InvalidClient("client_assertion: jti was used before")
+    return TokenResponse(
+        access_token=token,
+        token_type="Bearer",
+        expires_in=endpoint.access_token_lifetime_s,
+        scope=" ".join(sorted(scopes)),
+    )

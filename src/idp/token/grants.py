@@ -1,0 +1,105 @@
+"""What the three grants share: the parts they need, the audience, the answer."""
+
+import msgspec
+
+from idp.clients.authenticate import Assertion, Credentials
+from idp.clients.registry import ClientRegistry
+from idp.clients.schema import Client
+from idp.clients.scopes import Scopes
+from idp.keys.ring import KeyRing
+from idp.parameters import Parameters
+from idp.refusals import InvalidScope, InvalidTarget
+from idp.token import mint
+from idp.token.schema import Grant, TokenResponse
+from idp.token.store import TokenStore
+from kit.audit import Audit
+from kit.db import Database
+
+
+class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    db: Database
+    audit: Audit
+    store: TokenStore
+    clients: ClientRegistry
+    keys: KeyRing
+    issuer: str
+    access_token_lifetime_s: int
+    refresh_token_lifetime_s: int
+
+    @property
+    def assertion_audiences(self) -> tuple[str, str]:
+        return self.issuer, f"{self.issuer}/token"
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    parameters: Parameters
+    credentials: Credentials
+    scopes: Scopes
+
+
+def assertion_parameters(assertion: Assertion | None) -> tuple[bytes | None, float]:
+    return (assertion.jti_sha256, float(assertion.expires_at)) if assertion else (None, 0.0)
+
+
+def narrowed(parameters: Parameters, granted: frozenset[str]) -> frozenset[str]:
+    """RFC 6749 §6: never more than what was given."""
+    if "scope" not in parameters:
+        return granted
+    asked = frozenset(parameters["scope"].split())
+    if not asked or not asked <= granted:
+        raise InvalidScope
+    return asked
+
+
+def audience_of(
+    endpoint: TokenEndpoint, request: TokenRequest, scopes: frozenset[str], agreed: str | None
+) -> tuple[str, frozenset[str]]:
+    """The one audience of the access token, and the scopes that mean something there (RFC 8707 §2.2)."""
+    resource = request.parameters.get("resource", agreed)
+    audience = request.scopes.audience(scopes, resource, issuer=endpoint.issuer)
+    if audience is None:
+        raise InvalidTarget("resource: name the one that the token is for")
+    effective = request.scopes.for_audience(scopes, audience, issuer=endpoint.issuer)
+    if resource is not None and not effective:
+        raise InvalidTarget("resource: none of the scopes is for it")
+    return audience, effective
+
+
+def respond(
+    endpoint: TokenEndpoint,
+    request: TokenRequest,
+    client: Client,
+    grant: Grant,
+    *,
+    refresh_token: str | None,
+    id_token_claims: dict[str, object],
+) -> TokenResponse:
+    keys = endpoint.keys.current()
+    audience, scopes = audience_of(endpoint, request, grant.scopes, grant.resource)
+    access_token = mint.access_token_of_grant(
+        grant,
+        audience=audience,
+        scopes=scopes,
+        keys=keys,
+        issuer=endpoint.issuer,
+        lifetime_s=endpoint.access_token_lifetime_s,
+    )
+    id_token: str | msgspec.UnsetType = msgspec.UNSET
+    if "openid" in grant.scopes:
+        id_token = mint.id_token(
+            grant,
+            access_token=access_token,
+            claims=id_token_claims,
+            keys=keys,
+            alg=client.metadata.id_token_signed_response_alg,
+            issuer=endpoint.issuer,
+            lifetime_s=endpoint.access_token_lifetime_s,
+        )
+    return TokenResponse(
+        access_token=access_token,
+        token_type="Bearer",
+        expires_in=endpoint.access_token_lifetime_s,
+        scope=" ".join(sorted(grant.scopes)),
+        refresh_token=refresh_token if refresh_token is not None else msgspec.UNSET,
+        id_token=id_token,
+    )

@@ -1,0 +1,113 @@
+"""A refresh token becomes an access token (RFC 6749 §6).
+
+Those of public clients rotate, and reuse ends the family; a confidential client's token is bound to its
+authentication, and does not rotate: a lost answer must not lock the client out (RFC 9700 §4.14.2).
+"""
+
+import msgspec
+
+from idp.authorization.schema import ClaimsRequest
+from idp.clients.authenticate import authenticate
+from idp.refusals import InvalidClient, InvalidGrant, InvalidRequest, UnauthorizedClient
+from idp.token import store
+from idp.token.grants import TokenEndpoint, TokenRequest, assertion_parameters, audience_of, narrowed, respond
+from idp.token.schema import Grant, TokenResponse
+from kit.audit import AuditEvent
+from kit.db import Tx
+from kit.tokens import digest, new_token
+
+
+async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> TokenResponse:
+    token = request.parameters.get("refresh_token")
+    if token is None:
+        raise InvalidRequest("refresh_token is missing")
+    token_sha256 = digest(token)
+    client_id = request.credentials.client_id
+    row = await store.prefetch_refresh(
+        endpoint.db,
+        client_id,
+        known_revision=endpoint.clients.known_revision(client_id),
+        token_sha256=token_sha256,
+    )
+    client = endpoint.clients.client(row) if row else None
+    assertion = authenticate(
+        client, request.credentials, issuer=endpoint.issuer, audiences=endpoint.assertion_audiences
+    )
+    assert client is not None
+    assert row is not None
+    if "refresh_token" not in client.metadata.grant_types:
+        raise UnauthorizedClient
+    if row["family_client_id"] != client_id:
+        raise InvalidGrant
+    grant = Grant(
+        family_id=row["family_id"],
+        client_id=client_id,
+        citizen_id=row["citizen_id"],
+        sub=row["sub"],
+        sid=row["sid"],
+        scopes=frozenset(row["scopes"]),
+        claims=msgspec.convert(row["claims"], ClaimsRequest),
+        resource=row["resource"],
+        nonce=None,  # a refreshed ID token has none (OpenID Connect Core §12.2)
+        auth_time=row["auth_time"],
+        acr=row["acr"],
+        amr=tuple(row["amr"]),
+    )
+    if row["consumed"]:
+        await _reused(endpoint, grant)
+        raise InvalidGrant
+    if not row["live"]:
+        raise InvalidGrant
+    grant = msgspec.structs.replace(grant, scopes=narrowed(request.parameters, grant.scopes))
+    audience_of(endpoint, request, grant.scopes, grant.resource)
+
+    event = AuditEvent(
+        action="token.issued",
+        actor_kind="client",
+        actor=client_id,
+        owner=str(grant.citizen_id),
+        object_id=str(grant.family_id),
+        detail={"grant_type": "refresh_token"},
+    )
+    fresh_token: str | None = None
+    if client.public:
+        fresh_token = new_token()
+        fresh, spent = await endpoint.store.rotate(
+            endpoint.db,
+            client_id=client_id,
+            assertion=assertion_parameters(assertion),
+            token_sha256=token_sha256,
+            next_sha256=digest(fresh_token),
+            lifetime_s=endpoint.refresh_token_lifetime_s,
+            event=event,
+        )
+    else:
+        spent = True
+        fresh = await endpoint.store.record(
+            endpoint.db, client_id=client_id, assertion=assertion_parameters(assertion), event=event
+        )
+    if not fresh:
+        raise InvalidClient("client_assertion: jti was used before")
+    if not spent:
+        # Somebody else used it between our two statements.
+        await _reused(endpoint, grant)
+        raise InvalidGrant
+    return respond(endpoint, request, client, grant, refresh_token=fresh_token or token, id_token_claims={})
+
+
+async def _reused(endpoint: TokenEndpoint, grant: Grant) -> None:
+    async def end(tx: Tx) -> None:
+        if await store.end_family(tx, grant.family_id):
+            await endpoint.audit.append(
+                tx,
+                AuditEvent(
+                    action="token.family_ended",
+                    actor_kind="client",
+                    actor=grant.client_id,
+                    owner=str(grant.citizen_id),
+                    object_id=str(grant.family_id),
+                    result="refresh-token-reused",
+                ),
+            )
+
+    await endpoint.db.transact(end)

@@ -1,0 +1,44 @@
+from litestar import Response, post
+from litestar.di import NamedDependency
+
+from idp.clients.authenticate import credentials_of
+from idp.frame import AnyRequest, headers_of
+from idp.parameters import of_form
+from idp.refusals import InvalidRequest, UnsupportedGrantType
+from idp.token.authorization_code import authorization_code
+from idp.token.client_credentials import client_credentials
+from idp.token.grants import TokenRequest
+from idp.token.refresh_token import refresh_token
+from idp.token.schema import TokenResponse
+from idp.wiring import Wiring
+
+GRANTS = {
+    "authorization_code": authorization_code,
+    "refresh_token": refresh_token,
+    "client_credentials": client_credentials,
+}
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@post("/token", operation_id="Token", status_code=200)
+async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[TokenResponse]:
+    """The token endpoint (RFC 6749 §3.2)."""
+    parameters = await of_form(request)
+    grant_type = parameters.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequest("grant_type is missing")
+    grant = GRANTS.get(grant_type)
+    if grant is None:
+        raise UnsupportedGrantType
+    response = await grant(
+        wiring.token_endpoint,
+        TokenRequest(
+            parameters=parameters,
+            credentials=credentials_of(headers_of(request), parameters),
+            scopes=await wiring.scopes.current(),
+        ),
+    )
+    return Response(response, headers=NO_STORE)
+
+
+ROUTES = [token]

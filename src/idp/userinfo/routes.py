@@ -1,0 +1,51 @@
+from typing import Any
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+
+from idp.authorization.schema import ClaimsRequest
+from idp.citizens.claims import standard_claims
+from idp.citizens.schema import Citizen
+from idp.clients.find import find_client
+from idp.clients.scopes import CLAIMS_OF_SCOPE
+from idp.frame import AnyRequest, headers_of
+from idp.parameters import Parameters, of_form
+from idp.token.accept import accept, bearer_token
+from idp.userinfo.refusals import InvalidToken
+from idp.wiring import Wiring
+
+
+@get("/userinfo", operation_id="Userinfo")
+async def userinfo(request: AnyRequest, wiring: NamedDependency[Wiring]) -> dict[str, Any]:
+    """OpenID Connect Core §5.3."""
+    return await _userinfo(request, wiring, {})
+
+
+@post("/userinfo", operation_id="UserinfoByPost", status_code=200)
+async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> dict[str, Any]:
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    return await _userinfo(request, wiring, await of_form(request) if has_body else {})
+
+
+async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> dict[str, Any]:
+    token = await accept(
+        wiring.db,
+        bearer_token(headers_of(request), body),
+        keys=wiring.keys.current(),
+        issuer=wiring.settings.issuer,
+        scope="openid",
+    )
+    client = await find_client(wiring.db, wiring.clients, token.client_id)
+    row = token.status
+    if client is None or row["citizen_id"] is None:
+        raise InvalidToken
+    scopes = frozenset(str(token.claims["scope"]).split())
+    wanted = {name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())}
+    wanted |= set(msgspec.convert(row["claims_request"], ClaimsRequest).userinfo)
+    if client.legal_ground is None:
+        wanted -= {"uid"}
+    return {**standard_claims(Citizen.of(row), wanted, ()), "sub": token.claims["sub"]}
+
+
+ROUTES = [userinfo, userinfo_by_post]
