@@ -25,7 +25,7 @@ CREATE TABLE locker.document_type (
     category         text        NOT NULL,
     fields_schema    text        NOT NULL,                     -- JSON Schema 2020-12; text, because jsonb forgets the order of members
     level_min        text        NOT NULL DEFAULT 'B-T' CHECK (level_min IN ('B-B', 'B-T', 'B-LT', 'B-LTA')),
-    active_content   text        NOT NULL DEFAULT 'refuse' CHECK (active_content IN ('refuse', 'accept')),
+    active_content   text[]      NOT NULL DEFAULT '{}',        -- kinds that a document of this type may have
     validity_days    integer     CHECK (validity_days > 0),    -- for a deposit that names no valid_until
     retention_days   integer     CHECK (retention_days > 0),
     registered_at    timestamptz NOT NULL DEFAULT now(),
@@ -52,13 +52,16 @@ CREATE TABLE locker.seal_certificate (
     PRIMARY KEY (administration, sha256)
 );
 
+-- any: for signers, time stamps and OCSP alike.
 CREATE TABLE locker.trust_anchor (
-    sha256       bytea       PRIMARY KEY,
+    sha256       bytea       NOT NULL,
+    purpose      text        NOT NULL CHECK (purpose IN ('any', 'time-stamp', 'ocsp')),
     der          bytea       NOT NULL,
     subject      text        NOT NULL,
     not_after    timestamptz NOT NULL,
     added_at     timestamptz NOT NULL DEFAULT now(),
-    withdrawn_at timestamptz
+    withdrawn_at timestamptz,
+    PRIMARY KEY (sha256, purpose)
 );
 
 -- What a validation may need and may never fetch by itself: intermediate certificates, CRLs, OCSP responses.
@@ -66,6 +69,8 @@ CREATE TABLE locker.trust_material (
     sha256      bytea       PRIMARY KEY,
     kind        text        NOT NULL CHECK (kind IN ('certificate', 'crl', 'ocsp')),
     der         bytea       NOT NULL,
+    issuer      text        NOT NULL,                          -- of a CRL or certificate; a newer CRL takes the older's place
+    this_update timestamptz,
     next_update timestamptz,
     added_at    timestamptz NOT NULL DEFAULT now()
 );

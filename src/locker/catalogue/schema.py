@@ -11,8 +11,8 @@ Days = Annotated[int, Meta(gt=0, le=365 * 200)]
 
 class SignatureRequirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level_min: Level = "B-T"
-    active_content: Literal["refuse", "accept"] = "refuse"
-    """JavaScript, launch actions, embedded files, XFA, rich media inside the document."""
+    active_content: frozenset[Literal["embedded-file", "open-action"]] = frozenset()
+    """Kinds that a document of this type may have. What runs or fetches (JavaScript, launch, XFA …) none may."""
 
 
 class TypeRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

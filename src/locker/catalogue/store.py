@@ -28,7 +28,7 @@ async def upsert(tx: Tx, registration: TypeRegistration) -> DocumentType:
         registration.category,
         msgspec.json.encode(registration.fields).decode(),
         registration.signature.level_min,
-        registration.signature.active_content,
+        sorted(registration.signature.active_content),
         registration.validity_days,
         registration.retention_days,
     )
@@ -61,7 +61,7 @@ def _type(row: Any) -> DocumentType:
         names=msgspec.convert(row["names"], Names),
         category=row["category"],
         fields=msgspec.json.decode(row["fields_schema"]),
-        signature=SignatureRequirement(level_min=row["level_min"], active_content=row["active_content"]),
+        signature=SignatureRequirement(level_min=row["level_min"], active_content=frozenset(row["active_content"])),
         validity_days=row["validity_days"],
         retention_days=row["retention_days"],
     )
