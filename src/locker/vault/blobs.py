@@ -12,6 +12,7 @@ import random
 import re
 import secrets
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
@@ -155,8 +156,7 @@ class S3BlobStore:
         self._offload.close()
 
     async def put(self, key: str, body: Callable[[], AsyncIterator[bytes]], length: int, *, repeatable: bool) -> None:
-        total_s = TOTAL_S + length / SLOWEST_BYTES_S
-        await self._tried(lambda: self._put(key, body, length), tries=TRIES if repeatable else 1, total_s=total_s)
+        await self._tried(lambda: self._put(key, body, length), tries=TRIES if repeatable else 1, bytes_max=length)
         if self._fsync_root is not None:
             await self._offload.run(_fsync, self._fsync_root / key)
 
@@ -179,7 +179,7 @@ class S3BlobStore:
                 self._signed("PUT", key),
                 data=watched(),
                 headers=headers,
-                timeout=_timeout(length),
+                timeout=_PATIENCE,
                 allow_redirects=False,
             ) as response:
                 await _refuse_unexpected(response, key)
@@ -193,13 +193,13 @@ class S3BlobStore:
             raise BlobStoreUnavailable("put") from fault
 
     async def get(self, key: str, *, start: int, length: int) -> Blob:
-        return await self._tried(lambda: self._get(key, start, length), total_s=TOTAL_S + length / SLOWEST_BYTES_S)
+        return await self._tried(lambda: self._get(key, start, length), bytes_max=length)
 
     async def _get(self, key: str, start: int, length: int) -> Blob:
         headers = {"Range": f"bytes={start}-{start + length - 1}", "Accept-Encoding": "identity"}
         try:
             async with self._session.get(
-                self._signed("GET", key), headers=headers, timeout=_timeout(length), allow_redirects=False
+                self._signed("GET", key), headers=headers, timeout=_PATIENCE, allow_redirects=False
             ) as response:
                 await _refuse_unexpected(response, key)
                 expected, total = _extent(response, start=start, length=length)
@@ -234,11 +234,7 @@ class S3BlobStore:
         return await self._control(page)
 
     async def probe(self) -> Capabilities:
-        """Ask the engine what it does. Leaves nothing behind; about 12 requests. Raises only if it cannot be reached.
-
-        Makes the fixed folders first where the engine keeps them as folders of this machine.
-        """
-        await self._keep_folders()
+        """Ask the engine what it does. Leaves nothing behind. Raises only where it cannot be reached."""
         key = f"00/probe-{secrets.token_hex(8)}"
         content = secrets.token_bytes(1000)
         try:
@@ -264,16 +260,6 @@ class S3BlobStore:
             locks_objects=locks_objects,
         )
 
-    async def _keep_folders(self) -> None:
-        """One file in each fixed folder: an engine on files removes an empty one, which races with a PUT into it."""
-        if self._fsync_root is None:
-            return
-        missing = await self._offload.run(_folders_without_keep, self._fsync_root)
-        for prefix in missing:
-            await self.put(f"{prefix}.keep", lambda: _once(b""), 0, repeatable=True)
-        if missing:
-            await self._offload.run(_fsync, self._fsync_root)
-
     async def _status(
         self, method: str, key: str, headers: dict[str, str], data: bytes | None = None, *, spoiled: bool = False
     ) -> int:
@@ -281,10 +267,11 @@ class S3BlobStore:
         if spoiled:
             url = URL(str(url)[:-1] + ("0" if str(url)[-1] != "0" else "1"), encoded=True)
         try:
-            async with self._session.request(
-                method, url, headers=headers, data=data, timeout=_timeout(0), allow_redirects=False
-            ) as response:
-                return response.status
+            async with asyncio.timeout(TOTAL_S):
+                async with self._session.request(
+                    method, url, headers=headers, data=data, timeout=_PATIENCE, allow_redirects=False
+                ) as response:
+                    return response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise BlobStoreUnavailable("probe") from fault
 
@@ -299,15 +286,17 @@ class S3BlobStore:
     def _signed(self, method: str, key: str) -> URL:
         return URL(self._minio.get_presigned_url(method, self._bucket, key, expires=SIGNED_FOR), encoded=True)
 
-    async def _tried(self, once: Callable[[], Awaitable[T]], *, tries: int = TRIES, total_s: float = TOTAL_S) -> T:
+    async def _tried(self, once: Callable[[], Awaitable[T]], *, tries: int = TRIES, bytes_max: int = 0) -> T:
         """Repeat ``once`` while it raises _Repeat, within one total time."""
+        total_s = TOTAL_S + bytes_max / SLOWEST_BYTES_S
+        until = time.monotonic() + total_s
         try:
             async with asyncio.timeout(total_s):
                 for attempt in range(1, tries + 1):
                     try:
                         return await once()
                     except _Repeat as fault:
-                        if attempt == tries:
+                        if attempt == tries or time.monotonic() >= until:
                             raise BlobStoreUnavailable("object store") from fault
                     await asyncio.sleep(random.uniform(0.02, 0.06) * 2**attempt)  # noqa: S311 - jitter, not a secret
         except TimeoutError as fault:
@@ -374,18 +363,12 @@ def _extent(response: aiohttp.ClientResponse, *, start: int, length: int) -> tup
     return expected, total
 
 
-def _timeout(length: int) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=TOTAL_S + length / SLOWEST_BYTES_S, connect=INACTIVE_S, sock_connect=CONNECT_S, sock_read=INACTIVE_S
-    )
+# No total here: ``_tried`` bounds all tries together, and two timers that end at once would hide one another.
+_PATIENCE = aiohttp.ClientTimeout(total=None, connect=INACTIVE_S, sock_connect=CONNECT_S, sock_read=INACTIVE_S)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _folders_without_keep(root: Path) -> list[str]:
-    return [prefix for prefix in PREFIXES if not (root / prefix / ".keep").exists()]
 
 
 def _fsync(file: Path) -> None:
