@@ -39,8 +39,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 S = TypeVar("S", bound=Settings)
 
-# The front door's own variables; the apps do not read them.
-FRONT_DOOR = frozenset({"KHIZANA_HOME", "KHIZANA_PORT", "KHIZANA_WORKERS", "KHIZANA_FIXTURES"})
+# The command line's own variables; the apps do not read them.
+FRONT_DOOR = frozenset(
+    {"KHIZANA_HOME", "KHIZANA_PORT", "KHIZANA_WORKERS", "KHIZANA_FIXTURES", "KHIZANA_OWNER_DATABASE_URL"}
+)
 
 
 def variables(struct: type[Settings]) -> dict[str, str]:

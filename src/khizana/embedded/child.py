@@ -175,9 +175,9 @@ def write_private(path: Path, content: str) -> None:
 
 
 @contextlib.contextmanager
-def private_file(content: str, *, owner: int | None = None) -> Iterator[Path]:
+def private_file(folder: Path, content: str, *, owner: int | None = None) -> Iterator[Path]:
     """A file that holds a secret for as long as a command needs to read it."""
-    handle, name = tempfile.mkstemp()
+    handle, name = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(handle, "w") as file:
             file.write(content)

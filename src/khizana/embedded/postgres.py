@@ -222,7 +222,7 @@ def _initialise(place: _Place, passwords: dict[str, str]) -> None:
     partial.mkdir(mode=0o700, parents=True)
     if place.uid is not None:
         os.chown(partial, place.uid, place.uid)
-    with child.private_file(passwords["postgres"], owner=place.uid) as password_file:
+    with child.private_file(place.data.parent, passwords["postgres"], owner=place.uid) as password_file:
         place.run(
             str(place.bin / "initdb"),
             f"--pgdata={partial}",

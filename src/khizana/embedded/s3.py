@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from khizana.embedded import child
@@ -32,7 +32,7 @@ class Kept:
 
     port: int
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
 
     @property
     def endpoint(self) -> str:
@@ -43,6 +43,7 @@ class EmbeddedS3:
     """``bucket_folder`` is where the objects of ``bucket`` are files, for whoever must fsync them."""
 
     def __init__(self, home: Path, kept: Kept, process: subprocess.Popen[bytes], lock: HeldLock) -> None:
+        self.kept = kept
         self.endpoint = kept.endpoint
         self.access_key = kept.access_key
         self.secret_key = kept.secret_key

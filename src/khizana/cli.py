@@ -1,0 +1,108 @@
+"""``khizana <verb>``: data as JSON on standard output, progress and errors on standard error.
+
+Exit codes: 0 done, 1 something checked is not right, 2 refused and one line says why, 70 a fault of ours,
+130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from khizana.embedded.child import NotStarted
+from khizana.home import Home
+from khizana.say import say
+from kit.errors import Refusal
+from kit.settings import SettingRefused
+
+VERBS: Mapping[str, str] = {
+    "run": "set everything up and serve the demo at http://localhost:8000",
+    "test": "run the linters and every test",
+    "bench": "measure speed; one JSON line a measure",
+    "demo": "fill a running product with the demo country",
+    "doctor": "check database, object store, keys, migrations and clock",
+    "serve": "serve idp, locker or both, with settings from the environment",
+    "worker": "send messages, sweep what has expired, finish what was interrupted",
+    "sweep": "one round of the worker's sweeping",
+    "migrate": "bring the database to this version",
+    "openapi": "write openapi/*.json, or check that they are up to date",
+    "citizen": "enrol citizens, show one, change a state",
+    "client": "register, update, list and show clients of the provider",
+    "resource": "register a resource server and its scopes",
+    "administration": "register an administration, suspend or resume it",
+    "type": "register a document type",
+    "trust": "add to, withdraw from and show the trust list",
+    "keys": "list and rotate signing keys",
+    "deposit": "deposit one sealed PDF as an administration",
+}
+
+
+class Verb(Protocol):
+    """A module of ``khizana.commands``."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class CommandRefused(Exception):
+    """A command that cannot be done, for a reason that the caller can change."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if argv else 2
+    name, *rest = argv
+    if name not in VERBS:
+        say(f"error: unknown-command: {name!r} is none of: {', '.join(VERBS)}")
+        return 2
+    verb = cast("Verb", importlib.import_module(f"khizana.commands.{name}"))
+    parser = argparse.ArgumentParser(
+        prog=f"khizana {name}", description=VERBS[name][:1].upper() + VERBS[name][1:] + "."
+    )
+    verb.arguments(parser)
+    if getattr(verb, "PASSES_ON", False) and rest not in (["-h"], ["--help"]):
+        # Its arguments are another program's, options and all.
+        rest = ["--", *rest]
+    try:
+        # argparse itself leaves with 2 for arguments that it does not know.
+        return verb.run(parser.parse_args(rest))
+    except Refusal as refusal:
+        say(f"error: {refusal.code}: {refusal.title}{f' ({refusal.detail})' if refusal.detail else ''}")
+        return 2
+    except CommandRefused as refused:
+        say(f"error: {refused.code}: {refused.sentence}")
+        return 2
+    except SettingRefused as refused:
+        say(f"error: setting: {refused}")
+        return 2
+    except NotStarted as refused:
+        say(f"error: not-started: {refused}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as fault:
+        log = Home.of(os.environ).folder / "faults.log"
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"khizana {name}\n{traceback.format_exc()}\n")
+        say(f"error: fault: {type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''} (more in {log})")
+        return 70
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in VERBS.items()]
+    return "Usage: khizana <command> …, khizana <command> --help\n\n" + "\n".join(lines)

@@ -1,0 +1,1 @@
+"""One module a verb: ``arguments(parser)`` says what it takes, ``run(arguments)`` does it and returns the exit code."""
