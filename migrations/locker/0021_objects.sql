@@ -1,3 +1,3 @@
--- Reconcile asks of each object whether a document promises it.
-CREATE INDEX document_object ON locker.document (object_key);
+-- Reconcile walks rows and objects in the order of their keys, which is that of bytes.
+CREATE INDEX document_object ON locker.document (object_key COLLATE "C");
 CREATE INDEX outbox_age ON locker.outbox (created_at);

@@ -36,3 +36,8 @@ async def _append(tx: Tx, audit: Audit, new: NewDocument, *, action: str, docume
         ),
     )
     await store.append_to_outbox(tx, owner=new.owner, topic=action, body={"document_id": document_id, "type": new.type})
+
+
+async def count_in(tx: Tx, *, owner: str, length: int, documents_max: int, bytes_max: int) -> bool:
+    """False if the owner would hold more than one citizen may (V-21)."""
+    return await store.count_in(tx, owner=owner, length=length, documents_max=documents_max, bytes_max=bytes_max)

@@ -179,26 +179,22 @@ async def with_objects(tx: Tx, *, object_keys: Sequence[str]) -> set[str]:
     rows = await tx.fetch(
         """
         SELECT object_key FROM locker.document
-         WHERE object_key = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
+         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
         list(object_keys),
     )
     return {row["object_key"] for row in rows}
 
 
-async def promised_objects(
-    tx: Tx, *, after_owner: str, after_document_id: str, limit: int
-) -> list[tuple[str, str, str]]:
-    """``(owner, document_id, object_key)`` in the order of the primary key, one batch."""
+async def promised_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
+    """object_key → document_id, for keys greater than ``after`` and up to ``until``."""
     rows = await tx.fetch(
         """
-        SELECT owner, document_id, object_key FROM locker.document
-         WHERE (owner, document_id) > ($1, $2) AND wrapped_key IS NOT NULL
-         ORDER BY owner, document_id LIMIT $3""",
-        after_owner,
-        after_document_id,
-        limit,
+        SELECT object_key, document_id FROM locker.document
+         WHERE object_key COLLATE "C" > $1 AND object_key COLLATE "C" <= $2 AND wrapped_key IS NOT NULL""",
+        after,
+        until,
     )
-    return [(row["owner"], row["document_id"], row["object_key"]) for row in rows]
+    return {row["object_key"]: row["document_id"] for row in rows}
 
 
 def _state(row: Any) -> DocumentState:

@@ -1,0 +1,1 @@
+"""How a document comes in: received, judged, sealed, recorded, or refused with nothing left behind."""

@@ -1,0 +1,28 @@
+"""What the sweeper asks of deposits."""
+
+from kit.db import Tx
+from locker.deposits import store
+from locker.deposits.schema import Intent
+
+
+async def overdue(tx: Tx, *, grace_s: int, limit: int) -> list[Intent]:
+    return await store.overdue_intents(tx, grace_s=grace_s, limit=limit)
+
+
+async def take(tx: Tx, *, grace_s: int, batch_max: int) -> list[Intent]:
+    """From here on no deposit can finish on these."""
+    return await store.take_overdue_intents(tx, grace_s=grace_s, batch_max=batch_max)
+
+
+async def forget(tx: Tx, intent: Intent) -> None:
+    """Its object is gone."""
+    await store.forget_intent(tx, owner=intent.owner, object_key=intent.object_key)
+
+
+async def forget_expired_answers(tx: Tx, *, batch_max: int) -> int:
+    return await store.forget_expired_answers(tx, batch_max=batch_max)
+
+
+async def intended(tx: Tx, object_keys: list[str]) -> set[str]:
+    """Objects of deposits that are not over yet."""
+    return await store.intended(tx, object_keys=object_keys)

@@ -1,0 +1,193 @@
+"""The multipart body as it arrives: the PDF to a file, the JSON to memory, both under a cap, in either order."""
+
+import asyncio
+import base64
+import binascii
+import errno
+import hashlib
+import re
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NoRoom, NotPdf, PartTooLarge, TooSlow
+
+_ENVELOPE_MAX_BYTES = 16_384
+"""Boundaries and headers of the two parts, and more than enough of it."""
+_PDF_MIN_BYTES = 64
+_FRAME_MAX_BYTES = 1_048_576
+
+Kind = Literal["document", "deposit"]
+_KINDS: dict[str, Kind] = {"application/pdf": "document", "application/json": "deposit"}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    pdf_max_bytes: int
+    json_max_bytes: int
+    receive_max_s: float
+    folder: Path | None
+    """Where the PDF stands while it is judged; None is the system's place for temporary files."""
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    pdf: Path
+    pdf_sha256: bytes
+    pdf_length: int
+    deposit: bytes
+    """The JSON part, undecoded."""
+
+    @property
+    def request_sha256(self) -> bytes:
+        """Names the whole request, whatever its boundary and the order of its parts."""
+        return hashlib.sha256(self.pdf_sha256 + hashlib.sha256(self.deposit).digest()).digest()
+
+
+@asynccontextmanager
+async def receive(
+    frames: AsyncIterable[bytes],
+    *,
+    content_type: str,
+    content_length: int | None,
+    repr_digest: str | None,
+    limits: Limits,
+) -> AsyncIterator[Received]:
+    """Leaving the context deletes the file. Memory stays at one frame, whatever the size of the body.
+
+    ``repr_digest`` (RFC 9530) may be that of the body or of the PDF alone; a part may carry its own.
+    Raises MultipartMalformed, PartTooLarge, NotPdf, DigestMismatch, TooSlow, NoRoom.
+    """
+    body_max_bytes = limits.pdf_max_bytes + limits.json_max_bytes + _ENVELOPE_MAX_BYTES
+    if content_length is not None and content_length > body_max_bytes:
+        raise PartTooLarge("body", body_max_bytes)
+    receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
+    with tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder) as folder:
+        path = Path(folder, "document.pdf")
+        try:
+            # Frames go to the page cache: less than a hop to a thread.
+            with path.open("xb") as file:  # noqa: ASYNC230
+                async with asyncio.timeout(limits.receive_max_s):
+                    async for frame in frames:
+                        receiving.feed(frame, file)
+            received = receiving.end(path)
+        except TimeoutError:
+            raise TooSlow from None
+        except MultipartError as fault:
+            raise MultipartMalformed(str(fault)) from None
+        except OSError as fault:
+            if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoRoom from fault
+            raise
+        if repr_digest is not None:
+            _check_digest(repr_digest, receiving.body_sha256.digest(), received.pdf_sha256)
+        yield received
+
+
+def _parser(content_type: str) -> PushMultipartParser:
+    media_type, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if media_type != "multipart/form-data" or not re.fullmatch(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}", boundary):
+        raise MultipartMalformed("Content-Type")
+    return PushMultipartParser(boundary, max_segment_count=2, max_header_size=4_096, max_header_count=8, strict=True)
+
+
+class _Receiving:
+    def __init__(self, parser: PushMultipartParser, limits: Limits, body_max_bytes: int, *, hashes_body: bool) -> None:
+        self._parser = parser
+        self._limits = limits
+        self._body_max_bytes = body_max_bytes
+        self._body_length = 0
+        self._hashes_body = hashes_body
+        self.body_sha256 = hashlib.sha256()
+        self._part: Kind | None = None
+        self._seen: dict[Kind, MultipartSegment] = {}
+        self._pdf_sha256 = hashlib.sha256()
+        self._pdf_length = 0
+        self._json = bytearray()
+
+    def feed(self, frame: bytes, file: BinaryIO) -> None:
+        self._body_length += len(frame)
+        if self._body_length > self._body_max_bytes:
+            raise PartTooLarge("body", self._body_max_bytes)
+        if self._hashes_body:
+            self.body_sha256.update(frame)
+        for start in range(0, len(frame), _FRAME_MAX_BYTES):
+            for event in self._parser.parse(frame[start : start + _FRAME_MAX_BYTES]):
+                if event is None:
+                    self._part = None
+                elif isinstance(event, MultipartSegment):
+                    self._begin(event)
+                else:
+                    self._payload(bytes(event), file)
+
+    def end(self, path: Path) -> Received:
+        self._parser.close()
+        if len(self._seen) != 2:
+            raise MultipartMalformed("one PDF and one JSON part are needed")
+        if self._pdf_length < _PDF_MIN_BYTES:
+            raise NotPdf
+        deposit = bytes(self._json)
+        sha256_of: dict[Kind, bytes] = {
+            "document": self._pdf_sha256.digest(),
+            "deposit": hashlib.sha256(deposit).digest(),
+        }
+        for kind, sha256 in sha256_of.items():
+            declared = self._seen[kind].header("Repr-Digest") or self._seen[kind].header("Content-Digest")
+            if declared is not None:
+                _check_digest(declared, sha256)
+        return Received(pdf=path, pdf_sha256=sha256_of["document"], pdf_length=self._pdf_length, deposit=deposit)
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        # The media type says what a part is; a part without one is known by its name.
+        kind = _KINDS.get(segment.content_type or "") or _named(segment.name)
+        if kind is None:
+            raise MultipartMalformed("a part is neither application/pdf nor application/json")
+        if kind in self._seen:
+            raise MultipartMalformed(f"more than one part is the {kind}")
+        self._seen[kind] = segment
+        self._part = kind
+
+    def _payload(self, payload: bytes, file: BinaryIO) -> None:
+        if self._part == "deposit":
+            self._json += payload
+            if len(self._json) > self._limits.json_max_bytes:
+                raise PartTooLarge("deposit", self._limits.json_max_bytes)
+            return
+        # Sniffed with the first bytes: what is no PDF is not written down to its end.
+        wanted = b"%PDF-"[self._pdf_length :]
+        if not payload.startswith(wanted[: len(payload)]):
+            raise NotPdf
+        self._pdf_length += len(payload)
+        if self._pdf_length > self._limits.pdf_max_bytes:
+            raise PartTooLarge("document", self._limits.pdf_max_bytes)
+        self._pdf_sha256.update(payload)
+        file.write(payload)
+
+
+def _named(name: str | None) -> Kind | None:
+    if name == "document":
+        return "document"
+    return "deposit" if name == "deposit" else None
+
+
+def _check_digest(field: str, *sha256: bytes) -> None:
+    """``sha-256=:…:`` (RFC 9530 §3) must be one of ``sha256``; other algorithms are not looked at."""
+    for entry in field.split(","):
+        algorithm, _, value = entry.strip().partition("=")
+        if algorithm.lower() != "sha-256":
+            continue
+        try:
+            declared = base64.b64decode(value.strip().removeprefix(":").removesuffix(":"), validate=True)
+        except (ValueError, binascii.Error):
+            raise DigestMismatch("sha-256") from None
+        if declared not in sha256:
+            raise DigestMismatch("sha-256")

@@ -1,0 +1,73 @@
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from locker.administrations.schema import TypeCode
+
+Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$")]
+Sub = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Exactly one of the two."""
+
+    uid: Uid | UnsetType = UNSET
+    """The citizen's unique identifier."""
+    sub: Sub | UnsetType = UNSET
+    """The citizen as the provider names them to the depositor."""
+
+
+class DepositRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The JSON part."""
+
+    type: TypeCode
+    subject: Subject
+    fields: dict[str, Any] = {}
+    """As the type's JSON Schema says."""
+    valid_from: date | UnsetType = UNSET
+    valid_until: date | UnsetType = UNSET
+    """The last day on which the document is valid (UTC)."""
+    replaces: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
+    """URI or document_id of the version that this one takes the place of."""
+
+
+class Deposited(msgspec.Struct, frozen=True, kw_only=True):
+    document_id: str
+    uri: str
+    """``administration-TYPE-document_id``, for printing."""
+    type: str
+    version: int
+    sha256: str
+    """Of the original bytes, hexadecimal."""
+    deposited_at: datetime
+    receipt: str
+    """Compact JWS, ``typ: khizana-receipt+jwt``; our keys are at /.well-known/jwks.json."""
+
+
+class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the depositor may know later: nothing of the contents, the fields or the citizen."""
+
+    document_id: str
+    uri: str
+    type: str
+    version: int
+    state: Literal["valid", "suspended", "revoked", "superseded", "expired"]
+    state_reason: str | None
+    state_changed_at: datetime
+    valid_from: date | None
+    valid_until: date | None
+    deposited_at: datetime
+    sha256: str
+    length: int
+    replaces: str | None
+    replaced_by: str | None
+    indication: str
+    level: str
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    owner: str
+    object_key: str
+    created_at: datetime

@@ -1,0 +1,76 @@
+from datetime import UTC, datetime, timedelta
+
+from kit.audit import Audit, AuditEvent
+from kit.db import Database
+from locker.deposits import orphans
+from locker.documents import objects
+from locker.sweeping.schema import Reconciled
+from locker.vault import Vault, is_object_key
+from locker.vault.blobs import PREFIXES
+from locker.vault.schema import BlobInfo
+
+_PAGE = 1_000
+_LISTED_MAX = 10_000
+
+
+async def reconcile(
+    db: Database, audit: Audit, vault: Vault, *, grace_s: int, remove_unknown: bool = False
+) -> Reconciled:
+    """Compare rows and objects both ways, in the order of their keys, a page at a time, while the locker works.
+
+    With ``remove_unknown``, objects that nothing knows and that are older than the grace are removed; a row is never
+    touched.
+    """
+    missing: list[str] = []
+    unknown: list[str] = []
+    documents = seen = removed = 0
+    truncated = False
+    for prefix in PREFIXES:
+        after, more = prefix, True
+        while more:
+            page = await vault.blobs.list(prefix, after=after, limit=_PAGE)
+            more = len(page) == _PAGE
+            until = page[-1].key if more else prefix + "~"
+            present = {info.key: info for info in page if is_object_key(info.key)}
+            promised = await objects.promised_between(db, after=after, until=until)
+            documents, seen = documents + len(promised), seen + len(present)
+            lost = await _lost(db, vault, promised, present)
+            strange = await _strange(db, present, promised, grace_s=grace_s)
+            if remove_unknown:
+                for key in strange:
+                    await vault.delete(key)
+                removed += len(strange)
+            truncated = truncated or len(missing) + len(lost) > _LISTED_MAX or len(unknown) + len(strange) > _LISTED_MAX
+            missing = [*missing, *lost][:_LISTED_MAX]
+            unknown = [*unknown, *strange][:_LISTED_MAX]
+            after = until
+    await audit.append(
+        db,
+        AuditEvent(
+            action="objects.reconciled",
+            actor_kind="system",
+            detail={"documents": documents, "missing": len(missing), "unknown": len(unknown), "removed": removed},
+        ),
+    )
+    return Reconciled(
+        documents=documents, objects=seen, missing=missing, unknown=unknown, removed=removed, truncated=truncated
+    )
+
+
+async def _lost(db: Database, vault: Vault, promised: dict[str, str], present: dict[str, BlobInfo]) -> list[str]:
+    """Rows whose object is really not there: the page may be older than a row that was written since."""
+    lost = []
+    for key in promised.keys() - present.keys():
+        if await vault.blobs.head(key) is None and await objects.promised(db, [key]):
+            lost.append(promised[key])
+    return sorted(lost)
+
+
+async def _strange(db: Database, present: dict[str, BlobInfo], promised: dict[str, str], *, grace_s: int) -> list[str]:
+    oldest = datetime.now(UTC) - timedelta(seconds=grace_s)
+    doubtful = [key for key in present.keys() - promised.keys() if (present[key].modified_at or oldest) <= oldest]
+    if not doubtful:
+        return []
+    # Intents first: what is no longer an intent then is a document, in the same transaction.
+    known = await orphans.intended(db, doubtful) | await objects.promised(db, doubtful)
+    return sorted(set(doubtful) - known)

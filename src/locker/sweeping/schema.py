@@ -1,0 +1,31 @@
+from datetime import datetime
+
+import msgspec
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    object_key: str
+    intended_at: datetime
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    dry_run: bool
+    orphans: int
+    """Intents older than the grace, their objects removed."""
+    listed: list[Orphan]
+    """In a dry run: what would go, the first of them."""
+    answers: int
+    """Idempotent answers past their time."""
+    outbox: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    documents: int
+    objects: int
+    missing: list[str]
+    """document_id of rows whose object is not there: lost documents."""
+    unknown: list[str]
+    """Objects that no document and no intent knows."""
+    removed: int
+    truncated: bool
+    """More than what is listed."""

@@ -1,0 +1,55 @@
+from kit.audit import Audit, AuditEvent
+from kit.db import Database
+from kit.throttle import Throttle
+from locker.deposits import orphans
+from locker.documents.forget_outbox import forget_outbox
+from locker.sweeping.schema import Orphan, Swept
+from locker.vault import Vault
+
+_BATCH = 200
+_LISTED_MAX = 1_000
+
+
+async def sweep(
+    db: Database,
+    audit: Audit,
+    throttle: Throttle,
+    vault: Vault,
+    *,
+    grace_s: int,
+    outbox_lifetime_s: int,
+    batches_max: int = 1_000,
+    dry_run: bool = False,
+) -> Swept:
+    """Remove objects whose deposit died, then their intents; then rows past their time. Many may sweep at once.
+
+    An intent is taken before its object goes, so that no slow deposit can still finish on it. A sweep that dies is
+    taken up by the next one.
+    """
+    if dry_run:
+        overdue = await orphans.overdue(db, grace_s=grace_s, limit=_LISTED_MAX)
+        listed = [Orphan(object_key=intent.object_key, intended_at=intent.created_at) for intent in overdue]
+        return Swept(dry_run=True, orphans=len(listed), listed=listed, answers=0, outbox=0)
+    removed = answers = outbox = 0
+    for _ in range(batches_max):
+        taken = await orphans.take(db, grace_s=grace_s, batch_max=_BATCH)
+        for intent in taken:
+            await vault.delete(intent.object_key)
+            await orphans.forget(db, intent)
+        removed += len(taken)
+        if len(taken) < _BATCH:
+            break
+    for _ in range(batches_max):
+        gone = await orphans.forget_expired_answers(db, batch_max=_BATCH)
+        answers += gone
+        if gone < _BATCH:
+            break
+    for _ in range(batches_max):
+        gone = await forget_outbox(db, lifetime_s=outbox_lifetime_s, batch_max=_BATCH)
+        outbox += gone
+        if gone < _BATCH:
+            break
+    await throttle.sweep(db)
+    if removed:
+        await audit.append(db, AuditEvent(action="orphans.swept", actor_kind="system", detail={"orphans": removed}))
+    return Swept(dry_run=False, orphans=removed, listed=[], answers=answers, outbox=outbox)
