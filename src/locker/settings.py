@@ -30,6 +30,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     s3_secret_key: str
     s3_bucket: str = "khizana"
     s3_region: str = "us-east-1"
+    s3_fsync_folder: Path | None = None
+    """Where an engine on this machine keeps the bucket, for one that does not sync what it has acknowledged."""
 
     connections_max: int = 10
     provider_timeout_s: float = 5.0
@@ -61,8 +63,10 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
 
     judge_workers: int = 2
     judge_waiting_max: int = 64
-    object_threads: int = 8
-    object_waiting_max: int = 128
+    object_connections_max: int = 64
+    object_threads: int = 4
+    """For the few calls that are not object bytes."""
+    object_waiting_max: int = 64
 
     def refused_in_production(self) -> Iterable[tuple[str, str]]:
         if not self.issuer.startswith("https://"):

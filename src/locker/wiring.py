@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
+from kit.errors import Unavailable
 from kit.jose import KeySet, SigningKey
 from kit.pages import Pages
 from kit.throttle import Throttle
@@ -19,6 +20,9 @@ from locker.access.cursor import Cursors
 from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
 from locker.settings import LockerSettings
+from locker.vault import Vault
+from locker.vault.blobs import S3BlobStore
+from locker.vault.keys import FileMasterKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class Wiring:
     pages: Pages
     sessions: SessionLimits
     cursors: Cursors
+    vault: Vault
     closing: AsyncExitStack
 
 
@@ -67,6 +72,25 @@ async def connect(
             age_max_s=settings.introspection_age_max_s,
             kept_max=settings.introspections_kept_max,
         )
+        vault = Vault(
+            db,
+            FileMasterKey.load_or_create(settings.keys_folder / "master.key"),
+            await S3BlobStore.connect(
+                endpoint=settings.s3_endpoint,
+                access_key=settings.s3_access_key,
+                secret_key=settings.s3_secret_key,
+                bucket=settings.s3_bucket,
+                region=settings.s3_region,
+                fsync_root=settings.s3_fsync_folder,
+                connections_max=settings.object_connections_max,
+                control_threads=settings.object_threads,
+                control_waiting_max=settings.object_waiting_max,
+            ),
+        )
+        stack.push_async_callback(vault.close)
+        # A database that is away is no reason not to start; a master key that opens nothing is.
+        with suppress(Unavailable):
+            await vault.check()
         return Wiring(
             settings=settings,
             db=db,
@@ -79,6 +103,7 @@ async def connect(
             pages=pages,
             sessions=SessionLimits(),
             cursors=Cursors(_derived(settings.secret, "cursor")),
+            vault=vault,
             closing=stack.pop_all(),
         )
 
