@@ -10,14 +10,17 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from idp import wiring as parts
+from idp.activation import routes as activation
 from idp.authorization import routes as authorization
 from idp.consents import routes as consents
 from idp.discovery import routes as discovery
 from idp.frame import refusal_page
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
+from idp.messages import routes as messages
 from idp.revocation import routes as revocation
 from idp.settings import IdpSettings
+from idp.sign_in import routes as sign_in
 from idp.subjects import routes as subjects
 from idp.token import routes as token
 from idp.userinfo import routes as userinfo
@@ -34,6 +37,9 @@ ROUTES: list[Any] = [
     *revocation.ROUTES,
     *logout.ROUTES,
     *subjects.ROUTES,
+    *sign_in.ROUTES,
+    *activation.ROUTES,
+    *messages.ROUTES,
 ]
 
 

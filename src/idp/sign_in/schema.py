@@ -1,0 +1,130 @@
+from collections.abc import Mapping
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from idp.authenticators.schema import Method, Methods
+from idp.authorization.schema import Interaction
+from idp.citizens.schema import LocaleName, Proofing, State
+from idp.keys.secrets import Secrets
+from idp.messages.post import Post
+from idp.sessions.levels import Acr
+from idp.sessions.schema import Session
+from kit.audit import Audit
+from kit.db import Database
+from kit.offload import Offload
+from kit.throttle import Throttle
+
+# Pages of one's own account that may be the reason of a sign-in. Nothing else is led to: no open redirect.
+ACCOUNT_PAGES: Mapping[str, str] = {
+    "": "/idp/account",
+    "password": "/idp/account/password",
+    "totp": "/idp/account/totp",
+    "codes": "/idp/account/codes",
+    "contact": "/idp/account/contact",
+}
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """Why somebody signs in: for a relying party's request, or for a page of their own account."""
+
+    interaction: Interaction | None
+    to: str = ""
+    """A key of ACCOUNT_PAGES, without an interaction."""
+
+    @property
+    def key(self) -> str:
+        return f"interaction:{self.interaction.interaction_id}" if self.interaction else f"account:{self.to}"
+
+    @property
+    def query(self) -> str:
+        if self.interaction:
+            return f"?interaction={self.interaction.interaction_id}"
+        return f"?to={self.to}" if self.to else ""
+
+    @property
+    def acr_needed(self) -> Acr:
+        return self.interaction.acr_needed if self.interaction else "substantial"
+
+    @property
+    def reauthenticate(self) -> bool:
+        return self.interaction.reauthenticate if self.interaction else bool(self.to)
+
+    @property
+    def client_id(self) -> str | None:
+        return self.interaction.client_id if self.interaction else None
+
+    @property
+    def onward(self) -> str:
+        if self.interaction:
+            return f"/idp/authorize/resume?interaction={self.interaction.interaction_id}"
+        return ACCOUNT_PAGES[self.to]
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who knocks, as far as the connection tells."""
+
+    browser_sha256: bytes
+    address_prefix: str
+    browser_label: str
+    session: Session | None
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that the steps of a sign-in share."""
+
+    db: Database
+    audit: Audit
+    throttle: Throttle
+    secrets: Secrets
+    passwords: Offload
+    post: Post
+    session_idle_s: int
+    session_lifetime_s: int
+    one_time_code_lifetime_s: int
+    unthrottled_uids: frozenset[str]
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a typed identifier leads to: all None where it leads nowhere."""
+
+    citizen_id: UUID | None
+    state: State | None
+    locale: LocaleName | None
+    proofing: Proofing | None
+    argon2: str | None
+    methods: Methods
+    failures_everywhere: int
+    failures_of_password: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A first factor that was passed and waits for the second."""
+
+    attempt_id: UUID
+    citizen_id: UUID
+    uid: str
+    state: State
+    locale: LocaleName
+    proofing: Proofing
+    method: Method
+    tries: int
+    session_sha256: bytes | None
+    methods: Methods
+    secret_sealed: bytes | None
+    now_s: float
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    session_token: str
+
+
+class SecondFactorAwaited(msgspec.Struct, frozen=True):
+    method: Method
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """A negative verdict: the page is shown again."""
+
+    what: Literal["credentials", "code"]
