@@ -1,0 +1,235 @@
+"""A PDF opened for judging: its revisions, its pages, what it brings along."""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import InvalidVersion
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.crypt import AuthStatus
+from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
+    DecodeLimits,
+    DecodePurpose,
+    DocumentDecodeBudget,
+    StreamDecodeLimits,
+)
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko_certvalidator.errors import ValidationError
+
+_MIB = 1024 * 1024
+_LIMITS = DecodeLimits(
+    per_stream=StreamDecodeLimits(max_ratio=100, ratio_floor=_MIB, max_output_size=32 * _MIB),
+    per_purpose=DEFAULT_PURPOSE_LIMITS,
+    document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
+)
+_WHITE_SPACE = b" \t\r\n\f\x00"
+_VALIDATION_DATA_MAX = 64
+_OBJECTS_LOOKED_AT_MAX = 5_000
+_FIELDS_MAX = 2_000
+
+# What hostile files were seen to make parsers raise. MemoryError is not among them: it ends the worker.
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    InvalidVersion,
+    LookupError,
+    OSError,
+    PdfError,
+    RuntimeError,
+    TypeError,
+    UnsupportedAlgorithm,
+    ValidationError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+class Document:
+    """Raises what the parser raises (``UNREADABLE``)."""
+
+    def __init__(self, pdf: bytes) -> None:
+        self.pdf = pdf
+        # Not strict: files of other makers bend small rules. What is signed and shown is checked by us.
+        self.reader = PdfFileReader(BytesIO(pdf), strict=False, decode_limits=_LIMITS)
+        self.encrypted = self.reader.encrypted
+        if self.encrypted:
+            # Many encrypted files open without a password.
+            self.locked = self.reader.decrypt(b"").status is AuthStatus.FAILED
+        else:
+            self.locked = False
+        self.revisions: int = self.reader.xrefs.total_revisions
+
+    @property
+    def bytes_after_end(self) -> bool:
+        """Is there more than white space after the last end mark?"""
+        return bool(self.pdf[self.pdf.rfind(b"%%EOF") + 5 :].strip(_WHITE_SPACE))
+
+    def page_count(self) -> int:
+        """As the page tree claims, if it leads to at least one page."""
+        pages = self.reader.root["/Pages"]
+        count = int(pages["/Count"])
+        node = pages
+        for _ in range(64):
+            kids = node.get("/Kids")
+            if kids is None:
+                break
+            if not len(kids):
+                return 0
+            node = kids[0]
+        return count if node.get("/Type") == "/Page" else 0
+
+    def signature_fields(self) -> Iterator[tuple[str, Any, Any]]:
+        """Filled ones: name, reference of the signature dictionary (or the dictionary), field."""
+        for seen, (name, value, field) in enumerate(enumerate_sig_fields(self.reader, filled_status=True)):
+            if seen >= _FIELDS_MAX:
+                raise ValueError("too many signature fields")
+            yield name, value, field
+
+    def validation_data(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """Certificates, CRLs and OCSP responses of the DSS dictionary (EN 319 142-1 §5.4.2), at most 64 of each."""
+        try:
+            dss = self.reader.root["/DSS"]
+        except KeyError:
+            return [], [], []
+        return (
+            self._streams(dss, "/Certs", DecodePurpose.CERTIFICATE),
+            self._streams(dss, "/CRLs", DecodePurpose.CRL),
+            self._streams(dss, "/OCSPs", DecodePurpose.OCSP_RESPONSE),
+        )
+
+    def _streams(self, dss: Any, key: str, purpose: DecodePurpose) -> list[bytes]:
+        found = []
+        try:
+            references = list(dss.get(key, ()))[:_VALIDATION_DATA_MAX]
+        except UNREADABLE:
+            return []
+        for reference in references:
+            try:
+                found.append(bytes(reference.get_object().read_data(purpose)))
+            except UNREADABLE:
+                # One broken entry does not spoil the others: none is trusted before its signature is checked.
+                continue
+        return found
+
+    def active_content(self) -> tuple[frozenset[str], bool]:
+        """What can act or show otherwise than the pages, and whether all of the document was looked at."""
+        if not self.encrypted and _certainly_passive(self.pdf):
+            return frozenset(), True
+        return _Walk(self.reader).active_content()
+
+
+_ACTIVE_NAMES = re.compile(
+    rb"/(JavaScript|JS|Launch|OpenAction|AA|XFA|RichMedia|EmbeddedFile|EmbeddedFiles|Filespec|SubmitForm|ImportData|"
+    rb"Movie|Sound|Screen|Rendition|3D|GoToR|GoToE)\b"
+)
+# A name may be written with #xx, and objects may be compressed: then only the parser sees them.
+_HIDDEN_NAMES = re.compile(rb"/ObjStm\b|/[A-Za-z0-9]*#[0-9A-Fa-f]{2}")
+
+
+def _certainly_passive(pdf: bytes) -> bool:
+    return not _HIDDEN_NAMES.search(pdf) and not _ACTIVE_NAMES.search(pdf)
+
+
+_ACTIONS = {
+    "/JavaScript": "javascript",
+    "/Launch": "launch",
+    "/SubmitForm": "submit-form",
+    "/ImportData": "submit-form",
+    "/GoToR": "launch",
+    "/GoToE": "launch",
+    "/Rendition": "multimedia",
+    "/Movie": "multimedia",
+    "/Sound": "multimedia",
+    "/RichMediaExecute": "rich-media",
+}
+_ANNOTATIONS = {
+    "/RichMedia": "rich-media",
+    "/3D": "3d",
+    "/Movie": "multimedia",
+    "/Sound": "multimedia",
+    "/Screen": "multimedia",
+    "/FileAttachment": "embedded-file",
+}
+_PASSIVE_ACTIONS = {"/GoTo", "/URI", "/Named"}
+
+
+class _Walk:
+    """Each object that the catalog reaches, once, up to a number of them."""
+
+    def __init__(self, reader: PdfFileReader) -> None:
+        self._reader = reader
+        self._found: set[str] = set()
+
+    def active_content(self) -> tuple[frozenset[str], bool]:
+        seen: set[Any] = set()
+        waiting: list[Any] = [self._reader.root]
+        looked_at = 0
+        complete = True
+        while waiting:
+            if looked_at >= _OBJECTS_LOOKED_AT_MAX:
+                return frozenset(self._found), False
+            value = waiting.pop()
+            if isinstance(value, generic.IndirectObject):
+                if value.reference in seen:
+                    continue
+                seen.add(value.reference)
+                looked_at += 1
+                try:
+                    value = value.get_object()  # type: ignore[no-untyped-call]
+                except UNREADABLE:
+                    complete = False
+                    continue
+            if isinstance(value, generic.DictionaryObject):
+                self._look(value)
+                waiting.extend(value.raw_get(key, decrypt=generic.EncryptedObjAccess.RAW) for key in value)
+            elif isinstance(value, generic.ArrayObject):
+                waiting.extend(
+                    value.raw_get(index, decrypt=generic.EncryptedObjAccess.RAW) for index in range(len(value))
+                )
+        return frozenset(self._found), complete
+
+    def _look(self, value: generic.DictionaryObject) -> None:
+        keys = value.keys()
+        if "/JS" in keys:
+            self._found.add("javascript")
+        if "/XFA" in keys:
+            self._found.add("xfa")
+        if "/EF" in keys or "/EmbeddedFiles" in keys:
+            self._found.add("embedded-file")
+        action = _name(value, "/S")
+        if action in _ACTIONS:
+            self._found.add(_ACTIONS[action])
+        annotation = _name(value, "/Subtype")
+        if annotation in _ANNOTATIONS:
+            self._found.add(_ANNOTATIONS[annotation])
+        if "/OpenAction" in keys or "/AA" in keys:
+            self._opening(value)
+
+    def _opening(self, value: generic.DictionaryObject) -> None:
+        try:
+            action = value.get("/OpenAction")
+        except UNREADABLE:
+            action = None
+        # A destination is an array; GoTo shows a page. Anything else acts when the document is opened.
+        if isinstance(action, generic.DictionaryObject) and _name(action, "/S") not in _PASSIVE_ACTIONS:
+            self._found.add("open-action")
+        if "/AA" in value:
+            self._found.add("open-action")
+
+
+def _name(value: generic.DictionaryObject, key: str) -> str | None:
+    try:
+        found = value.get(key)
+    except UNREADABLE:
+        return None
+    return found if isinstance(found, str) else None

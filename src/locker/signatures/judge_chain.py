@@ -1,0 +1,133 @@
+"""Was this certificate good for its purpose at the time that can be proven?"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from locker.signatures.algorithms import digest_until
+from locker.signatures.certificate import Certificate
+from locker.signatures.chain import Chain, find_chain
+from locker.signatures.cms_signature import Finding, failed, indeterminate
+from locker.signatures.revocation import Evidence, has_no_check
+from locker.signatures.schema import RevocationSource
+from locker.signatures.trust_store import TrustStore
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judgement of one document shares."""
+
+    store: TrustStore
+    evidence: Evidence
+    candidates: tuple[Certificate, ...]
+    at: datetime
+
+
+class ChainJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    finding: Finding | None
+    remarks: tuple[str, ...] = ()
+    revocation: RevocationSource | None = None
+
+
+def judge_chain(
+    leaf: Certificate,
+    context: Context,
+    *,
+    brought: list[Certificate],
+    best_time: datetime,
+    proven: bool,
+    revocation: Literal["required", "if-present", "ignored"],
+    for_time_stamps: bool = False,
+) -> ChainJudgement:
+    """``best_time`` is the earliest time at which the signature provably existed; ``proven``: not merely now."""
+    chain = find_chain(
+        leaf, store=context.store, candidates=[*brought, *context.candidates], for_time_stamps=for_time_stamps
+    )
+    if chain is None:
+        return ChainJudgement(finding=indeterminate("NO_CERTIFICATE_CHAIN_FOUND", "no-chain"))
+    if not chain.follows_rules:
+        return ChainJudgement(finding=indeterminate("CERTIFICATE_CHAIN_GENERAL_FAILURE", "chain-rules"))
+    wrong = (
+        _wrong_purpose(leaf, for_time_stamps=for_time_stamps)
+        or _wrong_time(chain, best_time, proven=proven)
+        or _weak_chain(chain, best_time, proven=proven)
+    )
+    if wrong:
+        return ChainJudgement(finding=wrong)
+    if revocation == "ignored":
+        return ChainJudgement(finding=None)
+    return _revocation(chain, context, best_time, required=revocation == "required")
+
+
+def _wrong_purpose(leaf: Certificate, *, for_time_stamps: bool) -> Finding | None:
+    if for_time_stamps:
+        stamps = "time_stamping" in (leaf.extended_key_usage or ())
+        return None if stamps else indeterminate("CHAIN_CONSTRAINTS_FAILURE", "key-usage")
+    # Without this, a time-stamp authority or a web server could seal documents.
+    if "non_repudiation" not in (leaf.key_usage or ()):
+        return indeterminate("CHAIN_CONSTRAINTS_FAILURE", "key-usage")
+    return None
+
+
+def _wrong_time(chain: Chain, best_time: datetime, *, proven: bool) -> Finding | None:
+    leaf, *authorities = chain.certificates
+    if best_time > leaf.not_after:
+        return indeterminate("OUT_OF_BOUNDS_NO_POE", "expired")
+    if best_time < leaf.not_before:
+        if proven:
+            return failed("NOT_YET_VALID", "not-yet-valid")
+        return indeterminate("OUT_OF_BOUNDS_NO_POE", "not-yet-valid")
+    # An anchor is trusted by decision, not by its dates (RFC 5280 §6.1.1 d).
+    for authority in authorities[:-1]:
+        if not authority.not_before <= best_time <= authority.not_after:
+            return indeterminate("OUT_OF_BOUNDS_NO_POE", "ca-expired")
+    return None
+
+
+def _weak_chain(chain: Chain, best_time: datetime, *, proven: bool) -> Finding | None:
+    for certificate in chain.certificates[:-1]:
+        digest = certificate.signature_digest
+        if digest is None:
+            continue
+        until = digest_until(digest)
+        if until is None or best_time > until:
+            return weak("chain-algorithm", proven=proven or until is None)
+    return None
+
+
+def weak(reason: str, *, proven: bool) -> Finding:
+    if proven:
+        return indeterminate("CRYPTO_CONSTRAINTS_FAILURE", reason)
+    return indeterminate("CRYPTO_CONSTRAINTS_FAILURE_NO_POE", reason)
+
+
+def _revocation(chain: Chain, context: Context, best_time: datetime, *, required: bool) -> ChainJudgement:
+    remarks: list[str] = []
+    of_leaf: RevocationSource | None = None
+    unknown: Finding | None = None
+    for index, (certificate, issuer) in enumerate(zip(chain.certificates, chain.certificates[1:], strict=False)):
+        is_leaf = index == 0
+        status = context.evidence.status(
+            certificate, issuer, best_time=best_time, at=context.at, responders=context.store.responders
+        )
+        if is_leaf:
+            of_leaf = status.source
+        if status.revoked_at is not None:
+            if status.revoked_at > best_time:
+                remarks.append("revoked-later")
+                continue
+            if status.on_hold:
+                finding = indeterminate("TRY_LATER", "on-hold")
+            elif is_leaf:
+                finding = indeterminate("REVOKED_NO_POE", "revoked")
+            else:
+                finding = indeterminate("REVOKED_CA_NO_POE", "ca-revoked")
+            return ChainJudgement(finding=finding, revocation=of_leaf)
+        if not status.good:
+            if required and not has_no_check(certificate):
+                unknown = unknown or indeterminate("TRY_LATER", "no-revocation-status")
+            elif is_leaf:
+                remarks.append("no-revocation-status")
+        elif status.before_best_time:
+            remarks.append("revocation-not-fresh")
+    return ChainJudgement(finding=unknown, remarks=tuple(dict.fromkeys(remarks)), revocation=of_leaf)

@@ -1,0 +1,232 @@
+"""What a judge is asked and answers. Names of indications and sub-indications are those of ETSI EN 319 102-1 §5.1.3."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Indication = Literal["TOTAL-PASSED", "INDETERMINATE", "TOTAL-FAILED", "NO_SIGNATURE_FOUND"]
+"""NO_SIGNATURE_FOUND is not ETSI's: a document without signatures, or with time stamps only."""
+
+SubIndication = Literal[
+    "FORMAT_FAILURE",
+    "HASH_FAILURE",
+    "SIG_CRYPTO_FAILURE",
+    "NOT_YET_VALID",
+    "NO_SIGNING_CERTIFICATE_FOUND",
+    "NO_CERTIFICATE_CHAIN_FOUND",
+    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+    "CHAIN_CONSTRAINTS_FAILURE",
+    "CRYPTO_CONSTRAINTS_FAILURE",
+    "CRYPTO_CONSTRAINTS_FAILURE_NO_POE",
+    "OUT_OF_BOUNDS_NO_POE",
+    "REVOKED_NO_POE",
+    "REVOKED_CA_NO_POE",
+    "SIG_CONSTRAINTS_FAILURE",
+    "TRY_LATER",
+    "GENERIC",
+]
+
+Level = Literal[
+    "PAdES-BASELINE-B",
+    "PAdES-BASELINE-T",
+    "PAdES-BASELINE-LT",
+    "PAdES-BASELINE-LTA",
+    "PAdES-BES",
+    "PKCS7-B",
+    "PKCS7-T",
+    "PKCS7-LT",
+    "PKCS7-LTA",
+    "NOT-ETSI",
+]
+
+Change = Literal["none", "archive", "signatures", "form-filling", "annotations", "other"]
+"""What was added after the signed revision: nothing, validation data and archive time stamps, further signatures, …"""
+
+ActiveContent = Literal[
+    "javascript", "launch", "open-action", "xfa", "rich-media", "embedded-file", "submit-form", "multimedia", "3d"
+]
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything is DER. ``version`` names this list of trust in the verdict.
+
+    ``time_stamp_anchors`` and ``responders`` add to ``anchors`` for time stamps and for OCSP; an anchor may be an
+    end-entity certificate (a trust list names such services). ``seals`` are the certificates registered for the
+    administration whose document it is. ``crls`` and ``ocsps`` are what a refresher collected: nothing is fetched here.
+    """
+
+    anchors: tuple[bytes, ...]
+    version: str
+    time_stamp_anchors: tuple[bytes, ...] = ()
+    responders: tuple[bytes, ...] = ()
+    intermediates: tuple[bytes, ...] = ()
+    seals: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a document beyond being mathematically right."""
+
+    name: str
+    version: str
+    minimum_level: Literal["B", "T", "LT", "LTA"] | None = None
+    permitted_changes: frozenset[Change] = frozenset({"none", "archive", "signatures"})
+    permitted_active_content: frozenset[ActiveContent] = frozenset({"embedded-file", "open-action"})
+    revocation: Literal["required", "if-present", "ignored"] = "required"
+    """Of the signer's chain, anchors apart. ``required``: without fresh status the answer is TRY_LATER."""
+    time_stamp_revocation: Literal["required", "if-present", "ignored"] = "if-present"
+    registered_seal: bool = False
+    """Every signer's certificate must be one of ``Trust.seals``."""
+    encrypted: bool = False
+    rsa_bits_min: int = 1900
+    size_max_bytes: int = 25 * 1024 * 1024
+    revisions_max: int = 64
+    signatures_max: int = 20
+    certificates_max: int = 64
+
+
+class PartyName(msgspec.Struct, frozen=True, kw_only=True):
+    """A distinguished name for people: controls and bidirectional marks are gone. Show it isolated (``<bdi>``)."""
+
+    display: str
+    common_name: str | None = None
+    organisation: str | None = None
+    organisation_identifier: str | None = None
+    country: str | None = None
+
+
+class RevocationSource(msgspec.Struct, frozen=True, kw_only=True):
+    kind: Literal["crl", "ocsp", "none"]
+    origin: Literal["trust", "document", "none"]
+    this_update: datetime | None = None
+
+
+class TimeStampVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``passed``: its imprint, signature and chain hold, so ``time`` is proven."""
+
+    kind: Literal["signature", "document"]
+    time: datetime | None
+    passed: bool
+    sub_indication: SubIndication | None = None
+    authority: PartyName | None = None
+    field_name: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class SignatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``reasons`` are stable codes, the deciding one first; see ``REASONS``."""
+
+    field_name: str
+    other_field_names: tuple[str, ...] = ()
+    indication: Indication
+    sub_indication: SubIndication | None = None
+    reasons: tuple[str, ...] = ()
+    level: Level = "NOT-ETSI"
+    revision: int | None = None
+    covers_whole_file: bool = False
+    intact: bool = False
+    changes: Change | None = None
+    docmdp: Literal[1, 2, 3] | None = None
+    signer: PartyName | None = None
+    issuer: PartyName | None = None
+    certificate_sha256: str | None = None
+    certificate_not_before: datetime | None = None
+    certificate_not_after: datetime | None = None
+    claimed_time: datetime | None = None
+    proven_time: datetime | None = None
+    stated_reason: str | None = None
+    stated_location: str | None = None
+    digest_algorithm: str | None = None
+    signature_algorithm: str | None = None
+    key_bits: int | None = None
+    registered_seal: bool = False
+    revocation: RevocationSource | None = None
+    time_stamps: tuple[TimeStampVerdict, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.indication == "TOTAL-PASSED"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the document: as bad as its worst signature, and what the document itself adds."""
+
+    indication: Indication
+    sub_indication: SubIndication | None = None
+    reasons: tuple[str, ...] = ()
+    signatures: tuple[SignatureVerdict, ...] = ()
+    time_stamps: tuple[TimeStampVerdict, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Active content and other things a reader should know, as stable codes: ``javascript``, ``encrypted``, …"""
+    policy: str
+    policy_version: str
+    trust_version: str
+    judged_for: datetime
+    """The time of validation, ``at``."""
+    size_bytes: int
+    sha256: str
+    pages: int | None = None
+    revisions: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.indication == "TOTAL-PASSED"
+
+
+REASONS: dict[str, str] = {
+    "not-a-pdf": "The file is not a PDF.",
+    "no-end-of-file": "The file has no end mark where one must be; it may be cut off.",
+    "too-large": "The file is larger than documents judged here may be.",
+    "too-many-revisions": "The file was updated more often than is judged here.",
+    "too-many-signatures": "The file has more signatures than are judged here.",
+    "too-many-objects": "The file claims more objects than are judged here.",
+    "too-many-certificates": "The signature brings more certificates than are looked at.",
+    "no-pages": "The document has no pages.",
+    "unreadable": "The structure of the file cannot be read.",
+    "too-costly": "Judging this file needs more time or memory than a document may.",
+    "not-judged": "The file could not be judged.",
+    "bytes-after-end": "There are bytes after the end of the document.",
+    "unreferenced-update": "Content was appended that no cross-reference names.",
+    "encrypted": "The document is encrypted.",
+    "active-content": "The document has content that can change what a reader shows.",
+    "byte-range": "The signed byte range is not the file around the signature.",
+    "not-whole-revision": "The signature does not cover a whole revision of the document.",
+    "signature-unreadable": "The signature cannot be read.",
+    "subfilter": "The signature's format is not one that is judged here.",
+    "content-not-detached": "The signature brings its own content.",
+    "not-der": "The signed attributes are not in the one permitted encoding (DER).",
+    "signed-attributes": "A required signed attribute is missing or doubled.",
+    "several-signers": "There is not exactly one signer.",
+    "document-altered": "The signed bytes were changed.",
+    "signature-value": "The signature value is wrong.",
+    "signing-certificate-missing": "The signer's certificate is not in the signature.",
+    "signing-certificate-mismatch": "The signature names another certificate.",
+    "changed-after-signing": "The document was changed after it was signed.",
+    "docmdp": "The signer permitted no such change.",
+    "no-chain": "The signer's certificate leads to no authority that is trusted here.",
+    "chain-rules": "A certificate of the chain breaks a rule for chains.",
+    "key-usage": "The signer's certificate is not for signing documents.",
+    "expired": "The certificate was not valid at the time that can be proven.",
+    "not-yet-valid": "The signature was made before its certificate was valid.",
+    "ca-expired": "A certificate authority's certificate was not valid at the time that can be proven.",
+    "revoked": "The signer's certificate was revoked.",
+    "ca-revoked": "A certificate authority's certificate was revoked.",
+    "on-hold": "The signer's certificate is suspended.",
+    "no-revocation-status": "It is not known whether the certificate was revoked.",
+    "revoked-later": "The certificate was revoked after the signature was made.",
+    "digest-algorithm": "The digest algorithm is too weak.",
+    "signature-algorithm": "The signature algorithm is too weak or unknown.",
+    "key-size": "The signer's key is too short.",
+    "chain-algorithm": "A certificate of the chain is signed with an algorithm that is too weak.",
+    "level": "The signature has not the level that is asked for.",
+    "seal-not-registered": "The certificate is not registered for this administration.",
+    "duplicate-signature-value": "Two signatures have the same value.",
+    "several-fields": "One signature stands in several fields.",
+    "time-stamp-imprint": "The time stamp is for other data.",
+    "time-stamp-invalid": "The time stamp does not hold.",
+    "revocation-not-fresh": "The revocation information is older than the signature.",
+    "time-stamp-as-signature": "A time stamp is presented as a signature.",
+}
+"""Reason code → English sentence, a msgid. A signature or document may carry several."""

@@ -1,0 +1,16 @@
+"""What the judge's two sides say to each other; imported by both, so it imports no parser."""
+
+from datetime import datetime
+
+import msgspec
+
+from locker.signatures.schema import Policy
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """``trust`` is a MessagePack-encoded ``Trust``: its bytes are the key of the worker's cache."""
+
+    path: str
+    policy: Policy
+    trust: bytes
+    at: datetime
