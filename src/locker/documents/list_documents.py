@@ -26,3 +26,8 @@ async def list_documents(tx: Tx, cursors: Cursors, *, owner: str, after: str | N
         last = shown[-1]
         following = cursors.write(Position(last.deposited_at, last.document_id), owner=owner, of=_LIST)
     return Listed(documents=shown, next=following)
+
+
+async def needs_attention(tx: Tx, *, owner: str) -> list[ListedDocument]:
+    """The newest five of what ends soon or was stopped lately."""
+    return await read_store.listed(tx, owner=owner, after=None, limit=5, attention=True)

@@ -71,6 +71,14 @@ async def find(tx: Tx, *, owner: str, document_id: str) -> HeldDocument | None:
     return held(row) if row else None
 
 
+async def verdict(tx: Tx, *, owner: str, document_id: str) -> dict[str, Any]:
+    """The judge's whole report at deposit."""
+    found = await tx.fetchval(
+        "SELECT verdict FROM locker.document WHERE owner = $1 AND document_id = $2", owner, document_id
+    )
+    return found if isinstance(found, dict) else {}
+
+
 def held(row: Any) -> HeldDocument:
     columns = dict(row)
     stored = Stored(

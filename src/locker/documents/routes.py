@@ -1,0 +1,194 @@
+from typing import Annotated, Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import Parameter
+
+from kit.i18n import Locale
+from kit.pages import Pages
+from locker.access.schema import Citizen
+from locker.documents.fields import open_fields, rows
+from locker.documents.list_documents import PAGE_MAX, list_documents, needs_attention
+from locker.documents.read import Reader, read, read_again
+from locker.documents.refusals import DocumentUnknown
+from locker.documents.schema import (
+    DocumentDetail,
+    DocumentMessage,
+    DocumentPage,
+    HeldDocument,
+    ListedDocument,
+    name_in,
+)
+from locker.documents.send_original import send_original
+from locker.documents.views import sentence, view
+from locker.history.list_history import latest
+from locker.history.views import line
+from locker.home.frame import AnyRequest, locale, page
+from locker.rendering.placeholder import placeholder
+from locker.rendering.refusals import NoPreview
+from locker.wiring import Wiring
+
+_WALLET_PAGE = 20
+_SHOWN_PAGES_MAX = 30
+
+
+@get("/wallet", operation_id="ShowWallet")
+async def wallet(
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+    after: str | None = None,
+) -> Response[str]:
+    spoken = locale(request)
+    listed = await list_documents(wiring.db, wiring.cursors, owner=citizen.owner, after=after, limit=_WALLET_PAGE)
+    first = after is None
+    attention = await needs_attention(wiring.db, owner=citizen.owner) if first else []
+    activity = await latest(wiring.db, owner=citizen.owner, limit=3) if first else []
+    return page(
+        request,
+        wiring,
+        "locker/documents/wallet.html",
+        citizen=citizen,
+        documents=[view(document, spoken) for document in listed.documents],
+        attention=[view(document, spoken) for document in attention],
+        activity=[line(event, spoken) for event in activity],
+        first=first,
+        following=f"/wallet?after={listed.next}" if listed.next else None,
+    )
+
+
+@get("/wallet/documents/{document_id:str}", operation_id="ShowDocument")
+async def document_page(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: str
+) -> Response[str]:
+    spoken = locale(request)
+    document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.viewed")
+    fields = await open_fields(wiring.vault, document)
+    said, tone = sentence(document, spoken)
+    return page(
+        request,
+        wiring,
+        "locker/documents/document.html",
+        citizen=citizen,
+        it=view(document, spoken),
+        document=document,
+        sentence=said,
+        tone=tone,
+        fields=[(row.labels[spoken.value], row.value) for row in rows(fields, document.fields_schema)],
+        page_numbers=range(1, min(document.pages, _SHOWN_PAGES_MAX) + 1),
+        shareable=document.standing in ("valid", "expired", "superseded"),
+    )
+
+
+@get("/wallet/documents/{document_id:str}/pages/{picture:str}", operation_id="ShowPage")
+async def page_picture(
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+    document_id: str,
+    picture: str,
+) -> Response[bytes]:
+    document = await read_again(wiring.db, owner=citizen.owner, document_id=document_id)
+    return await send_picture(wiring, document, picture, spoken=locale(request))
+
+
+@get("/wallet/documents/{document_id:str}/original", operation_id="DownloadOriginal")
+async def original(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: str
+) -> Response[Any]:
+    document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.downloaded")
+    return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
+
+
+@get("/v1/documents", operation_id="ListDocuments")
+async def api_documents(
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    after: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=PAGE_MAX)] = 50,
+) -> DocumentPage:
+    """What the citizen of the token holds, newest first. Scope ``documents:read``."""
+    caller = await wiring.bearer.citizen(request.headers.get("authorization"), scope="documents:read")
+    listed = await list_documents(wiring.db, wiring.cursors, owner=caller.owner, after=after, limit=limit)
+    return DocumentPage(documents=[_message(document) for document in listed.documents], next=listed.next)
+
+
+@get("/v1/documents/{document_id:str}", operation_id="GetDocument")
+async def api_document(request: AnyRequest, wiring: NamedDependency[Wiring], document_id: str) -> DocumentDetail:
+    """One document with its fields. Scope ``documents:read``; the citizen sees that it was read."""
+    document = await read(
+        wiring.db, wiring.audit, await _wallet_app(request, wiring), document_id, action="document.viewed"
+    )
+    return DocumentDetail(
+        **_members(document),
+        sha256=document.sha256.hex(),
+        signed_by=document.signer,
+        signed_at=document.signed_at,
+        indication=document.indication,
+        level=document.level,
+        replaces=document.replaces,
+        replaced_by=document.replaced_by,
+        fields=await open_fields(wiring.vault, document),
+    )
+
+
+@get("/v1/documents/{document_id:str}/original", operation_id="GetOriginal")
+async def api_original(request: AnyRequest, wiring: NamedDependency[Wiring], document_id: str) -> Response[Any]:
+    """The bytes that were deposited. Scope ``documents:read``; Range, If-Match and If-None-Match are understood."""
+    document = await read(
+        wiring.db, wiring.audit, await _wallet_app(request, wiring), document_id, action="document.downloaded"
+    )
+    return await send_original(request, wiring.vault, document, name=file_name(document, Locale.EN))
+
+
+async def send_picture(
+    wiring: Wiring,
+    document: HeldDocument,
+    picture: str,
+    *,
+    spoken: Locale,
+    watermark: tuple[str, ...] = (),
+) -> Response[bytes]:
+    """``picture`` is ``3.png``. Where there is none, a picture that says so, with 404."""
+    number, dot, kind = picture.partition(".")
+    if (dot, kind) != (".", "png") or not number.isascii() or not number.isdigit() or len(number) > 4:
+        raise DocumentUnknown
+    reading = await wiring.vault.open(
+        document.stored, owner=document.owner, document_id=document.document_id, version=document.version
+    )
+    try:
+        png = await wiring.pictures.picture(reading, length=document.length, page=int(number), watermark=watermark)
+    except NoPreview:
+        return _no_preview(wiring.pages, spoken)
+    finally:
+        await reading.aclose()
+    return Response(png, media_type="image/png", headers={"Cache-Control": "private, no-store"})
+
+
+def _no_preview(pages: Pages, spoken: Locale) -> Response[bytes]:
+    said = pages.translator(spoken).gettext(NoPreview.title)
+    return Response(placeholder(said, spoken.direction), status_code=404, media_type="image/svg+xml")
+
+
+def file_name(document: ListedDocument, spoken: Locale) -> str:
+    return f"{name_in(document.type_names, spoken)} {document.document_id[:8]}"
+
+
+def _self(citizen: Citizen) -> Reader:
+    return Reader(owner=citizen.owner, actor=citizen.owner)
+
+
+async def _wallet_app(request: AnyRequest, wiring: Wiring) -> Reader:
+    caller = await wiring.bearer.citizen(request.headers.get("authorization"), scope="documents:read")
+    return Reader(owner=caller.owner, kind="client", actor=caller.client_id)
+
+
+def _members(document: ListedDocument) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in DocumentMessage.__struct_fields__}
+
+
+def _message(document: ListedDocument) -> DocumentMessage:
+    return DocumentMessage(**_members(document))
+
+
+ROUTES = [wallet, document_page, page_picture, original, api_documents, api_document, api_original]

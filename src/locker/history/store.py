@@ -1,0 +1,47 @@
+"""Reads of the log; ``kit.audit`` is its one writer."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+
+from kit.db import Tx
+from locker.access.cursor import Position
+from locker.history.schema import Filter, LoggedRow
+
+
+async def events(tx: Tx, *, owner: str, of: Filter, after: Position | None, limit: int) -> list[LoggedRow]:
+    """Newest first."""
+    rows = await tx.fetch(
+        """
+        SELECT e.audit_id::text AS audit_id, e.at, e.action, e.actor_kind, e.actor, a.names AS actor_names,
+               s.recipient, e.object_id, e.purpose, e.result, e.detail
+          FROM locker.audit e
+          LEFT JOIN locker.administration_client c ON e.actor_kind = 'client' AND c.client_id = e.actor
+          LEFT JOIN locker.administration a ON a.administration = c.administration
+          LEFT JOIN locker.share s ON s.owner = e.owner AND s.share_id = e.object_id
+         WHERE e.owner = $1
+           AND ($2::timestamptz IS NULL OR (e.at, e.audit_id) < ($2, $3::uuid))
+           AND CASE $4::text
+                    WHEN 'all' THEN true
+                    WHEN 'others' THEN e.actor_kind <> 'citizen'
+                    WHEN 'documents' THEN e.action LIKE 'document.%'
+                    WHEN 'shares' THEN e.action LIKE 'share.%'
+                    ELSE e.action LIKE 'session.%' END
+         ORDER BY e.at DESC, e.audit_id DESC
+         LIMIT $5""",
+        owner,
+        after.at if after else None,
+        UUID(after.row_id) if after else None,
+        of,
+        limit,
+    )
+    return [msgspec.convert(dict(row), LoggedRow) for row in rows]
+
+
+async def type_names(tx: Tx, types: Iterable[str]) -> dict[str, dict[str, str]]:
+    wanted = sorted(set(types))
+    if not wanted:
+        return {}
+    rows = await tx.fetch("SELECT type, names FROM locker.document_type WHERE type = ANY ($1::text[])", wanted)
+    return {row["type"]: row["names"] for row in rows}

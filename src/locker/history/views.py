@@ -1,0 +1,88 @@
+"""A line of the log as a sentence."""
+
+import datetime as dt
+
+import msgspec
+
+from kit.i18n import Locale, Message, _
+from locker.documents.schema import name_in
+from locker.history.schema import HistoryEvent
+
+_ACTIONS: dict[str, Message] = {
+    "document.deposited": _("Put a document into your locker"),
+    "document.superseded": _("Replaced a document by a newer version"),
+    "document.revoked": _("Revoked a document"),
+    "document.suspended": _("Suspended a document"),
+    "document.resumed": _("Made a suspended document valid again"),
+    "document.viewed": _("Looked at a document"),
+    "document.downloaded": _("Downloaded a document"),
+    "document.verified": _("Verified a document"),
+    "share.created": _("Made a link to share documents"),
+    "share.narrowed": _("Narrowed a shared link"),
+    "share.revoked": _("Ended a shared link"),
+    "share.opened": _("Opened a shared link"),
+    "share.downloaded": _("Downloaded a shared document"),
+    "share.refused": _("Was refused at a shared link"),
+    "share.pin-locked": _("Tried too many wrong PINs on a shared link and was stopped"),
+    "session.started": _("Signed in"),
+    "session.ended": _("Signed out"),
+}
+_RESULTS: dict[str, Message] = {
+    "wrong-pin": _("Refused: wrong PIN"),
+    "not-for-you": _("Refused: not the relying party it was made for"),
+    "share-closed": _("Refused: the link was over"),
+}
+
+
+class LineView(msgspec.Struct, frozen=True, kw_only=True):
+    at: dt.datetime
+    action: Message
+    who: Message
+    who_name: str
+    """A name to be isolated, or empty where ``who`` says it all."""
+    identifier: str
+    types: list[str]
+    fields: list[str]
+    purpose: str
+    ok: bool
+    result: Message
+    href: str | None
+
+
+def line(event: HistoryEvent, locale: Locale) -> LineView:
+    who, name = _who(event, locale)
+    return LineView(
+        at=event.at,
+        action=_ACTIONS.get(event.action, _("Other: %(action)s", action=event.action)),
+        who=who,
+        who_name=name,
+        identifier=event.actor if event.actor_kind == "client" else "",
+        types=[name_in(names, locale) or code for code, names in event.types.items()],
+        fields=event.fields,
+        purpose=event.purpose or "",
+        ok=event.result == "ok",
+        result=_("Done") if event.result == "ok" else _RESULTS.get(event.result, _("Refused")),
+        href=_href(event),
+    )
+
+
+def _who(event: HistoryEvent, locale: Locale) -> tuple[Message, str]:
+    if event.actor_kind == "citizen":
+        return _("You"), ""
+    if event.actor_names:
+        return _("Administration"), name_in(event.actor_names, locale)
+    if event.actor_kind == "client":
+        return _("Service"), event.recipient or ""
+    if event.recipient:
+        return _("Holder of the link for"), event.recipient
+    if event.actor_kind == "anonymous":
+        return _("Somebody who has the file"), ""
+    return _("Khizana"), ""
+
+
+def _href(event: HistoryEvent) -> str | None:
+    if not event.object_id:
+        return None
+    if event.action.startswith("document."):
+        return f"/wallet/documents/{event.object_id}"
+    return f"/wallet/shares/{event.object_id}" if event.action.startswith("share.") else None

@@ -1,0 +1,120 @@
+"""The four small steps before a share is made."""
+
+import datetime as dt
+
+import msgspec
+
+from kit.audit import Audit
+from kit.db import Database, Tx
+from kit.ids import new_public_id
+from kit.throttle import Throttle
+from locker.documents import read_store
+from locker.documents.refusals import DocumentUnknown
+from locker.documents.schema import ListedDocument
+from locker.shares import store
+from locker.shares.create import FLOOD, Sharer, record
+from locker.shares.pin import Pins
+from locker.shares.refusals import ShareUnknown
+from locker.shares.schema import Created, NewShare, ShareDraft
+
+LIFETIME_S = 3_600
+
+
+async def begin_draft(db: Database, *, owner: str, document_ids: list[str]) -> str:
+    """Raises DocumentUnknown."""
+    if not document_ids or len(await chosen(db, owner=owner, document_ids=document_ids)) != len(document_ids):
+        raise DocumentUnknown
+    draft_id = new_public_id()
+    await store.save_draft(
+        db,
+        ShareDraft(documents=document_ids),
+        owner=owner,
+        draft_id=draft_id,
+        pin_mac=None,
+        lifetime_s=LIFETIME_S,
+    )
+    return draft_id
+
+
+async def chosen(tx: Tx, *, owner: str, document_ids: list[str]) -> list[ListedDocument]:
+    return await read_store.chosen(tx, owner=owner, document_ids=document_ids)
+
+
+async def find_draft(tx: Tx, *, owner: str, draft_id: str) -> ShareDraft:
+    """Raises ShareUnknown where it is another's, too old or made already."""
+    found = await store.draft(tx, owner=owner, draft_id=draft_id)
+    if found is None:
+        raise ShareUnknown
+    return found[0]
+
+
+async def say_recipient(db: Database, *, owner: str, draft_id: str, recipient: str, purpose: str) -> None:
+    await _change(db, owner=owner, draft_id=draft_id, recipient=recipient, purpose=purpose)
+
+
+async def say_limits(
+    db: Database,
+    pins: Pins,
+    *,
+    owner: str,
+    draft_id: str,
+    days: int,
+    openings: int,
+    view_only: bool,
+    client_id: str | None,
+    pin: str | None,
+) -> None:
+    await _change(
+        db,
+        owner=owner,
+        draft_id=draft_id,
+        pin_mac=pins.mac(pin, share_id=draft_id) if pin else None,
+        days=days,
+        openings=openings,
+        view_only=view_only,
+        client_id=client_id,
+        has_pin=pin is not None,
+    )
+
+
+async def create_from_draft(
+    db: Database, audit: Audit, throttle: Throttle, *, owner: str, draft_id: str
+) -> Created | None:
+    """None where it was made already: a second click makes no second share."""
+    await throttle.count(db, FLOOD, owner)
+
+    async def within(tx: Tx) -> Created | None:
+        spent = await store.spend_draft(tx, owner=owner, draft_id=draft_id)
+        if spent is None:
+            return None
+        draft, pin_mac = spent
+        if not draft.recipient or not draft.purpose:
+            raise ShareUnknown
+        now = await store.database_time(tx)
+        new = NewShare(
+            documents=draft.documents,
+            recipient=draft.recipient,
+            purpose=draft.purpose,
+            until=now + dt.timedelta(days=draft.days),
+            openings=draft.openings,
+            view_only=draft.view_only,
+            client_id=draft.client_id,
+        )
+        return await record(tx, audit, new, sharer=Sharer(owner=owner, actor=owner), share_id=draft_id, pin_mac=pin_mac)
+
+    return await db.transact(within)
+
+
+async def _change(db: Database, *, owner: str, draft_id: str, pin_mac: bytes | None = None, **answers: object) -> None:
+    found = await store.draft(db, owner=owner, draft_id=draft_id)
+    if found is None:
+        raise ShareUnknown
+    draft, kept_mac = found
+    await store.save_draft(
+        db,
+        msgspec.structs.replace(draft, **answers),
+        owner=owner,
+        draft_id=draft_id,
+        pin_mac=pin_mac if "has_pin" in answers else kept_mac,
+        lifetime_s=LIFETIME_S,
+    )

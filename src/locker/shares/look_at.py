@@ -1,0 +1,125 @@
+"""What an opener may still see: a few minutes, and not a second after the share ended."""
+
+import datetime as dt
+
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Tx
+from kit.tokens import digest
+from locker.documents.schema import HeldDocument
+from locker.shares import store
+from locker.shares.refusals import NoOriginal, NotServed, ShareClosed
+from locker.shares.schema import Opening
+from locker.verification.schema import Answer, Check, IssuedDocument, SignatureAnswer
+
+_STOPPED = ("revoked", "suspended")
+_ID_LENGTH = 25
+
+
+async def look_at(
+    db: Database, opening_id: str, viewing: str | None
+) -> tuple[Opening, list[tuple[HeldDocument, bool]]]:
+    """Raises ShareClosed, as an unknown link does."""
+    opening = await _opening(db, opening_id, viewing)
+    return opening, await store.shared_documents(db, owner=opening.owner, share_id=opening.share_id)
+
+
+async def look_at_document(
+    db: Database, opening_id: str, viewing: str | None, document_id: str
+) -> tuple[Opening, HeldDocument, bool]:
+    """One of the documents that were shared; another one of the same citizen is ShareClosed (K-12)."""
+    opening = await _opening(db, opening_id, viewing)
+    found = await store.shared_document(db, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
+    if found is None:
+        raise ShareClosed
+    return opening, *found
+
+
+async def take_original(
+    db: Database, audit: Audit, opening_id: str, viewing: str | None, document_id: str
+) -> HeldDocument:
+    """Raises NoOriginal where pictures were shared only, NotServed where the issuer stopped the document."""
+    opening, document, _entitled = await look_at_document(db, opening_id, viewing, document_id)
+    refusal = NoOriginal() if opening.view_only else NotServed() if document.standing in _STOPPED else None
+
+    async def within(tx: Tx) -> None:
+        await audit.append(
+            tx,
+            AuditEvent(
+                action="share.downloaded",
+                actor_kind="client" if opening.client_id else "anonymous",
+                actor=opening.client_id or "",
+                owner=opening.owner,
+                object_id=opening.share_id,
+                purpose=opening.purpose,
+                result=refusal.code if refusal else "ok",
+                detail={"opening": opening.opening_id, "documents": [document_id], "types": [document.type]},
+            ),
+        )
+
+    await db.transact(within)
+    if refusal:
+        raise refusal
+    return document
+
+
+def shows_pictures(document: HeldDocument) -> bool:
+    """Of a document that its issuer stopped only the verdict is shown (K-15)."""
+    return document.standing not in _STOPPED
+
+
+def watermark(opening: Opening) -> tuple[str, ...]:
+    """Recipient, time, reference. A name that the picture's letters cannot write is found by the reference."""
+    recipient = opening.recipient if opening.recipient.isascii() else "the recipient"
+    return (
+        f"Shared with {recipient[:48]}",
+        f"{opening.opened_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, to be looked at only",
+        f"Khizana ref. {opening.opening_id[:10]}",
+    )
+
+
+def answer(document: HeldDocument, *, entitled: bool, until: dt.datetime) -> Answer:
+    """By the verdict at deposit, which is kept with the bytes, and the issuer's word of today."""
+    passed = document.indication == "TOTAL-PASSED"
+    return Answer(
+        signature=SignatureAnswer(
+            indication="TOTAL-PASSED" if passed else "INDETERMINATE",
+            sub_indication=None,
+            reasons=[],
+            signer=document.signer,
+            level=document.level,
+            signed_at=document.signed_at,
+            judged="at-deposit",
+            policy="khizana-deposit",
+            trust_version="",
+        ),
+        standing=document.standing,
+        document=IssuedDocument(
+            uri=document.uri,
+            type=document.type,
+            type_names=document.type_names,
+            administration=document.administration,
+            administration_names=document.administration_names,
+            valid_from=document.valid_from,
+            valid_until=document.valid_until,
+        ),
+        signer_administration=document.administration_names,
+        checks=[
+            Check(name="whole", passed=passed),
+            Check(name="entitled", passed=entitled),
+            Check(name="not-revoked", passed=document.standing not in _STOPPED),
+            Check(name="in-dates", passed=document.in_dates),
+            Check(name="shared", passed=True),
+        ],
+        sha256=document.sha256.hex(),
+        shared_until=until,
+        checked_at=dt.datetime.now(dt.UTC),
+    )
+
+
+async def _opening(db: Database, opening_id: str, viewing: str | None) -> Opening:
+    if not viewing or len(opening_id) != _ID_LENGTH:
+        raise ShareClosed
+    opening = await store.opening(db, opening_id=opening_id, viewing_sha256=digest(viewing))
+    if opening is None:
+        raise ShareClosed
+    return opening

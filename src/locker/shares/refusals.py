@@ -1,0 +1,44 @@
+from kit.errors import Forbidden, Invalid, NotFound, TooManyRequests
+
+
+class ShareClosed(NotFound):
+    """Unknown, expired, used up and revoked look the same from outside, so a link cannot be probed."""
+
+    code, title = "share-closed", "This link does not open anything."
+
+
+class ShareUnknown(NotFound):
+    code, title = "share-unknown", "You have no share at this address."
+
+
+class WrongPin(Forbidden):
+    code, title = "wrong-pin", "This is not the PIN."
+
+
+class PinLocked(TooManyRequests):
+    """The prober's address, for this link. Anybody else with the right PIN gets in."""
+
+    code, title = "pin-locked", "Too many wrong PINs. Wait an hour, or ask the person who sent you the link."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=3_600)
+
+
+class NotForYou(Forbidden):
+    """Bound to one relying party (K-14)."""
+
+    code, title = "not-for-you", "This link was made for one service only, which opens it by signing in."
+
+
+class LimitTooWide(Invalid):
+    code, title = "limit-too-wide", "A share lasts at most 30 days and can only become narrower."
+
+
+class NoOriginal(Forbidden):
+    code, title = "view-only", "This document was shared to be looked at, not to be downloaded."
+
+
+class NotServed(Forbidden):
+    """Only the verdict is shown of a document that its issuer stopped."""
+
+    code, title = "not-current", "The issuer does not stand by this document, so it is not shown."

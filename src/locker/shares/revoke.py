@@ -1,0 +1,31 @@
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Tx
+from locker.shares import store
+from locker.shares.create import Sharer
+from locker.shares.refusals import ShareUnknown
+
+
+async def revoke(db: Database, audit: Audit, *, sharer: Sharer, share_id: str | None) -> int:
+    """End one share, or all; how many ended now. Counts from the next request on any node.
+
+    Ending what has ended is no error; ShareUnknown is for what never was the citizen's.
+    """
+
+    async def within(tx: Tx) -> int:
+        ended = await store.revoke(tx, owner=sharer.owner, share_id=share_id)
+        for each in ended:
+            await audit.append(
+                tx,
+                AuditEvent(
+                    action="share.revoked",
+                    actor_kind=sharer.kind,
+                    actor=sharer.actor,
+                    owner=sharer.owner,
+                    object_id=each,
+                ),
+            )
+        if not ended and share_id and await store.find(tx, owner=sharer.owner, share_id=share_id) is None:
+            raise ShareUnknown
+        return len(ended)
+
+    return await db.transact(within)

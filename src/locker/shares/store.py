@@ -1,0 +1,350 @@
+"""The one writer of ``locker.share``, ``share_document``, ``share_draft`` and ``opening``."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kit.db import Tx
+from locker.access.cursor import Position
+from locker.documents.read_store import HELD, HELD_FROM, STANDING, held
+from locker.documents.schema import HeldDocument
+from locker.shares.caveats import Caveat, Openings, Until
+from locker.shares.schema import Link, Opened, Opening, Share, ShareDraft
+
+_LIVE = "s.revoked_at IS NULL AND s.until > now() AND s.openings_used < s.openings_max"
+
+
+_ENTITLED = """(a.state = 'active' AND EXISTS (SELECT 1 FROM locker.entitlement e
+                                                WHERE e.administration = d.administration AND e.type = d.type))"""
+_SHARED_FROM = HELD_FROM.replace(
+    "locker.document d", "locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id", 1
+)
+_SHARE_SELECT = f"""
+        SELECT s.share_id, s.recipient, s.purpose, s.until, s.openings_max, s.openings_used,
+               s.pin_mac IS NOT NULL AS has_pin, s.client_id, s.view_only, s.created_at, s.last_opened_at,
+               s.revoked_at, {_LIVE} AS live, s.caveats,
+               (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                            'document_id', d.document_id, 'type', d.type, 'type_names', t.names,
+                            'standing', {STANDING}) ORDER BY sd.position), '[]')
+                  FROM locker.share_document sd
+                  JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
+                  JOIN locker.document_type t ON t.type = d.type
+                 WHERE sd.owner = s.owner AND sd.share_id = s.share_id) AS documents
+          FROM locker.share s"""
+
+
+async def save_draft(
+    tx: Tx, draft: ShareDraft, *, owner: str, draft_id: str, pin_mac: bytes | None, lifetime_s: int
+) -> None:
+    await tx.execute(
+        """
+        INSERT INTO locker.share_draft (owner, draft_id, answers, pin_mac, expires_at)
+        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
+        ON CONFLICT (owner, draft_id) DO UPDATE SET
+            answers = excluded.answers, pin_mac = excluded.pin_mac, expires_at = excluded.expires_at""",
+        owner,
+        draft_id,
+        msgspec.to_builtins(draft),
+        pin_mac,
+        float(lifetime_s),
+    )
+
+
+async def draft(tx: Tx, *, owner: str, draft_id: str) -> tuple[ShareDraft, bytes | None] | None:
+    row = await tx.fetchrow(
+        """
+        SELECT answers, pin_mac FROM locker.share_draft WHERE owner = $1 AND draft_id = $2 AND expires_at > now()""",
+        owner,
+        draft_id,
+    )
+    return _draft(row)
+
+
+async def spend_draft(tx: Tx, *, owner: str, draft_id: str) -> tuple[ShareDraft, bytes | None] | None:
+    """Once: a second click makes no second share."""
+    row = await tx.fetchrow(
+        """
+        DELETE FROM locker.share_draft WHERE owner = $1 AND draft_id = $2 AND expires_at > now()
+        RETURNING answers, pin_mac""",
+        owner,
+        draft_id,
+    )
+    return _draft(row)
+
+
+async def insert(
+    tx: Tx,
+    *,
+    owner: str,
+    share_id: str,
+    token_sha256: bytes,
+    caveats: Sequence[Caveat],
+    recipient: str,
+    purpose: str,
+    until: dt.datetime,
+    openings_max: int,
+    pin_mac: bytes | None,
+    client_id: str | None,
+    view_only: bool,
+    lifetime_max_s: int,
+) -> bool:
+    """False where ``until`` is not in the time that a share may last."""
+    done = await tx.execute(
+        """
+        INSERT INTO locker.share
+               (owner, share_id, token_sha256, caveats, recipient, purpose, until, openings_max, pin_mac, client_id,
+                view_only)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+         WHERE $7 > now() AND $7 <= now() + make_interval(secs => $12)""",
+        owner,
+        share_id,
+        token_sha256,
+        msgspec.to_builtins(list(caveats)),
+        recipient,
+        purpose,
+        until,
+        openings_max,
+        pin_mac,
+        client_id,
+        view_only,
+        float(lifetime_max_s),
+    )
+    return done.endswith(" 1")
+
+
+async def insert_documents(tx: Tx, *, owner: str, share_id: str, document_ids: Sequence[str]) -> int:
+    """How many of them this citizen holds, each now part of the share."""
+    done = await tx.execute(
+        """
+        INSERT INTO locker.share_document (owner, share_id, document_id, position)
+        SELECT d.owner, $2, d.document_id, wanted.position
+          FROM unnest($3::text[]) WITH ORDINALITY AS wanted (document_id, position)
+          JOIN locker.document d ON d.owner = $1 AND d.document_id = wanted.document_id""",
+        owner,
+        share_id,
+        list(document_ids),
+    )
+    return int(done.rsplit(" ", 1)[1])
+
+
+async def database_time(tx: Tx) -> dt.datetime:
+    now = await tx.fetchval("SELECT now()")
+    assert isinstance(now, dt.datetime)
+    return now
+
+
+async def narrow(
+    tx: Tx, *, owner: str, share_id: str, until: dt.datetime | None, openings_max: int | None
+) -> bool | None:
+    """None: no living share. False: it would not have become narrower."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT s.until, s.openings_max FROM locker.share s
+         WHERE s.owner = $1 AND s.share_id = $2 AND {_LIVE} FOR UPDATE""",
+        owner,
+        share_id,
+    )
+    if row is None:
+        return None
+    if (until is not None and until > row["until"]) or (openings_max or 0) > row["openings_max"]:
+        return False
+    appended: list[Caveat] = []
+    if until is not None:
+        appended.append(Until(until))
+    if openings_max is not None:
+        appended.append(Openings(openings_max))
+    await tx.execute(
+        """
+        UPDATE locker.share
+           SET caveats = caveats || $3::jsonb,
+               until = coalesce($4, until),
+               openings_max = greatest(openings_used, coalesce($5, openings_max))
+         WHERE owner = $1 AND share_id = $2""",
+        owner,
+        share_id,
+        msgspec.to_builtins(appended),
+        until,
+        openings_max,
+    )
+    return True
+
+
+async def revoke(tx: Tx, *, owner: str, share_id: str | None) -> list[str]:
+    """One share, or all that are not revoked yet; which ones."""
+    rows = await tx.fetch(
+        """
+        UPDATE locker.share SET revoked_at = now()
+         WHERE owner = $1 AND ($2::text IS NULL OR share_id = $2) AND revoked_at IS NULL AND until > now()
+        RETURNING share_id""",
+        owner,
+        share_id,
+    )
+    return [row["share_id"] for row in rows]
+
+
+async def link(tx: Tx, *, token_sha256: bytes) -> Link | None:
+    row = await tx.fetchrow(
+        f"""
+        SELECT s.owner, s.share_id, {_LIVE} AS live, s.pin_mac, s.client_id
+          FROM locker.share s WHERE s.token_sha256 = $1""",
+        token_sha256,
+    )
+    return None if row is None else msgspec.convert(dict(row), Link)
+
+
+async def spend_opening(
+    tx: Tx,
+    *,
+    owner: str,
+    share_id: str,
+    token_sha256: bytes,
+    pin_mac: bytes | None,
+    client_id: str | None,
+    opening_id: str,
+    viewing_sha256: bytes,
+    viewing_s: int,
+) -> Opened | None:
+    """Everything that a share demands is asked here, and the access row is written here: all or nothing.
+
+    Two callers cannot both take the last opening: the second waits for the first one's row and reads it again.
+    """
+    row = await tx.fetchrow(
+        f"""
+        WITH spent AS (
+            UPDATE locker.share s
+               SET openings_used = s.openings_used + 1, last_opened_at = now()
+             WHERE s.owner = $1 AND s.share_id = $2 AND s.token_sha256 = $3
+               AND {_LIVE}
+               AND (s.pin_mac IS NULL OR s.pin_mac = $4)
+               AND (s.client_id IS NULL OR s.client_id = $5)
+            RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until
+        ), opened AS (
+            INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until)
+            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)) FROM spent
+            RETURNING opening_id, view_until
+        )
+        SELECT spent.*, opened.* FROM spent, opened""",
+        owner,
+        share_id,
+        token_sha256,
+        pin_mac,
+        client_id,
+        opening_id,
+        viewing_sha256,
+        float(viewing_s),
+    )
+    return None if row is None else msgspec.convert(dict(row), Opened)
+
+
+async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening | None:
+    """While it may be looked at: not after the share ended or was revoked."""
+    row = await tx.fetchrow(
+        """
+        SELECT o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
+               o.view_until, s.view_only
+          FROM locker.opening o JOIN locker.share s ON s.owner = o.owner AND s.share_id = o.share_id
+         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now()
+           AND s.revoked_at IS NULL AND s.until > now()""",
+        viewing_sha256,
+        opening_id,
+    )
+    return None if row is None else msgspec.convert(dict(row), Opening)
+
+
+async def shared_documents(tx: Tx, *, owner: str, share_id: str) -> list[tuple[HeldDocument, bool]]:
+    """Each with whether its issuer may issue that type today."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {HELD}, {_ENTITLED} AS entitled
+          FROM locker.share_document sd
+          JOIN {_SHARED_FROM}
+         WHERE sd.owner = $1 AND sd.share_id = $2
+         ORDER BY sd.position""",
+        owner,
+        share_id,
+    )
+    return [_entitled(row) for row in rows]
+
+
+async def shared_document(tx: Tx, *, owner: str, share_id: str, document_id: str) -> tuple[HeldDocument, bool] | None:
+    row = await tx.fetchrow(
+        f"""
+        SELECT {HELD}, {_ENTITLED} AS entitled
+          FROM locker.share_document sd
+          JOIN {_SHARED_FROM}
+         WHERE sd.owner = $1 AND sd.share_id = $2 AND sd.document_id = $3""",
+        owner,
+        share_id,
+        document_id,
+    )
+    return None if row is None else _entitled(row)
+
+
+async def shared_types(tx: Tx, *, owner: str, share_id: str) -> list[tuple[str, str]]:
+    """Pairs of document and type, for the log."""
+    rows = await tx.fetch(
+        """
+        SELECT d.document_id, d.type
+          FROM locker.share_document sd
+          JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
+         WHERE sd.owner = $1 AND sd.share_id = $2
+         ORDER BY sd.position""",
+        owner,
+        share_id,
+    )
+    return [(row["document_id"], row["type"]) for row in rows]
+
+
+async def listed(tx: Tx, *, owner: str, live_only: bool, after: Position | None, limit: int) -> list[Share]:
+    """Newest first."""
+    rows = await tx.fetch(
+        f"""
+        {_SHARE_SELECT}
+         WHERE s.owner = $1
+           AND ($2::timestamptz IS NULL OR (s.created_at, s.share_id) < ($2, $3::text))
+           AND (NOT $4::boolean OR ({_LIVE}))
+         ORDER BY s.created_at DESC, s.share_id DESC
+         LIMIT $5""",
+        owner,
+        after.at if after else None,
+        after.row_id if after else None,
+        live_only,
+        limit,
+    )
+    return [_share(row) for row in rows]
+
+
+async def find(tx: Tx, *, owner: str, share_id: str) -> Share | None:
+    row = await tx.fetchrow(f"{_SHARE_SELECT} WHERE s.owner = $1 AND s.share_id = $2", owner, share_id)
+    return None if row is None else _share(row)
+
+
+async def is_token(tx: Tx, *, owner: str, share_id: str, token_sha256: bytes) -> bool:
+    return bool(
+        await tx.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM locker.share WHERE owner = $1 AND share_id = $2 AND token_sha256 = $3)",
+            owner,
+            share_id,
+            token_sha256,
+        )
+    )
+
+
+async def sweep_drafts(tx: Tx) -> None:
+    await tx.execute("DELETE FROM locker.share_draft WHERE expires_at < now()")
+
+
+def _share(row: Any) -> Share:
+    return msgspec.convert(dict(row), Share)
+
+
+def _entitled(row: Any) -> tuple[HeldDocument, bool]:
+    columns = dict(row)
+    entitled = columns.pop("entitled")
+    return held(columns), bool(entitled)
+
+
+def _draft(row: Any) -> tuple[ShareDraft, bytes | None] | None:
+    return None if row is None else (msgspec.convert(row["answers"], ShareDraft), row["pin_mac"])

@@ -1,0 +1,40 @@
+"""The judge's verdict, in the few words that an answer has."""
+
+from locker.signatures.schema import SignatureVerdict, Verdict
+from locker.verification.schema import SignatureAnswer
+
+_REASONS_MAX = 10
+
+
+def signature_answer(verdict: Verdict) -> SignatureAnswer:
+    """Of the signature that decides: the first that did not pass, else the last one made."""
+    decisive = deciding(verdict)
+    return SignatureAnswer(
+        indication=verdict.indication,
+        sub_indication=verdict.sub_indication,
+        reasons=list(verdict.reasons[:_REASONS_MAX]),
+        signer=decisive.signer.display if decisive and decisive.signer else None,
+        level=decisive.level if decisive else None,
+        signed_at=(decisive.proven_time or decisive.claimed_time) if decisive else None,
+        judged="now",
+        policy=f"{verdict.policy}/{verdict.policy_version}",
+        trust_version=verdict.trust_version,
+    )
+
+
+def deciding(verdict: Verdict) -> SignatureVerdict | None:
+    failed = next((signature for signature in verdict.signatures if not signature.passed), None)
+    return failed or (verdict.signatures[-1] if verdict.signatures else None)
+
+
+def whole(verdict: Verdict) -> bool | None:
+    """Whether what was signed is what lies here; None where nothing was signed."""
+    if verdict.passed:
+        return True
+    if not verdict.signatures:
+        return None if verdict.indication == "NO_SIGNATURE_FOUND" else False
+    if verdict.indication == "TOTAL-FAILED":
+        return False
+    return all(
+        signature.intact and signature.changes in ("none", "archive", "signatures") for signature in verdict.signatures
+    )

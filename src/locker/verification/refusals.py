@@ -1,0 +1,33 @@
+from kit.errors import BodyTooLarge, Malformed, NotFound, Refusal, Unavailable
+
+
+class FileMissing(Malformed):
+    code, title = "file-missing", "Choose a PDF file to verify."
+
+
+class FileTooLarge(BodyTooLarge):
+    code, title = "file-too-large", "This file is larger than what is verified here."
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"at most {max_bytes} bytes", members={"max_bytes": max_bytes})
+
+
+class TooSlow(Refusal):
+    code, status, title = "request-timeout", 408, "This file arrived too slowly."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
+
+
+class NoRoom(Unavailable):
+    code, title = "no-room", "There is no room to receive this file now. Try again in a moment."
+
+
+class AnswerRefused(Malformed):
+    """Only what we signed is handed out again as a file of ours."""
+
+    code, title = "answer-refused", "This is not an answer of ours."
+
+
+class DocumentUriUnknown(NotFound):
+    code, title = "document-uri-unknown", "No document has this address."

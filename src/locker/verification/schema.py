@@ -1,0 +1,90 @@
+"""Two independent answers, never one boolean: is the signature sound, and does the issuer stand by the document."""
+
+import datetime as dt
+from typing import Any, Literal
+
+import msgspec
+
+from locker.documents.schema import Standing
+from locker.signatures.schema import Indication, Verdict
+
+CheckName = Literal["whole", "signature", "entitled", "not-revoked", "in-dates", "shared"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    name: CheckName
+    passed: bool | None
+    """None: not known."""
+
+
+class SignatureAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    indication: Indication
+    sub_indication: str | None
+    reasons: list[str]
+    signer: str | None
+    level: str | None
+    signed_at: dt.datetime | None
+    """Proven by a time stamp where there is one, else claimed."""
+    judged: Literal["now", "at-deposit"]
+    policy: str
+    trust_version: str
+
+    @property
+    def sound(self) -> bool:
+        return self.indication == "TOTAL-PASSED"
+
+
+class IssuedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What its issuer deposited; says nothing of whose it is."""
+
+    uri: str
+    type: str
+    type_names: dict[str, str]
+    administration: str
+    administration_names: dict[str, str]
+    valid_from: dt.date | None
+    valid_until: dt.date | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    signature: SignatureAnswer
+    standing: Standing | Literal["unknown"]
+    """``unknown``: these bytes were not deposited here, so nobody can be asked."""
+    document: IssuedDocument | None
+    signer_administration: dict[str, str] | None
+    """Names of the administration for which the signer's certificate is registered."""
+    checks: list[Check]
+    sha256: str
+    """Hexadecimal, of the bytes."""
+    shared_until: dt.datetime | None
+    checked_at: dt.datetime
+
+    def passed(self, name: CheckName) -> bool | None:
+        return next((check.passed for check in self.checks if check.name == name), None)
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """For programs."""
+
+    answer: Answer
+    report: dict[str, Any]
+    """Everything that the judge saw."""
+    signed_answer: str
+    """The answer as a compact JWS (ES256, ``typ`` khizana-verification+jwt), for the relying party's file."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with what it rests on."""
+
+    answer: Answer
+    report: Verdict | dict[str, Any]
+
+
+class PublicDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What anybody may know of a document by its address: that it exists and who issued it."""
+
+    uri: str
+    type: str
+    type_names: dict[str, str]
+    administration: str
+    administration_names: dict[str, str]
