@@ -7,7 +7,7 @@ import math
 from khizana.demo.country import ADMINISTRATIONS, Administration, Both, Field
 from khizana.demo.papers import Paper
 from khizana.demo.pki import Pki
-from khizana.demo.sheet import HEIGHT, WIDTH, Align, Colour, Point, Sheet, Style, width, wrap
+from khizana.demo.sheet import HEIGHT, WIDTH, Colour, Point, Sheet, Style, width, wrap
 from kit.i18n import Locale
 from kit.i18n.dates import date as say_date
 from locker.signatures.seal import LocalTimeStamper, Sealer, seal
@@ -220,45 +220,32 @@ def _draw_fields(sheet: Sheet, paper: Paper, top: float) -> float:
 
 
 def _draw_field(sheet: Sheet, field: Field, paper: Paper, top: float) -> float:
+    """Label and value in French from the left, in Arabic from the right."""
+    label, value = Style(size=8.5, colour=_GREY), Style(size=10.5, weight="bold")
+    arabic_label, arabic_value = Style(size=9.5, colour=_GREY), Style(size=11.5, weight="bold")
     latin, arabic = _values(field, paper)
-    cells = [
-        (wrap(field.titles["fr"], "fr", size=8.5, room=_LABEL_ROOM - 6), "fr", "TH", _MARGIN + 2, 8.5, _GREY),
-        (
-            wrap(latin, "fr", size=10.5, weight="bold", room=_VALUE_ROOM - 8),
-            "fr",
-            "TD",
-            _MARGIN + _LABEL_ROOM,
-            10.5,
-            None,
-        ),
-        (
-            wrap(arabic, "ar", size=11.5, weight="bold", room=_VALUE_ROOM - 8) if arabic else [],
-            "ar",
-            "TD",
-            _RIGHT - _LABEL_ROOM,
-            11.5,
-            None,
-        ),
-        (wrap(field.titles["ar"], "ar", size=9.5, room=_LABEL_ROOM - 6), "ar", "TH", _RIGHT - 2, 9.5, _GREY),
+    cells = (
+        ("TH", "fr", field.titles["fr"], _MARGIN + 2, _LABEL_ROOM - 6, label),
+        ("TD", "fr", latin, _MARGIN + _LABEL_ROOM, _VALUE_ROOM - 8, value),
+        ("TH", "ar", field.titles["ar"], _RIGHT - 2, _LABEL_ROOM - 6, arabic_label),
+        ("TD", "ar", arabic, _RIGHT - _LABEL_ROOM, _VALUE_ROOM - 8, arabic_value),
+    )
+    broken = [
+        wrap(text, lang, size=style.size, weight=style.weight, room=room) for _, lang, text, _, room, style in cells
     ]
-    height = _ROW_LINE * max(len(cell[0]) for cell in cells) + 2 * _ROW_PAD
+    height = _ROW_LINE * max(map(len, broken)) + 2 * _ROW_PAD
     bottom = top - height
     sheet.ornament(f"{_stroke(_LINE)} 0.5 w {_MARGIN} {bottom:.1f} m {_RIGHT:.2f} {bottom:.1f} l S")
-    for lines, lang, role, x, size, colour in cells:
+    for (role, lang, _, x, _, style), lines in zip(cells, broken, strict=True):
         at = top - _ROW_PAD - 10 - (height - 2 * _ROW_PAD - _ROW_LINE * len(lines)) / 2
-        where = x
-        align: Align = "start"
-        if role == "TD" and arabic is None:
-            where, align = _CENTRE, "centre"
-        style = Style(size=size, weight="bold", align=align) if colour is None else Style(size=size, colour=colour)
         for line in lines:
-            sheet.text((where, at), line, lang, role=role, style=style)
+            sheet.text((x, at), line, lang, role=role, style=style)
             at -= _ROW_LINE
     return bottom
 
 
-def _values(field: Field, paper: Paper) -> tuple[str, str | None]:
-    """What stands in the Latin and in the Arabic column; one centred value where both would say the same."""
+def _values(field: Field, paper: Paper) -> tuple[str, str]:
+    """What stands in the French and in the Arabic column."""
     value = paper.fields[field.name]
     match field.kind:
         case "both":
@@ -270,8 +257,9 @@ def _values(field: Field, paper: Paper) -> tuple[str, str | None]:
             said = dict(field.choices)[value]
             return said.fr, said.ar
         case "number":
-            return f"{value:g}".replace(".", ","), None
-    return str(value), None
+            number = f"{value:g}".replace(".", ",")
+            return number, number
+    return str(value), str(value)
 
 
 def _draw_validity(sheet: Sheet, paper: Paper, y: float) -> None:

@@ -141,6 +141,8 @@ def faces(weight: Weight) -> tuple[Face, ...]:
     return tuple(_face(name) for name in _FILES[weight])
 
 
+# Papers repeat their labels and sentences; breaking a line asks for its beginnings.
+@functools.lru_cache(maxsize=8192)
 def shape(text: str, *, direction: Direction, weight: Weight = "regular") -> tuple[Run, ...]:
     """One line as runs from left to right on the paper.
 

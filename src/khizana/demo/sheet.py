@@ -65,16 +65,20 @@ class Sheet:
     def __init__(self, *, title: str, subject: str, author: str, lang: str, created: dt.datetime) -> None:
         self._title, self._subject, self._author, self._lang = title, subject, author, lang
         self._created = created
-        self._content: list[str] = []
+        self._ground: list[str] = []
+        self._spoken: dict[str, list[str]] = {}
         self._subsets: dict[Face, tuple[str, Subset]] = {}
         self._elements: list[_Element] = [_Element("Document", None)]
-        self._open = [0]
+        self._open: list[tuple[str, int]] = []
+        self._groups = 0
+        self._opened: dict[tuple[str, int], int] = {}
         self._marks: list[int] = []
 
     @contextmanager
     def group(self, role: str) -> Iterator[None]:
-        """Text drawn inside is one element of the structure: Table, TR, Sect."""
-        self._open.append(self._add(_Element(role, self._open[-1])))
+        """Text drawn inside is one element of the structure, in each language: Table, TR, Sect."""
+        self._groups += 1
+        self._open.append((role, self._groups))
         yield
         self._open.pop()
 
@@ -83,29 +87,29 @@ class Sheet:
         direction = direction_of(lang)
         runs = shape(text, direction=direction, weight=style.weight)
         wide = sum(run.advance for run in runs) * style.size / 1000
-        mark = self._mark(role, _LANGUAGE.get(lang, lang))
         # No /ActualText: /ToUnicode already says each cluster, and PDFium turns an Arabic /ActualText back to front.
-        self._content.append(f"/Span <</MCID {mark}>> BDC {_rgb(style.colour)} rg")
-        self._runs(runs, (_left(at[0], wide, style.align, direction), at[1]), style.size)
-        self._content.append("EMC")
+        said = self._spoken.setdefault(lang, [])
+        said.append(f"/Span <</MCID {self._mark(role, lang)}>> BDC {_rgb(style.colour)} rg")
+        said += self._runs(runs, (_left(at[0], wide, style.align, direction), at[1]), style.size)
+        said.append("EMC")
 
     def ornament(self, operators: str) -> None:
-        """Lines and shapes that say nothing: screen readers pass over them."""
-        self._content.append(f"/Artifact BMC q {operators} Q EMC")
+        """Lines and shapes behind the text, that say nothing: screen readers pass over them."""
+        self._ground.append(f"/Artifact BMC q {operators} Q EMC")
 
     def watermark(self, at: Point, text: str, lang: str, *, size: float, colour: Colour, slope: Point) -> None:
         """Text behind everything, centred at ``at``; ``slope`` is cosine and sine of its angle."""
         runs = shape(text, direction=direction_of(lang), weight="bold")
         wide = sum(run.advance for run in runs) * size / 1000
         cosine, sine = slope
-        self._content.append(
+        self._ground.append(
             f"/Artifact BMC q {cosine:.4f} {sine:.4f} {-sine:.4f} {cosine:.4f} {at[0]:.2f} {at[1]:.2f} cm"
             f" {_rgb(colour)} rg"
         )
-        self._runs(runs, (-wide / 2, 0), size)
-        self._content.append("Q EMC")
+        self._ground += self._runs(runs, (-wide / 2, 0), size)
+        self._ground.append("Q EMC")
 
-    def _runs(self, runs: tuple[Run, ...], at: Point, size: float) -> None:
+    def _runs(self, runs: tuple[Run, ...], at: Point, size: float) -> Iterator[str]:
         x, y = at
         for run in runs:
             name, subset = self._font(run.face)
@@ -119,7 +123,7 @@ class Sheet:
                 written.append(f"{number:04X}")
                 owed = cluster.advance - subset.widths[number] - cluster.shift
             shown = f"<{''.join(written)}>".replace("<>", "")
-            self._content.append(f"BT /{name} {size:.2f} Tf {x:.2f} {y:.2f} Td [{shown}] TJ ET")
+            yield (f"BT /{name} {size:.2f} Tf {x:.2f} {y:.2f} Td [{shown}] TJ ET")
             x += run.advance * size / 1000
 
     def _font(self, face: Face) -> tuple[str, Subset]:
@@ -135,15 +139,28 @@ class Sheet:
         return number
 
     def _mark(self, role: str, lang: str) -> int:
+        """Number of the next piece of marked content, a leaf below the groups that are open."""
+        parent = self._element(("Sect", 0), lang, 0)
+        for group in self._open:
+            parent = self._element(group, lang, parent)
         mark = len(self._marks)
-        self._marks.append(self._add(_Element(role, self._open[-1], lang, mark)))
+        self._marks.append(self._add(_Element(role, parent, mark=mark)))
         return mark
+
+    def _element(self, group: tuple[str, int], lang: str, parent: int) -> int:
+        role, number = group
+        if (lang, number) not in self._opened:
+            said = _LANGUAGE.get(lang, lang) if number == 0 else None
+            self._opened[lang, number] = self._add(_Element(role, parent, said))
+        return self._opened[lang, number]
 
     def pdf(self) -> bytes:
         book = _Book()
         catalog, pages, page = book.reserve(), book.reserve(), book.reserve()
         resources = "".join(f"/{name} {_embed(book, subset)} 0 R" for name, subset in self._subsets.values())
-        content = book.stream("", "\n".join(self._content).encode("ascii"))
+        # One language after the other: readers that join what stands on one height would mix their directions.
+        drawn = [*self._ground, *(line for said in self._spoken.values() for line in said)]
+        content = book.stream("", "\n".join(drawn).encode("ascii"))
         structure = self._structure(book, page)
         metadata = book.stream("/Type/Metadata/Subtype/XML", self._xmp(), compress=False)
         book.put(
