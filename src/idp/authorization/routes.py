@@ -2,6 +2,7 @@ from urllib.parse import urlsplit
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from idp.authorization.interactions import load
 from idp.authorization.proceed import PageNeeded, begin, resume
@@ -39,7 +40,7 @@ async def authorize_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]
 
 @get("/authorize/resume", operation_id="ResumeAuthorization", include_in_schema=False)
 async def resume_authorization(
-    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: str = ""
+    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: FromQuery[str] = ""
 ) -> Response[bytes] | Response[str]:
     """Where the pages lead back to."""
     browser = browser_of(request)

@@ -2,6 +2,7 @@ from urllib.parse import urlsplit
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from idp.authorization.interactions import load
 from idp.authorization.proceed import refuse
@@ -19,7 +20,7 @@ from kit.db import Tx
 
 @get("/consent", operation_id="ShowConsent", include_in_schema=False)
 async def show_consent(
-    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: str = ""
+    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: FromQuery[str] = ""
 ) -> Response[bytes] | Response[str]:
     """Who asks, why, and the very values that would be released."""
     browser = browser_of(request)
@@ -52,7 +53,7 @@ async def show_consent(
 
 @post("/consent", operation_id="DecideConsent", include_in_schema=False)
 async def decide_consent(
-    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: str = ""
+    request: AnyRequest, wiring: NamedDependency[Wiring], interaction: FromQuery[str] = ""
 ) -> Response[bytes] | Response[str]:
     form = await checked_form(request, wiring)
     browser = browser_of(request)

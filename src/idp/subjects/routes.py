@@ -1,5 +1,6 @@
 from litestar import post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from idp.clients.find import find_client
 from idp.frame import AnyRequest, headers_of
@@ -12,7 +13,7 @@ from idp.wiring import Wiring
 
 @post("/subjects/resolve", operation_id="ResolveSubject", status_code=200)
 async def resolve_subject(
-    request: AnyRequest, data: ResolveRequest, wiring: NamedDependency[Wiring]
+    request: AnyRequest, data: JSONBody[ResolveRequest], wiring: NamedDependency[Wiring]
 ) -> ResolveResponse:
     """From a unique identifier to the caller's own ``sub``, for clients with a registered legal ground."""
     token = await accept(
