@@ -26,12 +26,16 @@ class Csrf:
 
     def check(self, binding: str | None, token: object, headers: Mapping[str, str]) -> None:
         """Raise CrossSite unless the form was shown by us to this browser. ``headers`` have lower-case names."""
+        self.check_source(headers)
+        if not binding or not isinstance(token, str):
+            raise CrossSite
+        if not hmac.compare_digest(self.token(binding).encode(), token.encode()):
+            raise CrossSite
+
+    def check_source(self, headers: Mapping[str, str]) -> None:
+        """For a POST that no cookie lends any power (a secret link): only that no other site made the browser send it."""
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise CrossSite
         # "null" is what a browser sends after a redirect or under Referrer-Policy: no-referrer.
         if headers.get("origin", self._origin) not in (self._origin, "null"):
-            raise CrossSite
-        if not binding or not isinstance(token, str):
-            raise CrossSite
-        if not hmac.compare_digest(self.token(binding).encode(), token.encode()):
             raise CrossSite

@@ -56,6 +56,13 @@ class BearerTokens:
             raise TokenInvalid("a token of a client for itself is needed")
         return caller
 
+    async def anyone(self, authorization: str | None) -> Caller:
+        """Whoever holds a token for us, of whatever scope: where only who calls matters."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise TokenMissing
+        return await self._caller(token.strip())
+
     async def _allowed(self, authorization: str | None, scope: str) -> Caller:
         """``authorization`` is the value of the header field."""
         if authorization is None:
