@@ -57,7 +57,8 @@ class Translator:
 
     def expiry(self, when: dt.datetime, *, now: dt.datetime | None = None) -> str:
         """Absolute and relative: ``27 November 2026, 15:05 (in 3 days)``."""
-        return f"{self.moment(when)} ({self.relative(when, now=now)})"
+        together = self.relative(when, now=now).replace(" ", "\N{NO-BREAK SPACE}")
+        return f"{self.moment(when)} ({together})"
 
 
 def _parts(message: str | Message, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:

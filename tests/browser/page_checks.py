@@ -1,0 +1,134 @@
+"""What every page must pass: axe, 320 px, no third party, no console complaint; and a picture of it is kept.
+
+The page itself lives in a context without JavaScript. axe needs scripts, so its HTML is opened a second time, at the
+same address and with the same cookies, in a context that has them.
+"""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
+
+ROOT = Path(__file__).parents[2]
+SCREENS = ROOT / "artefacts" / "screens"
+WCAG_2_2_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_LATIN = """() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode())
+        texts.currentNode.nodeValue = texts.currentNode.nodeValue.replace(/[\u0600-\u06ff]/g, 'n');
+}"""
+NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
+
+
+class Watch:
+    """Addresses that a context asked for, and what its console said, since it was opened."""
+
+    _of: "dict[BrowserContext, Watch]" = {}  # noqa: RUF012 - one registry for the run
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.hosts: set[str] = set()
+        self.complaints: list[str] = []
+        context.on("request", self._requested)
+        context.on("console", self._said)
+        Watch._of[context] = self
+
+    @classmethod
+    def of(cls, context: BrowserContext) -> "Watch":
+        return cls._of[context]
+
+    def _requested(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss"):
+            self.hosts.add(parts.netloc)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+
+def check_page(page: Page, name: str, locale: str) -> None:
+    """``name`` is the picture's file name; AssertionError with all that is wrong with the page shown now."""
+    folder = SCREENS / locale
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+    wrong = [*_strangers(page), *_language(page, locale), *_with_scripts(page)]
+    assert not wrong, f"{name} in {locale} at {page.url}:\n" + "\n".join(wrong)
+
+
+def _strangers(page: Page) -> list[str]:
+    watch = Watch.of(page.context)
+    strangers = watch.hosts - {urlsplit(page.url).netloc}
+    return [f"a request to {host}" for host in sorted(strangers)] + watch.complaints
+
+
+def _language(page: Page, locale: str) -> list[str]:
+    html = page.locator("html")
+    lang, direction = html.get_attribute("lang") or "", html.get_attribute("dir")
+    wrong = []
+    if lang.split("-")[0] != locale:
+        wrong.append(f"lang is {lang!r}")
+    if direction != ("rtl" if locale == "ar" else "ltr"):
+        wrong.append(f"dir is {direction!r}")
+    return wrong
+
+
+def _with_scripts(page: Page) -> list[str]:
+    browser = page.context.browser
+    assert browser is not None
+    html = page.content()
+    again = browser.new_context(bypass_csp=True, storage_state=page.context.storage_state(), viewport=WIDE)  # type: ignore[arg-type]
+    try:
+        mirror = again.new_page()
+
+        def same(route: Route) -> None:
+            route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
+
+        address = page.url.split("#")[0]
+        mirror.route(address, same)
+        mirror.goto(address)
+        mirror.evaluate(_axe_source())
+        violations = _axe(mirror)
+        # axe takes a script that joins its letters for an icon font and leaves its contrast unmeasured.
+        mirror.evaluate(_LATIN)
+        violations += [line for line in _axe(mirror, ["color-contrast"]) if line not in violations]
+        mirror.reload()
+        mirror.evaluate(_axe_source())
+        mirror.set_viewport_size(NARROW)  # also 400 % zoom of a 1280 px screen
+        violations += [f"at 320 px: {line}" for line in _axe(mirror, ["target-size"])]
+        return violations + _scrolls(mirror)
+    finally:
+        again.close()
+
+
+def _axe_source() -> str:
+    spec = find_spec("axe_playwright_python")
+    assert spec is not None
+    assert spec.origin is not None
+    return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def _axe(page: Page, rules: list[str] | None = None) -> list[str]:
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": WCAG_2_2_AA}
+    options = json.dumps({"runOnly": only, "resultTypes": ["violations"]})
+    result: dict[str, Any] = page.evaluate(f"axe.run(document, {options})")
+    return [
+        f"axe {violation['id']}: {violation['help']}: {node['html'][:200]} ({' '.join(map(str, node['target']))})"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def _scrolls(page: Page) -> list[str]:
+    width = page.evaluate("document.documentElement.scrollWidth")
+    if width <= NARROW["width"]:
+        return []
+    culprits = page.evaluate(
+        """[...document.body.querySelectorAll('*')].filter(e => {
+            const r = e.getBoundingClientRect();
+            return r.width && (r.right > 321 || r.left < -1) && !e.closest('.table-scroll,.skip,.visually-hidden');
+        }).slice(0, 5).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    return [f"320 px: the page is {width} px wide: {culprits}"]
