@@ -13,12 +13,15 @@ from litestar.openapi import OpenAPIConfig
 from kit.edge import Edge, exception_handlers
 from kit.pages import Pages
 from locker import wiring as parts
+from locker.access import callers
 from locker.access import routes as access
+from locker.deposits import routes as deposits
+from locker.documents import lifecycle_routes as lifecycle
 from locker.home.frame import refusal_page
 from locker.receipts.routes import jwks
 from locker.settings import LockerSettings
 
-ROUTES: list[Any] = [jwks, *access.ROUTES]
+ROUTES: list[Any] = [jwks, *access.ROUTES, *deposits.ROUTES, *lifecycle.ROUTES]
 
 
 def create_app(
@@ -38,7 +41,11 @@ def create_app(
 
     app = Litestar(
         [*ROUTES, pages.static.handler()],
-        dependencies={"wiring": Provide(parts.provide_wiring), "citizen": Provide(access.provide_citizen)},
+        dependencies={
+            "wiring": Provide(parts.provide_wiring),
+            "citizen": Provide(access.provide_citizen),
+            "client": Provide(callers.client),
+        },
         exception_handlers=exception_handlers(refusal_page),
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Khizana locker", version="1", use_handler_docstrings=True)

@@ -49,6 +49,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     deposit_json_max_bytes: int = 65_536
     deposit_receive_max_s: float = 60.0
     """A body that arrives more slowly is given up."""
+    temporary_folder: Path | None = None
+    """Where a document stands while it is judged; else the system's place for temporary files."""
     deposits_at_once_max: int = 64
     """In one process; the next one is answered 503."""
     deposits_per_client_per_minute: int = 6_000
@@ -60,6 +62,17 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     outbox_lifetime_s: int = 30 * 86_400
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000
+
+    session_idle_s: int = 900
+    session_lifetime_s: int = 43_200
+    sign_in_lifetime_s: int = 600
+    share_viewing_s: int = 600
+    """How long an opened share may be looked at without another opening."""
+    verify_file_max_bytes: int = 25_000_000
+    verify_receive_max_s: float = 60.0
+    verifications_per_address_per_minute: int = 30
+    rendering_workers: int = 1
+    rendering_waiting_max: int = 32
 
     judge_workers: int = 2
     judge_waiting_max: int = 64

@@ -14,12 +14,19 @@ from kit.db import Database
 from kit.errors import Unavailable
 from kit.jose import KeySet, SigningKey
 from kit.pages import Pages
-from kit.throttle import Throttle
+from kit.throttle import Limit, Throttle
 from locker.access.bearer import BearerTokens
 from locker.access.cursor import Cursors
 from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
+from locker.catalogue.fields import FieldsChecker
+from locker.deposits.deposit import DepositDesk, DepositLimits, Places
+from locker.deposits.receive import Limits as ReceiveLimits
+from locker.rendering.pictures import Pictures
 from locker.settings import LockerSettings
+from locker.shares.pin import Pins
+from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.trust.register import TrustRegister
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey
@@ -40,6 +47,11 @@ class Wiring:
     sessions: SessionLimits
     cursors: Cursors
     vault: Vault
+    pictures: Pictures
+    pins: Pins
+    judge: SignatureJudge
+    trust: TrustRegister
+    deposits: DepositDesk
     closing: AsyncExitStack
 
 
@@ -91,19 +103,53 @@ async def connect(
         # A database that is away is no reason not to start; a master key that opens nothing is.
         with suppress(Unavailable):
             await vault.check()
+        pictures = Pictures.start(
+            workers=settings.rendering_workers,
+            waiting_max=settings.rendering_waiting_max,
+            length_max=settings.deposit_pdf_max_bytes,
+        )
+        stack.push_async_callback(pictures.close)
+        judges = signature_workers(workers=settings.judge_workers, waiting_max=settings.judge_waiting_max)
+        stack.push_async_callback(judges.close)
+        audit, throttle = Audit("locker"), Throttle("locker")
+        signing = KeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
+        judge, trust = SignatureJudge(judges), TrustRegister()
+        deposits = DepositDesk(
+            db=db,
+            audit=audit,
+            throttle=throttle,
+            provider=provider,
+            fields=FieldsChecker(),
+            trust=trust,
+            judge=judge,
+            vault=vault,
+            signing=signing,
+            locker_url=settings.locker_url,
+            limits=_deposit_limits(settings),
+            places=Places(settings.deposits_at_once_max),
+        )
         return Wiring(
             settings=settings,
             db=db,
-            audit=Audit("locker"),
-            throttle=Throttle("locker"),
+            audit=audit,
+            throttle=throttle,
             csrf=Csrf(_derived(settings.secret, "csrf"), origin=_origin_of(settings.locker_url)),
-            signing=KeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")]),
+            signing=signing,
             provider=provider,
             bearer=bearer,
             pages=pages,
-            sessions=SessionLimits(),
+            sessions=SessionLimits(
+                idle_s=settings.session_idle_s,
+                lifetime_s=settings.session_lifetime_s,
+                sign_in_lifetime_s=settings.sign_in_lifetime_s,
+            ),
             cursors=Cursors(_derived(settings.secret, "cursor")),
+            pictures=pictures,
+            pins=Pins(_derived(settings.secret, "share-pin")),
             vault=vault,
+            judge=judge,
+            trust=trust,
+            deposits=deposits,
             closing=stack.pop_all(),
         )
 
@@ -116,6 +162,22 @@ async def provide_wiring(state: State) -> Wiring:
     wiring = state.wiring
     assert isinstance(wiring, Wiring)
     return wiring
+
+
+def _deposit_limits(settings: LockerSettings) -> DepositLimits:
+    return DepositLimits(
+        receive=ReceiveLimits(
+            pdf_max_bytes=settings.deposit_pdf_max_bytes,
+            json_max_bytes=settings.deposit_json_max_bytes,
+            receive_max_s=settings.deposit_receive_max_s,
+            folder=settings.temporary_folder,
+        ),
+        per_client=Limit("deposits", settings.deposits_per_client_per_minute, 60),
+        lease_s=settings.idempotency_lease_s,
+        lifetime_s=settings.idempotency_lifetime_s,
+        documents_per_owner_max=settings.documents_per_owner_max,
+        bytes_per_owner_max=settings.bytes_per_owner_max,
+    )
 
 
 def _derived(secret: str, purpose: str) -> bytes:

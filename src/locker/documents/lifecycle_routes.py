@@ -118,3 +118,6 @@ async def resume(
             client_id=client.client_id,
         )
     )
+
+
+ROUTES = [revoke, suspend, resume]

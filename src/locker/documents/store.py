@@ -62,9 +62,10 @@ async def count_in(tx: Tx, *, owner: str, length: int, documents_max: int, bytes
     """Add one document to what the owner holds; False if that is more than one may hold."""
     row = await tx.fetchrow(
         """
-        INSERT INTO locker.holding AS h (owner, documents, bytes) SELECT $1, 1, $2 WHERE $3 >= 1 AND $4 >= $2
-        ON CONFLICT (owner) DO UPDATE SET documents = h.documents + 1, bytes = h.bytes + $2
-             WHERE h.documents < $3 AND h.bytes + $2 <= $4
+        INSERT INTO locker.holding AS h (owner, documents, bytes)
+        SELECT $1, 1, $2::bigint WHERE $3::bigint >= 1 AND $4::bigint >= $2::bigint
+        ON CONFLICT (owner) DO UPDATE SET documents = h.documents + 1, bytes = h.bytes + $2::bigint
+             WHERE h.documents < $3::bigint AND h.bytes + $2::bigint <= $4::bigint
         RETURNING documents""",
         owner,
         length,

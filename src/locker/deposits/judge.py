@@ -1,0 +1,36 @@
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from locker.catalogue.schema import Level, SignatureRequirement
+from locker.deposits.refusals import NotAuthentic
+from locker.signatures.judge import SignatureJudge
+from locker.signatures.policies import deposit_policy
+from locker.signatures.schema import REASONS, Policy, Trust, Verdict
+
+_LEVELS: dict[Level, Literal["B", "T", "LT", "LTA"]] = {"B-B": "B", "B-T": "T", "B-LT": "LT", "B-LTA": "LTA"}
+
+
+async def judge(
+    judge_: SignatureJudge, pdf: Path, *, trust: Trust, requirement: SignatureRequirement, size_max_bytes: int
+) -> Verdict:
+    """A verdict that passed, in a limited worker process; NotAuthentic with its indications for every other."""
+    verdict = await judge_.validate(pdf, trust=trust, policy=policy_of(requirement, size_max_bytes=size_max_bytes))
+    if not verdict.passed:
+        raise NotAuthentic(
+            REASONS.get(verdict.reasons[0], NotAuthentic.title) if verdict.reasons else None,
+            indication=verdict.indication,
+            sub_indication=verdict.sub_indication,
+            reasons=list(verdict.reasons),
+            warnings=list(verdict.warnings),
+            policy=f"{verdict.policy}/{verdict.policy_version}",
+        )
+    return verdict
+
+
+def policy_of(requirement: SignatureRequirement, *, size_max_bytes: int) -> Policy:
+    policy = deposit_policy(
+        minimum_level=_LEVELS[requirement.level_min], active_content=frozenset(requirement.active_content)
+    )
+    return msgspec.structs.replace(policy, size_max_bytes=size_max_bytes)

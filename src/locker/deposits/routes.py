@@ -1,0 +1,108 @@
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+
+from kit.errors import Malformed
+from locker.access.bearer import ClientCaller
+from locker.administrations.identify import identify
+from locker.deposits.deposit import Body, deposit
+from locker.deposits.find_deposit import find_deposit
+from locker.deposits.openapi import DepositOperation
+from locker.deposits.refusals import IdempotencyKeyMissing
+from locker.deposits.schema import Deposited, DepositRecord
+from locker.problem import problems
+from locker.wiring import Wiring
+
+_OPT = {"scope": "documents:deposit"}
+
+
+class BodyCutShort(Malformed):
+    code, title = "body-cut-short", "The body ended before it was complete."
+
+
+@post(
+    "/v1/deposits",
+    operation_id="Deposit",
+    operation_class=DepositOperation,
+    status_code=201,
+    responses={
+        201: ResponseSpec(Deposited, description="Deposited, or deposited before under this key."),
+        **problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 502, 503, 507),
+    },
+    opt=_OPT,
+    tags=["administrations"],
+    # Counted part by part as it streams; never in memory.
+    request_max_body_size=None,
+)
+async def deposit_document(
+    request: Request[Any, Any, Any], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
+) -> Response[Deposited]:
+    """Hand a sealed document over to a citizen's vault.
+
+    multipart/form-data with two parts in either order: ``document`` (application/pdf) and ``deposit``
+    (application/json, a DepositRequest). ``Idempotency-Key`` is required. ``Repr-Digest`` (sha-256, of the body or of
+    the PDF) is checked where it is sent.
+    """
+    headers = request.headers
+    deposited = await deposit(
+        wiring.deposits,
+        Body(
+            frames=_frames(request),
+            content_type=headers.get("content-type", ""),
+            content_length=_content_length(headers.get("content-length")),
+            repr_digest=headers.get("repr-digest") or headers.get("content-digest"),
+        ),
+        client_id=client.client_id,
+        idempotency_key=_idempotency_key(headers.get("idempotency-key")),
+    )
+    return Response(
+        deposited,
+        status_code=201,
+        headers={"Location": f"{wiring.settings.locker_url}/v1/deposits/{deposited.document_id}"},
+    )
+
+
+@get(
+    "/v1/deposits/{document_id:str}",
+    operation_id="ReadDeposit",
+    responses=problems(401, 403, 404, 503),
+    opt=_OPT,
+    tags=["administrations"],
+)
+async def read_deposit(
+    document_id: FromPath[str], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
+) -> DepositRecord:
+    """What you deposited and how it stands: never its contents, its fields or whose it is."""
+    depositor = await identify(wiring.db, client_id=client.client_id)
+    return await find_deposit(wiring.db, document_id, administration=depositor.administration)
+
+
+async def _frames(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise BodyCutShort
+        if message["body"]:
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
+
+
+def _content_length(field: str | None) -> int | None:
+    return int(field) if field is not None and re.fullmatch(r"[0-9]{1,18}", field) else None
+
+
+def _idempotency_key(field: str | None) -> str:
+    """A structured string (draft-ietf-httpapi-idempotency-key §2.1); without quotes as well. 1 to 255 characters."""
+    found = re.fullmatch(r'"([!#-\[\]-~ ]{1,255})"|([!#-+\--~]{1,255})', field or "")
+    if not found:
+        raise IdempotencyKeyMissing
+    return found[1] or found[2]
+
+
+ROUTES: list[Any] = [deposit_document, read_deposit]
