@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from idp import wiring as parts
+from idp.account import routes as account
 from idp.activation import routes as activation
 from idp.authorization import routes as authorization
 from idp.consents import routes as consents
@@ -39,6 +40,7 @@ ROUTES: list[Any] = [
     *subjects.ROUTES,
     *sign_in.ROUTES,
     *activation.ROUTES,
+    *account.ROUTES,
     *messages.ROUTES,
 ]
 

@@ -92,7 +92,8 @@ def recorded(enrolment: Enrolment) -> dict[str, Any]:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        text = " ".join(strip_controls(value).split())
+        # A formatted address has lines (Core §5.1.1); everything else is one.
+        text = "\n".join(" ".join(map(strip_controls, line.split())) for line in value.splitlines()).strip()
         if not text:
             raise NotEnrollable("a text is empty")
         return text

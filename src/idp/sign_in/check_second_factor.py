@@ -3,10 +3,10 @@
 from idp.authenticators import used
 from idp.authenticators.check_code import check_code
 from idp.authenticators.check_totp import check_totp
-from idp.sessions.levels import acr_of
+from idp.sessions.levels import acr_of, at_least
 from idp.sessions.start import Started, start, step_up
 from idp.sign_in import store
-from idp.sign_in.refusals import AttemptOver, TooManyTries
+from idp.sign_in.refusals import AttemptOver, LevelOutOfReach, TooManyTries
 from idp.sign_in.schema import Attempt, Errand, SignedIn, SignIn, Visitor, Wrong
 from idp.sign_in.throttling import SECOND_FACTOR
 from kit.audit import AuditEvent
@@ -72,6 +72,8 @@ async def _start(
     tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, attempt: Attempt, *, amr: list[str]
 ) -> Started:
     acr = acr_of(amr, proofing=attempt.proofing)
+    if not at_least(acr, errand.acr_needed):
+        raise LevelOutOfReach
     if attempt.session_sha256 is None:
         return await start(
             tx,

@@ -73,11 +73,11 @@ async def sign_in_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     errand, visitor = await errand_of(request, wiring), await visitor_of(request, wiring)
     session = visitor.session
     if session and not errand.reauthenticate:
-        if errand.interaction is None:
-            return see_other(errand.onward)
         if not at_least(session.acr, errand.acr_needed):
             await begin_step_up(parts_of(wiring), visitor, errand, session, locale=language_of(request, errand))
             return see_other(f"/idp/sign-in/second-factor{errand.query}")
+        if errand.interaction is None:
+            return see_other(errand.onward)
     return _sign_in(request, wiring, errand)
 
 

@@ -1,0 +1,84 @@
+"""What happened with the account, in words, the latest first."""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+
+from idp.account import store
+from idp.account.schema import HistoryLine
+from idp.clients.schema import ClientMetadata
+from kit.db import Row, Tx
+from kit.i18n import Message, _
+
+PAGE_MAX = 25
+
+_SAID: Mapping[str, Message] = {
+    "session.started": _("You signed in"),
+    "session.renewed": _("You signed in again"),
+    "session.stepped-up": _("You confirmed with a second step"),
+    "session.ended": _("A session ended"),
+    "password.accepted": _("Your password was entered"),
+    "password.set": _("Your password was set"),
+    "sign-in.refused": _("A sign-in was refused"),
+    "code.sent": _("A code was sent to you"),
+    "authenticator.added": _("A second step was set up"),
+    "authenticator.removed": _("A second step was removed"),
+    "authorization.given": _("You went on to a service"),
+    "authorization.refused": _("You refused a service"),
+    "consent.given": _("You agreed that a service sees your data"),
+    "consent.ended": _("You ended an agreement with a service"),
+    "token.issued": _("A service received access"),
+    "token.family_ended": _("The access of a service ended"),
+    "token.revoked": _("A service gave its access back"),
+    "subject.resolved": _("An administration looked up your number in its own sector"),
+    "citizen.enrolled": _("You were enrolled"),
+    "citizen.activated": _("You activated your account"),
+    "citizen.suspended": _("Your account was suspended"),
+    "citizen.reactivated": _("Your account was opened again"),
+    "citizen.frozen": _("Your account was frozen"),
+    "citizen.unfrozen": _("Your account was unfrozen"),
+    "activation.opened": _("Your activation code was entered"),
+    "contact.changed": _("A contact detail was changed"),
+    "language.chosen": _("You chose a language"),
+}
+
+
+async def history(tx: Tx, citizen_id: UUID, *, before: str | None) -> tuple[Sequence[HistoryLine], str | None]:
+    """A page of lines, and the mark of the next page."""
+    rows = await store.history(tx, str(citizen_id), before=_mark(before), count_max=PAGE_MAX + 1)
+    lines = [_line(row) for row in rows[:PAGE_MAX]]
+    further = _marked(rows[PAGE_MAX - 1]) if len(rows) > PAGE_MAX else None
+    return lines, further
+
+
+def _line(row: Row) -> HistoryLine:
+    metadata = row["metadata"]
+    detail = row["detail"]
+    browser = detail.get("browser")
+    return HistoryLine(
+        at=row["at"],
+        audit_id=str(row["audit_id"]),
+        what=_SAID.get(row["action"], Message(row["action"])),
+        refused=row["result"] not in ("ok", ""),
+        service=None if metadata is None else msgspec.convert(metadata, ClientMetadata).names(),
+        browser=browser if isinstance(browser, str) and browser else None,
+        detail=detail,
+    )
+
+
+def _marked(row: Row) -> str:
+    text = f"{row['at'].isoformat()}|{row['audit_id']}"
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _mark(text: str | None) -> tuple[dt.datetime, UUID] | None:
+    """A mark that we did not make starts at the top."""
+    try:
+        at, _sep, audit_id = base64.urlsafe_b64decode((text or "") + "===").decode().partition("|")
+        moment = dt.datetime.fromisoformat(at)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)), UUID(audit_id)
+    except ValueError:
+        return None

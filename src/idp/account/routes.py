@@ -1,0 +1,400 @@
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from markupsafe import Markup
+
+from idp.account.change_contact import change_contact
+from idp.account.change_password import change_password
+from idp.account.change_totp import change_totp
+from idp.account.choose_language import choose_language
+from idp.account.contact_point import contact_point
+from idp.account.end_sessions import end_sessions
+from idp.account.history import history
+from idp.account.overview import overview
+from idp.account.refusals import NotSignedIn
+from idp.account.remove_method import remove_method
+from idp.account.schema import FRESH_S, Account, Fresh
+from idp.account.send_account_code import send_account_code
+from idp.account.use_codes import use_codes
+from idp.authenticators.find_destination import destination_of
+from idp.authenticators.reasons import reason_of
+from idp.authenticators.refusals import LastSecondFactor, PasswordRefused, TooManyCodes
+from idp.authenticators.schema import Destination
+from idp.authenticators.set_up_totp import proposed
+from idp.authenticators.totp import as_text, provisioning_uri, qr_svg
+from idp.citizens.claims import full_name
+from idp.citizens.find import find_citizen
+from idp.frame import AnyRequest, locale, page, see_other, session_of
+from idp.messages.post import Post
+from idp.sessions.browser import browser_of
+from idp.sessions.levels import at_least
+from idp.sessions.schema import Session
+from idp.sign_in.abandon import abandon
+from idp.sign_in.form import BODY_BYTES_MAX, form_of
+from idp.wiring import Wiring
+from kit.i18n import Locale, Message, _
+
+AnyResponse = Response[str] | Response[bytes]
+
+
+def parts_of(wiring: Wiring) -> Account:
+    return Account(
+        db=wiring.db,
+        audit=wiring.audit,
+        throttle=wiring.throttle,
+        secrets=wiring.secrets,
+        passwords=wiring.passwords,
+        post=Post(wiring.secrets, wiring.pages),
+        one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
+    )
+
+
+def _whole(session: Session | None) -> bool:
+    return session is not None and at_least(session.acr, "substantial")
+
+
+async def _shown_to(request: AnyRequest, wiring: Wiring, to: str) -> Fresh | Response[bytes]:
+    """For a page that changes what guards the account: a fresh session, or the way to one."""
+    session = await session_of(request, wiring)
+    if session is None or not _whole(session) or session.age_s > FRESH_S:
+        return see_other(f"/idp/sign-in?to={to}")
+    citizen = await find_citizen(wiring.db, session.citizen_id)
+    return see_other("/idp/sign-in") if citizen is None else Fresh(session, citizen)
+
+
+async def _sent_by(
+    request: AnyRequest, wiring: Wiring, to: str | None
+) -> tuple[dict[str, str], Fresh | Response[bytes]]:
+    """The form and who sent it. ``to`` is None where no fresh session is needed. Raises NotSignedIn, CrossSite."""
+    session = await session_of(request, wiring)
+    if session is None or not _whole(session):
+        await abandon(wiring.db, browser_of(request).sha256)
+        raise NotSignedIn
+    form = await form_of(request, wiring)
+    if to is not None and session.age_s > FRESH_S:
+        return form, see_other(f"/idp/sign-in?to={to}")
+    citizen = await find_citizen(wiring.db, session.citizen_id)
+    if citizen is None:
+        raise NotSignedIn
+    return form, Fresh(session, citizen)
+
+
+@get("/account", operation_id="AccountPage")
+async def account_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    session = await session_of(request, wiring)
+    if session is None or not _whole(session):
+        return see_other("/idp/sign-in")
+    return await _account(request, wiring, session)
+
+
+async def _account(
+    request: AnyRequest, wiring: Wiring, session: Session, *, error: Message | None = None, status: int = 200
+) -> AnyResponse:
+    seen = await overview(wiring.db, session, idle_s=wiring.settings.session_idle_s)
+    spoken = locale(request, profile=session.locale)
+    return page(
+        request,
+        wiring,
+        "idp/account/account.html",
+        browser=browser_of(request),
+        status=status,
+        path="/idp/account",
+        profile=session.locale,
+        errors={"methods": error} if error else {},
+        done=request.query_params.get("done"),
+        person=full_name(seen.citizen, spoken.value),
+        sign_out="/idp/sign-out",
+        citizen=seen.citizen,
+        email=seen.citizen.claims.get("email"),
+        phone_number=seen.citizen.claims.get("phone_number"),
+        methods=seen.methods,
+        sessions=seen.sessions,
+        this_sid=session.sid,
+        languages=[(other.value, other.native_name) for other in Locale],
+        language=session.locale,
+    )
+
+
+@get("/account/password", operation_id="ChangePasswordPage")
+async def password_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "password")
+    return _password(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/password", operation_id="ChangePassword", status_code=303, request_max_body_size=BODY_BYTES_MAX)
+async def password(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "password")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    try:
+        await change_password(parts_of(wiring), fresh, form.get("password", ""))
+    except PasswordRefused as refusal:
+        return _password(request, wiring, fresh, reason_of(refusal), status=422)
+    return see_other("/idp/account?done=password")
+
+
+def _password(
+    request: AnyRequest, wiring: Wiring, fresh: Fresh, error: Message | None = None, *, status: int = 200
+) -> AnyResponse:
+    return page(
+        request,
+        wiring,
+        "idp/account/password.html",
+        browser=browser_of(request),
+        status=status,
+        path="/idp/account/password",
+        profile=fresh.session.locale,
+        errors={"password": error} if error else {},
+        uid=fresh.citizen.uid,
+    )
+
+
+@get("/account/totp", operation_id="ChangeTotpPage")
+async def totp_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "totp")
+    return await _totp(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/totp", operation_id="ChangeTotp", status_code=303)
+async def totp(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "totp")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    if not await change_totp(parts_of(wiring), fresh, form.get("otp", "")):
+        return await _totp(request, wiring, fresh, _("This code is not right, or no longer valid."), status=422)
+    return see_other("/idp/account?done=method")
+
+
+async def _totp(
+    request: AnyRequest, wiring: Wiring, fresh: Fresh, error: Message | None = None, *, status: int = 200
+) -> AnyResponse:
+    secret = await proposed(wiring.db, wiring.secrets, fresh.citizen.citizen_id)
+    uri = provisioning_uri(secret, account=fresh.citizen.uid, issuer="Khizana")
+    return page(
+        request,
+        wiring,
+        "idp/account/totp.html",
+        browser=browser_of(request),
+        status=status,
+        path="/idp/account/totp",
+        profile=fresh.session.locale,
+        errors={"otp": error} if error else {},
+        secret=as_text(secret),
+        qr=Markup(qr_svg(uri)),  # noqa: S704 - drawn by us, of base32 and digits
+    )
+
+
+@get("/account/codes", operation_id="UseCodesPage")
+async def codes_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "codes")
+    return _codes(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/codes", operation_id="SendCodeForCodes", status_code=303)
+async def codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "codes")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    to = next((to for to in _destinations(fresh) if to.channel == form.get("channel")), None)
+    if to is None:
+        return _codes(request, wiring, fresh, _("Choose one of these."), status=422)
+    try:
+        await send_account_code(parts_of(wiring), fresh, to, purpose="second-factor", locale=locale(request))
+    except TooManyCodes:
+        return _codes(request, wiring, fresh, _too_many_codes(), status=429)
+    return see_other("/idp/account/codes/confirm")
+
+
+@get("/account/codes/confirm", operation_id="ConfirmCodesPage")
+async def confirm_codes_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "codes")
+    return await _confirm(request, wiring, fresh, "codes") if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/codes/confirm", operation_id="ConfirmCodes", status_code=303)
+async def confirm_codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "codes")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    if not await use_codes(parts_of(wiring), fresh, form.get("otp", "")):
+        return await _confirm(request, wiring, fresh, "codes", wrong=True)
+    return see_other("/idp/account?done=method")
+
+
+def _codes(
+    request: AnyRequest, wiring: Wiring, fresh: Fresh, error: Message | None = None, *, status: int = 200
+) -> AnyResponse:
+    return page(
+        request,
+        wiring,
+        "idp/account/codes.html",
+        browser=browser_of(request),
+        status=status,
+        path="/idp/account/codes",
+        profile=fresh.session.locale,
+        errors={"channel": error} if error else {},
+        destinations=_destinations(fresh),
+    )
+
+
+def _destinations(fresh: Fresh) -> list[Destination]:
+    found = []
+    if phone_number := fresh.citizen.claims.get("phone_number"):
+        found.append(Destination("sms", phone_number))
+    if email := fresh.citizen.claims.get("email"):
+        found.append(Destination("email", email))
+    return found
+
+
+@get("/account/contact", operation_id="ChangeContactPage")
+async def contact_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "contact")
+    return _contact(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/contact", operation_id="ChangeContact", status_code=303)
+async def contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "contact")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    to = contact_point(form.get("contact", ""))
+    if to is None:
+        error = _("Enter a phone number or an e-mail address, for example 0612345678.")
+        return _contact(request, wiring, fresh, error, status=422)
+    try:
+        await send_account_code(parts_of(wiring), fresh, to, purpose="contact", locale=locale(request))
+    except TooManyCodes:
+        return _contact(request, wiring, fresh, _too_many_codes(), status=429)
+    return see_other("/idp/account/contact/confirm")
+
+
+@get("/account/contact/confirm", operation_id="ConfirmContactPage")
+async def confirm_contact_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    fresh = await _shown_to(request, wiring, "contact")
+    return await _confirm(request, wiring, fresh, "contact") if isinstance(fresh, Fresh) else fresh
+
+
+@post("/account/contact/confirm", operation_id="ConfirmContact", status_code=303)
+async def confirm_contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "contact")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    if not await change_contact(parts_of(wiring), fresh, form.get("otp", "")):
+        return await _confirm(request, wiring, fresh, "contact", wrong=True)
+    return see_other("/idp/account?done=contact")
+
+
+def _contact(
+    request: AnyRequest, wiring: Wiring, fresh: Fresh, error: Message | None = None, *, status: int = 200
+) -> AnyResponse:
+    return page(
+        request,
+        wiring,
+        "idp/account/contact.html",
+        browser=browser_of(request),
+        status=status,
+        path="/idp/account/contact",
+        profile=fresh.session.locale,
+        errors={"contact": error} if error else {},
+    )
+
+
+async def _confirm(request: AnyRequest, wiring: Wiring, fresh: Fresh, what: str, *, wrong: bool = False) -> AnyResponse:
+    sent_to = await destination_of(
+        wiring.db,
+        fresh.citizen.citizen_id,
+        purpose="contact" if what == "contact" else "second-factor",
+        binding=fresh.session.sid,
+    )
+    if sent_to is None:
+        return see_other(f"/idp/account/{what}")
+    return page(
+        request,
+        wiring,
+        "idp/account/confirm.html",
+        browser=browser_of(request),
+        status=422 if wrong else 200,
+        path=f"/idp/account/{what}/confirm",
+        profile=fresh.session.locale,
+        errors={"otp": _("This code is not right, or no longer valid.")} if wrong else {},
+        sent_to=sent_to.masked,
+        back=f"/idp/account/{what}",
+    )
+
+
+def _too_many_codes() -> Message:
+    return _("Too many codes were sent. Wait a little, or use another way.")
+
+
+@post("/account/methods/remove", operation_id="RemoveMethod", status_code=303)
+async def remove(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, "totp")
+    if not isinstance(fresh, Fresh):
+        return fresh
+    try:
+        await remove_method(parts_of(wiring), fresh, "code" if form.get("method") == "code" else "totp")
+    except LastSecondFactor:
+        error = _("This is your only second step. Set up another one first.")
+        return await _account(request, wiring, fresh.session, error=error, status=409)
+    return see_other("/idp/account?done=method")
+
+
+@post("/account/sessions/end", operation_id="EndSessions", status_code=303)
+async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, None)
+    if not isinstance(fresh, Fresh):
+        return fresh
+    await end_sessions(parts_of(wiring), fresh.session, sid=form.get("sid") or None)
+    return see_other("/idp/account?done=session")
+
+
+@post("/account/language", operation_id="ChooseLanguage", status_code=303)
+async def language(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    form, fresh = await _sent_by(request, wiring, None)
+    if not isinstance(fresh, Fresh):
+        return fresh
+    chosen = form.get("language", "")
+    if chosen not in list(Locale):
+        return see_other("/idp/account")
+    await choose_language(parts_of(wiring), fresh.session, Locale(chosen))
+    # The link's cookie would win over the profile, so it is set to the same.
+    return see_other(f"/idp/account?lang={chosen}")
+
+
+@get("/account/history", operation_id="HistoryPage")
+async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring], before: str | None = None) -> AnyResponse:
+    session = await session_of(request, wiring)
+    if session is None or not _whole(session):
+        return see_other("/idp/sign-in")
+    lines, further = await history(wiring.db, session.citizen_id, before=before)
+    return page(
+        request,
+        wiring,
+        "idp/account/history.html",
+        browser=browser_of(request),
+        profile=session.locale,
+        lines=lines,
+        following=f"/idp/account/history?before={further}" if further else None,
+        language=locale(request, profile=session.locale).value,
+        wide=True,
+    )
+
+
+ROUTES = [
+    account_page,
+    password_page,
+    password,
+    totp_page,
+    totp,
+    codes_page,
+    codes,
+    confirm_codes_page,
+    confirm_codes,
+    contact_page,
+    contact,
+    confirm_contact_page,
+    confirm_contact,
+    remove,
+    end_session,
+    language,
+    history_page,
+]

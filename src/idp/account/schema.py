@@ -1,0 +1,53 @@
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from idp.authenticators.schema import Methods
+from idp.citizens.schema import Citizen
+from idp.keys.secrets import Secrets
+from idp.messages.post import Post
+from idp.sessions.schema import Session, SessionLine
+from kit.audit import Audit
+from kit.db import Database
+from kit.i18n import Message
+from kit.offload import Offload
+from kit.throttle import Throttle
+
+FRESH_S = 300
+"""What guards the account itself is changed only in a session that began, or was confirmed, this recently (L-30)."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that the account's actions share."""
+
+    db: Database
+    audit: Audit
+    throttle: Throttle
+    secrets: Secrets
+    passwords: Offload
+    post: Post
+    one_time_code_lifetime_s: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    citizen: Citizen
+    methods: Methods
+    sessions: Sequence[SessionLine]
+
+
+class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
+    at: dt.datetime
+    audit_id: str
+    what: Message
+    refused: bool
+    service: Mapping[str, str] | None
+    """The relying party's name by language, where one was concerned."""
+    browser: str | None
+    detail: Mapping[str, Any]
+
+
+class Fresh(msgspec.Struct, frozen=True):
+    session: Session
+    citizen: Citizen
