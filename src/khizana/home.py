@@ -73,6 +73,7 @@ class Home:
             "KHIZANA_LOCKER_S3_ACCESS_KEY": s3.access_key,
             "KHIZANA_LOCKER_S3_SECRET_KEY": s3.secret_key,
             "KHIZANA_LOCKER_S3_BUCKET": embedded_s3.BUCKET,
+            "KHIZANA_LOCKER_S3_FSYNC_FOLDER": str(self.folder / "objects" / embedded_s3.BUCKET),
         }
         return {**ours, **base}
 

@@ -124,7 +124,8 @@ def _by_profile(registration: ClientRegistration, values: dict[str, Any]) -> dic
         case "basic":
             if method == "none":
                 raise InvalidClientMetadata("token_endpoint_auth_method: register a public client as a wallet")
-            if "client_credentials" in grants:
+            # A resource server that signs citizens in also speaks for itself: the locker resolves subjects.
+            if "client_credentials" in grants and not (method == "private_key_jwt" and registration.legal_ground):
                 raise InvalidClientMetadata("grant_types: client_credentials is for the profile machine")
         case "machine":
             if method not in ("private_key_jwt", "client_secret_basic"):

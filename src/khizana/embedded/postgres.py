@@ -12,6 +12,8 @@ import os
 import secrets
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -28,10 +30,11 @@ DATABASE = "khizana"
 PORT = 5432
 """Part of the socket's name; nothing listens on the network."""
 NOBODY = 65534
-SOCKET_FOLDER_PREFIX = "khizana-"
+SOCKET_FOLDER_MAX_BYTES = 90
 READY_MAX_S = 60.0
 
 _PASSWORDS = "postgres-passwords.json"
+_SOCKET = "postgres-socket.json"
 _FAST = (signal.SIGINT, signal.SIGQUIT)
 
 
@@ -50,14 +53,11 @@ class Address:
 class EmbeddedPostgres:
     """One server for one home: ``owner`` owns the database and runs migrations, ``idp`` and ``locker`` are the apps."""
 
-    def __init__(
-        self, address: Address, process: subprocess.Popen[bytes], lock: HeldLock, log: Path, home: Path
-    ) -> None:
+    def __init__(self, address: Address, process: subprocess.Popen[bytes], lock: HeldLock, log: Path) -> None:
         self.address = address
         self.process = process
         self._lock = lock
         self._log = log
-        self._home = home
 
     @classmethod
     def start(cls, home: Path, *, durable: bool = True) -> "EmbeddedPostgres":
@@ -70,20 +70,15 @@ class EmbeddedPostgres:
         lock = HeldLock.take(home / "postgres.lock")
         if lock is None:
             raise NotStarted(f"another process already runs the database of {home}")
-        socket_folder: Path | None = None
         try:
             place = _Place.find(home)
-            passwords = _passwords(home, place)
+            passwords = _passwords(home, place, durable=durable)
             place.end_predecessor()
-            _remove_socket_folder_of_predecessor(home)
-            socket_folder = _socket_folder(place)
+            socket_folder = _socket_folder(home, place)
+            child.write_private(home / _SOCKET, json.dumps({"socket_folder": str(socket_folder)}))
             process = _launch(place, socket_folder, durable=durable)
-            address = Address(socket_folder, passwords)
-            child.write_private(home / "postgres.json", json.dumps({"socket_folder": str(socket_folder)}))
-            return cls(address, process, lock, place.log, home)
+            return cls(Address(socket_folder, passwords), process, lock, place.log)
         except BaseException:
-            if socket_folder is not None:
-                shutil.rmtree(socket_folder, ignore_errors=True)
             lock.release()
             raise
 
@@ -99,7 +94,6 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         child.end(self.process, _FAST, each_s=10)
-        (self._home / "postgres.json").unlink(missing_ok=True)
         shutil.rmtree(self.address.socket_folder, ignore_errors=True)
         self._lock.release()
 
@@ -108,11 +102,11 @@ def running(home: Path) -> Address | None:
     """The address of the server that another process runs for ``home``; None if nobody does."""
     home = home.absolute()
     try:
-        folder = Path(json.loads((home / "postgres.json").read_text())["socket_folder"])
         passwords = json.loads((home / _PASSWORDS).read_text())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
-    if not HeldLock.held(home / "postgres.lock"):
+    folder = _remembered(home)
+    if folder is None or not HeldLock.held(home / "postgres.lock"):
         return None
     return Address(folder, passwords) if (folder / f".s.PGSQL.{PORT}").exists() else None
 
@@ -198,7 +192,7 @@ def _environ() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _passwords(home: Path, place: _Place) -> dict[str, str]:
+def _passwords(home: Path, place: _Place, *, durable: bool) -> dict[str, str]:
     """Those of the home; made, with the data folder, if they are not there."""
     file = home / _PASSWORDS
     known = json.loads(file.read_text()) if file.exists() else {}
@@ -211,11 +205,11 @@ def _passwords(home: Path, place: _Place) -> dict[str, str]:
         place.end_predecessor()
         _single_user(place, place.data, [f"ALTER ROLE {role} PASSWORD '{made[role]}'" for role in ROLES])
     else:
-        _initialise(place, made)
+        _initialise(place, made, durable=durable)
     return made
 
 
-def _initialise(place: _Place, passwords: dict[str, str]) -> None:
+def _initialise(place: _Place, passwords: dict[str, str], *, durable: bool) -> None:
     """Complete or not there: the folder gets its name when roles and database are in it."""
     partial = place.data.with_name(place.data.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -233,6 +227,7 @@ def _initialise(place: _Place, passwords: dict[str, str]) -> None:
             "--builtin-locale=C.UTF-8",
             "--auth-local=scram-sha-256",
             "--auth-host=scram-sha-256",
+            *([] if durable else ["--no-sync"]),
         )
     # ``owner`` is no superuser, as it would not be on a server that somebody else looks after.
     statements = [f"CREATE ROLE {role} LOGIN PASSWORD '{passwords[role]}'" for role in ROLES if role != "postgres"] + [
@@ -255,20 +250,46 @@ def _single_user(place: _Place, data: Path, statements: list[str]) -> None:
     )
 
 
-def _socket_folder(place: _Place) -> Path:
-    """A short path: the name of a Unix socket has at most 107 bytes."""
+def _socket_folder(home: Path, place: _Place) -> Path:
+    """The same one at each start, so that a restart disturbs no client. A socket's name has at most 107 bytes."""
+    inside = place.data.parent / "socket"
+    for folder in (inside, _remembered(home)):
+        if (
+            folder is not None
+            and len(os.fsencode(folder)) <= SOCKET_FOLDER_MAX_BYTES
+            and _own_folder(folder, place.uid)
+        ):
+            return folder
     base = "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108 - mkdtemp makes an unguessable folder in it
-    folder = Path(tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX, dir=base))
-    if place.uid is not None:
-        os.chown(folder, place.uid, place.uid)
+    folder = Path(tempfile.mkdtemp(prefix="khizana-", dir=base))
+    _own_folder(folder, place.uid)
     return folder
 
 
-def _remove_socket_folder_of_predecessor(home: Path) -> None:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        folder = Path(json.loads((home / "postgres.json").read_text())["socket_folder"])
-        if folder.name.startswith(SOCKET_FOLDER_PREFIX):
-            shutil.rmtree(folder, ignore_errors=True)
+def _remembered(home: Path) -> Path | None:
+    try:
+        return Path(json.loads((home / _SOCKET).read_text())["socket_folder"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _own_folder(folder: Path, uid: int | None) -> bool:
+    """There, nobody else's, and of a file system that knows sockets."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), uid):
+            return False
+        for left_over in folder.glob(".s.PGSQL.*"):
+            left_over.unlink()
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(folder / ".probe"))
+        (folder / ".probe").unlink()
+        if uid is not None:
+            os.chown(folder, uid, uid)
+    except OSError:
+        return False
+    return True
 
 
 def _launch(place: _Place, socket_folder: Path, *, durable: bool) -> subprocess.Popen[bytes]:

@@ -1,0 +1,26 @@
+from collections.abc import Sequence
+
+from idp.clients import store
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Tx
+
+
+async def register_resource(
+    db: Database, audit: Audit, resource: str, *, name: str, scopes: Sequence[str], officer: str
+) -> None:
+    """Make or change a resource server: access tokens with one of ``scopes`` are for it (RFC 8707 §2, RFC 9068 §3)."""
+
+    async def record(tx: Tx) -> None:
+        await store.insert_resource(tx, resource, name=name, scopes=scopes)
+        await audit.append(
+            tx,
+            AuditEvent(
+                action="resource.registered",
+                actor_kind="officer",
+                actor=officer,
+                object_id=resource,
+                detail={"scopes": list(scopes)},
+            ),
+        )
+
+    await db.transact(record)

@@ -1,0 +1,170 @@
+"""Set everything up and serve both apps, with PostgreSQL, the object store and the worker under one roof."""
+
+import argparse
+import asyncio
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from khizana.cli import CommandRefused
+from khizana.deployment import Deployment, described_by
+from khizana.embedded import child
+from khizana.embedded.child import HeldLock, NotStarted
+from khizana.embedded.postgres import EmbeddedPostgres
+from khizana.embedded.s3 import EmbeddedS3
+from khizana.home import Home, processors
+from khizana.say import say
+from khizana.supervise import Kept, Program, Stopping, stopped_by_signals
+
+LOOK_EVERY_S = 0.2
+FREE_PORT_MAX_S = 10.0
+READY_MAX_S = 60.0
+_READY_PATHS = ("/idp/.well-known/openid-configuration", "/.well-known/jwks.json")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-demo", action="store_true", help="start empty: no demo country")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if described_by(os.environ):
+        raise CommandRefused("not-embedded", "run is for the embedded product; in production use: khizana serve")
+    home = Home.of(os.environ)
+    with stopped_by_signals(), ExitStack() as stack:
+        try:
+            _run(home, stack, demo=not arguments.no_demo)
+        except Stopping as stopping:
+            say(f"stopping ({stopping})")
+    say("stopped; everything is kept in " + str(home.folder))
+    return 0
+
+
+def _run(home: Home, stack: ExitStack, *, demo: bool) -> None:
+    home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = HeldLock.take(home.folder / "run.lock")
+    if lock is None:
+        raise CommandRefused("running", f"it runs already, open {home.url}")
+    stack.callback(lock.release)
+    _wait_for_port(home.port)
+
+    started = time.monotonic()
+    say(f"starting PostgreSQL and the object store in {home.folder}")
+    postgres = _kept(stack, "PostgreSQL", lambda: EmbeddedPostgres.start(home.folder))
+    s3 = _kept(stack, "the object store", lambda: EmbeddedS3.start(home.folder))
+
+    def environ() -> dict[str, str]:
+        return home.environ(os.environ, postgres=postgres.server.address, s3=s3.server.kept)
+
+    _prepare(environ())
+    workers = os.environ.get("KHIZANA_WORKERS") or str(min(2, processors()))
+    serve_words = ("serve", "both", "--port", str(home.port), "--workers", workers)
+    serving = _kept(stack, "the server", lambda: Program(serve_words, log=home.folder / "serve.log", environ=environ()))
+    _wait_until_ready(home, serving)
+    child.write_private(home.folder / "serve.json", json.dumps({"pid": serving.server.pid, "url": home.url}))
+    working = _kept(
+        stack, "the worker", lambda: Program(("worker",), log=home.folder / "worker.log", environ=environ())
+    )
+    told: dict[str, Any] | None = _demo_data(home, environ()) if demo else None
+    say(f"ready after {time.monotonic() - started:.1f} s")
+    _tell(home, told)
+
+    given = environ()
+    while True:
+        for kept in (postgres, s3, serving, working):
+            kept.look()
+        if environ() != given:
+            # The object store found its port taken and moved.
+            given = environ()
+            serving.server.stop()
+            working.server.stop()
+        time.sleep(LOOK_EVERY_S)
+
+
+def _kept(stack: ExitStack, name: str, make: Any) -> Any:
+    kept = Kept(name, make)
+    stack.callback(lambda: kept.server.stop())
+    return kept
+
+
+def _prepare(environ: dict[str, str]) -> None:
+    # Here and not above: the servers are starting while these modules load.
+    from khizana.prepare import prepare
+
+    asyncio.run(prepare(Deployment(environ)))
+
+
+def _wait_for_port(port: int) -> None:
+    def free() -> bool:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        return True
+
+    # Workers of a server that was just killed need a moment to see it.
+    if not child.wait_until(free, FREE_PORT_MAX_S):
+        raise CommandRefused(
+            "port-taken",
+            f"another program listens on port {port}; stop it, or choose: KHIZANA_PORT=8080 ./khizana run",
+        )
+
+
+def _wait_until_ready(home: Home, serving: Kept[Program]) -> None:
+    def settled() -> bool:
+        return not serving.server.alive() or all(_answers(home.port, path) for path in _READY_PATHS)
+
+    if not child.wait_until(settled, READY_MAX_S) or not serving.server.alive():
+        raise NotStarted(f"the server did not start:\n{serving.server.said()}")
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _demo_data(home: Home, environ: dict[str, str]) -> dict[str, Any]:
+    """Once: the marker stands in the home, with what there is to tell about the demo."""
+    marker = home.folder / "demo.json"
+    if not marker.exists():
+        say("making the demo country, once: administrations, citizens and about forty sealed documents")
+        made = subprocess.run(
+            [*child.dying_with_us("KILL"), sys.executable, "-P", "-m", "khizana", "demo"],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if made.returncode:
+            say("the demo country is not complete; the next start goes on with it")
+            return {}
+        child.write_private(marker, made.stdout)
+    told = json.loads(marker.read_text())
+    return told if isinstance(told, dict) else {}
+
+
+def _tell(home: Home, told: dict[str, Any] | None) -> None:
+    lines = ["", f"  Open      {home.url}", f"  Provider  {home.issuer}", ""]
+    sign_ins = (told or {}).get("sign_ins", [])
+    if sign_ins:
+        lines.append("  Demo sign-ins (identifier, password, secret of the authenticator app):")
+        lines += [
+            f"    {one['uid']}  {one['password']}  {one.get('totp_secret', '')}  {one.get('name', '')}".rstrip()
+            for one in sign_ins
+        ]
+        lines += ["", f"  One-time codes are shown at {home.issuer}/outbox", ""]
+    lines.append("  Ctrl-C stops it; everything is kept.")
+    print("\n".join(lines), flush=True)

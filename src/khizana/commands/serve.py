@@ -1,0 +1,52 @@
+"""The server of production, and the child that ``run`` supervises: granian with bounds on what a client may hold."""
+
+import argparse
+import os
+from pathlib import Path
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from khizana.deployment import Deployment
+from khizana.home import processors
+
+HEADERS_MAX_MS = 10_000
+HEADERS_MAX_BYTES = 65_536
+STOP_MAX_S = 10
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", choices=("idp", "locker", "both"))
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=None, help="processes (KHIZANA_WORKERS, or one a processor)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # Here as well as in each worker: what is wrong is said once, with its name, before anything starts.
+    deployment = Deployment(dict(os.environ))
+    if arguments.which in ("idp", "both"):
+        deployment.idp_settings()
+    if arguments.which in ("locker", "both"):
+        deployment.locker_settings()
+    workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
+    Granian(
+        f"khizana.serve:{arguments.which}",
+        factory=True,
+        address=arguments.host,
+        port=arguments.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MAX_MS, max_buffer_size=HEADERS_MAX_BYTES),
+        websockets=False,
+        workers=workers,
+        respawn_failed_workers=True,
+        respawn_interval=0.2,
+        workers_kill_timeout=STOP_MAX_S,
+        log_level=LogLevels.warning,
+        working_dir=Path("/"),
+    ).serve()
+    return 0

@@ -1,0 +1,68 @@
+"""What must be there before the embedded product serves: keys, tables, and the locker's own place at the provider."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from idp.clients import register as clients
+from idp.clients.register_resource import register_resource
+from idp.clients.schema import ClientRegistration
+from idp.keys import ring
+from khizana.deployment import Deployment
+from kit.audit import Audit
+from kit.db import Database
+from kit.jose import KeySet, SigningKey
+
+LOCKER_SCOPES = ("documents:read", "documents:share", "documents:deposit")
+LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifiers"
+
+
+async def prepare(deployment: Deployment) -> None:
+    """Does nothing that was done before, except telling the provider again where the locker is: a port may change."""
+    idp, locker = deployment.idp_settings(), deployment.locker_settings()
+    make_keys(idp.keys_folder)
+    await deployment.migrate()
+    client_key = SigningKey.load_or_create(locker.keys_folder / "client-ES256.pem", "ES256")
+    db = await Database.connect(idp.database_url, connections_max=2)
+    try:
+        audit = Audit("idp")
+        await register_resource(
+            db, audit, locker.locker_url, name="Khizana locker", scopes=LOCKER_SCOPES, officer="khizana"
+        )
+        registration = msgspec.convert(
+            locker_client(locker.client_id, locker.locker_url, KeySet([client_key]).jwks()), ClientRegistration
+        )
+        try:
+            await clients.register(db, audit, registration, officer="khizana", production=False)
+        except clients.ClientExists:
+            await clients.update(db, audit, registration, officer="khizana", production=False)
+    finally:
+        await db.close()
+
+
+def make_keys(folder: Path) -> None:
+    """One of each algorithm that every client can choose (OpenID Connect Core §15.1 wants RS256)."""
+    for alg in ("ES256", "RS256"):
+        if not any(folder.glob(f"{alg}-*.pem")):
+            ring.create(folder, alg)
+
+
+def locker_client(client_id: str, url: str, jwks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "client_id": client_id,
+        "client_name": "Khizana",
+        "client_name#ar": "خزانة",
+        "client_name#fr": "Khizana",
+        "client_name#zgh": "ⵅⵉⵣⴰⵏⴰ",
+        "profile": "basic",
+        "sector": "khizana-locker",
+        "legal_ground": LEGAL_GROUND,
+        "redirect_uris": [f"{url}/signed-in"],
+        "post_logout_redirect_uris": [f"{url}/"],
+        "grant_types": ["authorization_code", "client_credentials"],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scope": "openid profile subjects:resolve subjects:translate",
+        "resource": url,
+        "jwks": jwks,
+    }

@@ -1,0 +1,140 @@
+"""The ASGI applications that granian's workers load: one of the apps, or both behind one small dispatcher.
+
+Both in one process is how the embedded product runs; the wire between them is then a transport in memory, and nothing
+else differs: the locker discovers, fetches keys and introspects as it would over the network.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import httpx
+from litestar.types import ASGIApp, Receive, Send
+
+from idp.app import create_app as create_idp
+from idp.settings import IdpSettings
+from khizana.deployment import Deployment
+from kit.edge import log_json_lines
+from locker.app import create_app as create_locker
+from locker.settings import LockerSettings
+
+Which = Literal["idp", "locker", "both"]
+
+_PR_SET_PDEATHSIG = 1
+_OF_IDP = ("/idp", "/.well-known/oauth-authorization-server/idp", "/.well-known/openid-configuration/idp")
+
+
+def idp() -> ASGIApp:
+    _start()
+    return create_idp(_settings().idp_settings())
+
+
+def locker() -> ASGIApp:
+    _start()
+    return create_locker(_settings().locker_settings())
+
+
+def both() -> ASGIApp:
+    _start()
+    return dispatcher(_settings().idp_settings(), _settings().locker_settings())
+
+
+def dispatcher(idp_settings: IdpSettings, locker_settings: LockerSettings) -> ASGIApp:
+    provider: Any = create_idp(idp_settings)
+    wire = httpx.ASGITransport(app=provider, client=("127.0.0.1", 0))
+    return Dispatcher(provider, create_locker(locker_settings, idp_transport=wire))
+
+
+class Dispatcher:
+    """By path: the provider under ``/idp`` and at its well-known addresses (RFC 8414 §3.1), the locker elsewhere."""
+
+    def __init__(self, provider: ASGIApp, other: ASGIApp) -> None:
+        self._provider = provider
+        self._other = other
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live((self._provider, self._other), scope, receive, send)
+            return
+        path = scope["path"]
+        ours = any(path == prefix or path.startswith(f"{prefix}/") for prefix in _OF_IDP)
+        await (self._provider if ours else self._other)(scope, receive, send)
+
+
+async def _live(apps: Sequence[ASGIApp], scope: Any, receive: Receive, send: Any) -> None:
+    """One server's lifespan for several apps: started in order, stopped in reverse; one that fails stops the start."""
+    await receive()
+    started: list[_Lifespan] = []
+    for app in apps:
+        one = _Lifespan(app, scope)
+        failure = await one.start()
+        if failure is not None:
+            for earlier in reversed(started):
+                await earlier.stop()
+            await send({"type": "lifespan.startup.failed", "message": failure})
+            return
+        started.append(one)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    for one in reversed(started):
+        await one.stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Lifespan:
+    def __init__(self, app: ASGIApp, scope: Any) -> None:
+        self._inbox: asyncio.Queue[Any] = asyncio.Queue(2)
+        self._outbox: asyncio.Queue[Any] = asyncio.Queue(2)
+        self._call: Callable[..., Any] = app
+        self._scope = dict(scope)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> str | None:
+        """None, or why it did not start."""
+        self._task = asyncio.create_task(self._run())
+        await self._inbox.put({"type": "lifespan.startup"})
+        said = await self._outbox.get()
+        return None if said["type"] == "lifespan.startup.complete" else str(said.get("message", "did not start"))
+
+    async def stop(self) -> None:
+        await self._inbox.put({"type": "lifespan.shutdown"})
+        await self._outbox.get()
+
+    async def _run(self) -> None:
+        try:
+            await self._call(self._scope, self._inbox.get, self._outbox.put)
+        except Exception as fault:
+            await self._outbox.put({"type": "lifespan.startup.failed", "message": repr(fault)})
+
+
+def _settings() -> Deployment:
+    return Deployment(dict(os.environ))
+
+
+def _start() -> None:
+    """What each worker process does first."""
+    log_json_lines(access=os.environ.get("KHIZANA_MODE") != "embedded")
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """A worker whose server was killed would keep the port and serve an old version."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
