@@ -33,7 +33,7 @@ class Csrf:
             raise CrossSite
 
     def check_source(self, headers: Mapping[str, str]) -> None:
-        """For a POST that no cookie lends any power (a secret link): only that no other site made the browser send it."""
+        """For a POST that no cookie lends any power (a secret link): only that no other site sent it."""
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise CrossSite
         # "null" is what a browser sends after a redirect or under Referrer-Policy: no-referrer.

@@ -17,11 +17,30 @@ from locker.access import callers
 from locker.access import routes as access
 from locker.deposits import routes as deposits
 from locker.documents import lifecycle_routes as lifecycle
+from locker.documents import routes as documents
+from locker.history import routes as history
+from locker.home import routes as home
 from locker.home.frame import refusal_page
 from locker.receipts.routes import jwks
 from locker.settings import LockerSettings
+from locker.shares import api_routes as shares_api
+from locker.shares import link_routes as links
+from locker.shares import routes as shares
+from locker.verification import routes as verification
 
-ROUTES: list[Any] = [jwks, *access.ROUTES, *deposits.ROUTES, *lifecycle.ROUTES]
+ROUTES: list[Any] = [
+    jwks,
+    *home.ROUTES,
+    *access.ROUTES,
+    *deposits.ROUTES,
+    *lifecycle.ROUTES,
+    *documents.ROUTES,
+    *shares.ROUTES,
+    *shares_api.ROUTES,
+    *links.ROUTES,
+    *verification.ROUTES,
+    *history.ROUTES,
+]
 
 
 def create_app(
@@ -45,6 +64,7 @@ def create_app(
             "wiring": Provide(parts.provide_wiring),
             "citizen": Provide(access.provide_citizen),
             "client": Provide(callers.client),
+            "caller": Provide(callers.citizen),
         },
         exception_handlers=exception_handlers(refusal_page),
         lifespan=[lifespan],

@@ -1,5 +1,6 @@
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from kit.edge import wants_page
 from kit.errors import Unauthenticated
@@ -36,7 +37,7 @@ async def provide_citizen(request: AnyRequest, wiring: NamedDependency[Wiring]) 
 
 @get("/sign-in", operation_id="StartSignIn")
 async def sign_in(
-    request: AnyRequest, wiring: NamedDependency[Wiring], return_to: str | None = None
+    request: AnyRequest, wiring: NamedDependency[Wiring], return_to: FromQuery[str | None] = None
 ) -> Response[bytes]:
     target = safe_return_to(return_to)
     if await citizen_of(wiring.db, request.cookies.get(SESSION_COOKIE), wiring.sessions):

@@ -2,10 +2,11 @@ from typing import Annotated, Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from kit.i18n import Locale
 from kit.pages import Pages
+from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
 from locker.documents.fields import open_fields, rows
 from locker.documents.list_documents import PAGE_MAX, list_documents, needs_attention
@@ -24,11 +25,14 @@ from locker.documents.views import sentence, view
 from locker.history.list_history import latest
 from locker.history.views import line
 from locker.home.frame import AnyRequest, locale, page
+from locker.problem import problems
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
 from locker.wiring import Wiring
 
 _WALLET_PAGE = 20
+_OPT = {"scope": "documents:read"}
+_TAGS = ["wallet apps"]
 _SHOWN_PAGES_MAX = 30
 
 
@@ -37,7 +41,7 @@ async def wallet(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
-    after: str | None = None,
+    after: FromQuery[str | None] = None,
 ) -> Response[str]:
     spoken = locale(request)
     listed = await list_documents(wiring.db, wiring.cursors, owner=citizen.owner, after=after, limit=_WALLET_PAGE)
@@ -59,7 +63,7 @@ async def wallet(
 
 @get("/wallet/documents/{document_id:str}", operation_id="ShowDocument")
 async def document_page(
-    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: str
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
 ) -> Response[str]:
     spoken = locale(request)
     document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.viewed")
@@ -85,8 +89,8 @@ async def page_picture(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
-    document_id: str,
-    picture: str,
+    document_id: FromPath[str],
+    picture: FromPath[str],
 ) -> Response[bytes]:
     document = await read_again(wiring.db, owner=citizen.owner, document_id=document_id)
     return await send_picture(wiring, document, picture, spoken=locale(request))
@@ -94,31 +98,36 @@ async def page_picture(
 
 @get("/wallet/documents/{document_id:str}/original", operation_id="DownloadOriginal")
 async def original(
-    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: str
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
 ) -> Response[Any]:
     document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.downloaded")
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
-@get("/v1/documents", operation_id="ListDocuments")
+@get("/v1/documents", operation_id="ListDocuments", opt=_OPT, tags=_TAGS, responses=problems(400, 401, 403, 503))
 async def api_documents(
-    request: AnyRequest,
     wiring: NamedDependency[Wiring],
-    after: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_MAX)] = 50,
+    caller: NamedDependency[CitizenCaller],
+    after: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
 ) -> DocumentPage:
     """What the citizen of the token holds, newest first. Scope ``documents:read``."""
-    caller = await wiring.bearer.citizen(request.headers.get("authorization"), scope="documents:read")
     listed = await list_documents(wiring.db, wiring.cursors, owner=caller.owner, after=after, limit=limit)
     return DocumentPage(documents=[_message(document) for document in listed.documents], next=listed.next)
 
 
-@get("/v1/documents/{document_id:str}", operation_id="GetDocument")
-async def api_document(request: AnyRequest, wiring: NamedDependency[Wiring], document_id: str) -> DocumentDetail:
+@get(
+    "/v1/documents/{document_id:str}",
+    operation_id="GetDocument",
+    opt=_OPT,
+    tags=_TAGS,
+    responses=problems(401, 403, 404, 502, 503),
+)
+async def api_document(
+    document_id: FromPath[str], wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
+) -> DocumentDetail:
     """One document with its fields. Scope ``documents:read``; the citizen sees that it was read."""
-    document = await read(
-        wiring.db, wiring.audit, await _wallet_app(request, wiring), document_id, action="document.viewed"
-    )
+    document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.viewed")
     return DocumentDetail(
         **_members(document),
         sha256=document.sha256.hex(),
@@ -132,12 +141,21 @@ async def api_document(request: AnyRequest, wiring: NamedDependency[Wiring], doc
     )
 
 
-@get("/v1/documents/{document_id:str}/original", operation_id="GetOriginal")
-async def api_original(request: AnyRequest, wiring: NamedDependency[Wiring], document_id: str) -> Response[Any]:
+@get(
+    "/v1/documents/{document_id:str}/original",
+    operation_id="GetOriginal",
+    opt=_OPT,
+    tags=_TAGS,
+    responses=problems(401, 403, 404, 502, 503),
+)
+async def api_original(
+    document_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    caller: NamedDependency[CitizenCaller],
+) -> Response[Any]:
     """The bytes that were deposited. Scope ``documents:read``; Range, If-Match and If-None-Match are understood."""
-    document = await read(
-        wiring.db, wiring.audit, await _wallet_app(request, wiring), document_id, action="document.downloaded"
-    )
+    document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.downloaded")
     return await send_original(request, wiring.vault, document, name=file_name(document, Locale.EN))
 
 
@@ -178,8 +196,7 @@ def _self(citizen: Citizen) -> Reader:
     return Reader(owner=citizen.owner, actor=citizen.owner)
 
 
-async def _wallet_app(request: AnyRequest, wiring: Wiring) -> Reader:
-    caller = await wiring.bearer.citizen(request.headers.get("authorization"), scope="documents:read")
+def _wallet_app(caller: CitizenCaller) -> Reader:
     return Reader(owner=caller.owner, kind="client", actor=caller.client_id)
 
 

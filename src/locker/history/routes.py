@@ -3,16 +3,18 @@ from typing import Annotated
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from kit.i18n import Message, _
+from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
 from locker.history.export_csv import export_csv
 from locker.history.list_history import PAGE_MAX, list_history
 from locker.history.schema import Filter, HistoryPage
 from locker.history.views import line
 from locker.home.frame import AnyRequest, locale, page
+from locker.problem import problems
 from locker.wiring import Wiring
 
 _PAGE = 25
@@ -30,8 +32,8 @@ async def history(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
-    of: Filter = "all",
-    after: str | None = None,
+    of: FromQuery[Filter] = "all",
+    after: FromQuery[str | None] = None,
 ) -> Response[str]:
     spoken = locale(request)
     listed = await list_history(wiring.db, wiring.cursors, owner=citizen.owner, of=of, after=after, limit=_PAGE)
@@ -56,16 +58,21 @@ async def export(wiring: NamedDependency[Wiring], citizen: NamedDependency[Citiz
     )
 
 
-@get("/v1/history", operation_id="ListHistory")
+@get(
+    "/v1/history",
+    operation_id="ListHistory",
+    opt={"scope": "documents:read"},
+    tags=["wallet apps"],
+    responses=problems(400, 401, 403, 503),
+)
 async def api_history(
-    request: AnyRequest,
     wiring: NamedDependency[Wiring],
-    of: Filter = "all",
-    after: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_MAX)] = 50,
+    caller: NamedDependency[CitizenCaller],
+    of: FromQuery[Filter] = "all",
+    after: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
 ) -> HistoryPage:
     """Who saw or did what with the documents of the token's citizen. Scope ``documents:read``."""
-    caller = await wiring.bearer.citizen(request.headers.get("authorization"), scope="documents:read")
     return await list_history(wiring.db, wiring.cursors, owner=caller.owner, of=of, after=after, limit=limit)
 
 

@@ -1,0 +1,235 @@
+"""What the holder of a link meets. The link's own path is a secret: it stands in no log and no Referer."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from kit.edge import wants_page
+from kit.i18n import Message
+from kit.tokens import new_token
+from locker.access.sessions import BROWSER_COOKIE, browser_of, cookie
+from locker.documents import read_store
+from locker.documents.routes import file_name, send_picture
+from locker.documents.schema import HeldDocument
+from locker.documents.send_original import send_original
+from locker.home.body import decoded
+from locker.home.frame import AnyRequest, headers_of, locale, page, prober, see_other
+from locker.shares.look_at import answer, look_at, look_at_document, shows_pictures, take_original, watermark
+from locker.shares.open_link import Opener, look, open_link
+from locker.shares.refusals import NotForYou, NotServed, PinLocked, WrongPin
+from locker.shares.schema import OpenedDocument, OpenedMessage, Opening
+from locker.verification.schema import Judged
+from locker.verification.sign_answer import sign_answer
+from locker.verification.views import view
+from locker.wiring import Wiring
+
+_PICTURES_MAX = 30
+
+
+class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pin: str | None = None
+
+
+@get("/s/{token:str}", operation_id="ShowLink")
+async def landing(token: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[str]:
+    """The same page for everybody who holds the link, robots included: it changes nothing and shows nothing."""
+    found = await look(wiring.db, wiring.throttle, token, opener=Opener(address=prober(request)))
+    return _landing(request, wiring, asks_pin=found.pin_mac is not None, bound=found.client_id is not None, errors={})
+
+
+@post("/s/{token:str}", operation_id="OpenLink", status_code=200)
+async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
+    """Spend an opening. A browser goes on to the result; a program gets it, with a token to look at it."""
+    # No form token: the link itself is the secret, and no cookie of ours lends it any power.
+    wiring.csrf.check_source(headers_of(request))
+    browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
+    viewing = browser if wants_page(request) else new_token()
+    try:
+        opened = await open_link(
+            wiring.db,
+            wiring.audit,
+            wiring.throttle,
+            wiring.pins,
+            token,
+            pin=await _pin(request),
+            opener=await _opener(request, wiring),
+            viewing=viewing,
+            viewing_s=wiring.settings.share_viewing_s,
+        )
+    except (WrongPin, PinLocked, NotForYou) as refusal:
+        if not wants_page(request):
+            raise
+        return _landing(
+            request,
+            wiring,
+            asks_pin=not isinstance(refusal, NotForYou),
+            bound=isinstance(refusal, NotForYou),
+            errors={"" if isinstance(refusal, NotForYou) else "pin": _said(refusal)},
+            status=refusal.status,
+            headers=refusal.headers,
+        )
+    if wants_page(request):
+        return see_other(f"/o/{opened.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
+    opening, documents = await look_at(wiring.db, opened.opening_id, viewing)
+    return Response(await _message(wiring, opening, documents, viewing), media_type="application/json")
+
+
+@get("/o/{opening_id:str}", operation_id="ShowOpened")
+async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
+    """What was shared, with its verdicts."""
+    viewing = _viewing(request)
+    opening, documents = await look_at(wiring.db, opening_id, viewing)
+    if not wants_page(request):
+        return Response(await _message(wiring, opening, documents, viewing or ""), media_type="application/json")
+    spoken = locale(request)
+    return page(
+        request,
+        wiring,
+        "locker/shares/opened.html",
+        opening=opening,
+        documents=[
+            (
+                view(answer(document, entitled=entitled, until=opening.until), spoken),
+                _opened_document(wiring, opening, document, entitled=entitled),
+                document.document_id,
+            )
+            for document, entitled in documents
+        ],
+    )
+
+
+@get("/o/{opening_id:str}/{document_id:str}/pages/{picture:str}", operation_id="ShowSharedPage")
+async def shared_picture(
+    opening_id: FromPath[str],
+    document_id: FromPath[str],
+    picture: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+) -> Response[bytes]:
+    opening, document, _entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+    if not shows_pictures(document):
+        raise NotServed
+    marks = watermark(opening) if opening.view_only else ()
+    return await send_picture(wiring, document, picture, spoken=locale(request), watermark=marks)
+
+
+@get("/o/{opening_id:str}/{document_id:str}/original", operation_id="DownloadShared")
+async def shared_original(
+    opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
+) -> Response[Any]:
+    document = await take_original(wiring.db, wiring.audit, opening_id, _viewing(request), document_id)
+    return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
+
+
+@get("/o/{opening_id:str}/{document_id:str}/answer", operation_id="DownloadSharedAnswer")
+async def shared_answer(
+    opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
+) -> Response[str]:
+    """The verdict as a JWS signed by the locker."""
+    jws, _report = await _signed(request, wiring, opening_id, document_id)
+    return Response(
+        jws,
+        media_type="application/jwt",
+        headers={"Content-Disposition": 'attachment; filename="verification.jwt"'},
+    )
+
+
+@get("/o/{opening_id:str}/{document_id:str}/report", operation_id="DownloadSharedReport")
+async def shared_report(
+    opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
+) -> Response[bytes]:
+    """The judge's whole report at deposit; the signed answer names it by its digest."""
+    _jws, report = await _signed(request, wiring, opening_id, document_id)
+    return Response(
+        report,
+        media_type="application/json",
+        headers={"Content-Disposition": 'attachment; filename="verification-report.json"'},
+    )
+
+
+async def _signed(request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str) -> tuple[str, bytes]:
+    opening, document, entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+    report = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
+    judged = Judged(answer=answer(document, entitled=entitled, until=opening.until), report=report)
+    return sign_answer(wiring.signing, judged, issuer=wiring.settings.locker_url)
+
+
+async def _message(
+    wiring: Wiring, opening: Opening, documents: list[tuple[HeldDocument, bool]], viewing: str
+) -> OpenedMessage:
+    return OpenedMessage(
+        opening_id=opening.opening_id,
+        viewing_token=viewing,
+        view_until=opening.view_until,
+        until=opening.until,
+        recipient=opening.recipient,
+        purpose=opening.purpose,
+        view_only=opening.view_only,
+        documents=[_opened_document(wiring, opening, document, entitled=entitled) for document, entitled in documents],
+    )
+
+
+def _opened_document(wiring: Wiring, opening: Opening, document: HeldDocument, *, entitled: bool) -> OpenedDocument:
+    base = f"{wiring.settings.locker_url}/o/{opening.opening_id}/{document.document_id}"
+    shown = shows_pictures(document)
+    return OpenedDocument(
+        answer=answer(document, entitled=entitled, until=opening.until),
+        pages=document.pages,
+        pictures=[f"{base}/pages/{n}.png" for n in range(1, min(document.pages, _PICTURES_MAX) + 1)] if shown else [],
+        original=f"{base}/original" if shown and not opening.view_only else None,
+        signed_answer=f"{base}/answer",
+    )
+
+
+def _landing(
+    request: AnyRequest,
+    wiring: Wiring,
+    *,
+    asks_pin: bool,
+    bound: bool,
+    errors: dict[str, Message],
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response[str]:
+    return page(
+        request,
+        wiring,
+        "locker/shares/landing.html",
+        status=status,
+        headers=headers,
+        asks_pin=asks_pin,
+        bound=bound,
+        errors=errors,
+    )
+
+
+def _said(refusal: WrongPin | PinLocked | NotForYou) -> Message:
+    return Message(refusal.title)
+
+
+async def _pin(request: AnyRequest) -> str | None:
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
+        return (await decoded(request, OpenRequest)).pin
+    pin = (await request.form()).get("pin")
+    return pin[:64] if isinstance(pin, str) else None
+
+
+async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
+    """A relying party proves itself by an access token for our audience, of whatever scope."""
+    authorization = request.headers.get("authorization")
+    caller = await wiring.bearer.anyone(authorization) if authorization else None
+    return Opener(address=prober(request), client_id=caller.client_id if caller else None)
+
+
+def _viewing(request: AnyRequest) -> str | None:
+    """The secret of an opening: the browser's own cookie, or what a program was given, as a bearer token."""
+    scheme, _space, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return browser_of(token.strip())
+    return browser_of(request.cookies.get(BROWSER_COOKIE))
+
+
+ROUTES = [landing, open_shared, opened_page, shared_picture, shared_original, shared_answer, shared_report]

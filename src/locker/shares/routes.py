@@ -1,0 +1,362 @@
+"""The citizen's pages: four small steps, and what is shared now."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+
+from kit.i18n import Message, _, ascii_digits, strip_controls
+from kit.tokens import digest
+from locker.access.schema import Citizen
+from locker.access.sessions import browser_of, cookie
+from locker.documents.list_documents import list_documents
+from locker.documents.views import view
+from locker.home.frame import AnyRequest, checked_form, locale, page, see_other
+from locker.shares.create import Sharer
+from locker.shares.draft import begin_draft, chosen, create_from_draft, find_draft, say_limits, say_recipient
+from locker.shares.list_shares import find_share, list_shares
+from locker.shares.pin import normalised
+from locker.shares.qr import qr_svg
+from locker.shares.refusals import ShareUnknown
+from locker.shares.revoke import revoke
+from locker.shares.schema import DOCUMENTS_MAX, OPENINGS_MAX, TEXT_MAX
+from locker.shares.store import is_token
+from locker.shares.views import DAYS, share_view
+from locker.wiring import Wiring
+
+_LINK_COOKIE = "__Host-locker-link"
+"""The fresh link, in the browser of the citizen who made it, for the page that shows it; we keep its digest only."""
+_LINK_COOKIE_S = 600
+_PAGE = 20
+_CHOICE = 100
+
+
+@get("/wallet/shares", operation_id="ShowShares")
+async def shares(
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+    after: FromQuery[str | None] = None,
+) -> Response[str]:
+    spoken = locale(request)
+    listed = await list_shares(wiring.db, wiring.cursors, owner=citizen.owner, live_only=True, after=after, limit=_PAGE)
+    return page(
+        request,
+        wiring,
+        "locker/shares/shares.html",
+        citizen=citizen,
+        shares=[share_view(share, spoken) for share in listed.shares],
+        first=after is None,
+        following=f"/wallet/shares?after={listed.next}" if listed.next else None,
+    )
+
+
+@post("/wallet/shares/revoke-all", operation_id="RevokeAll")
+async def revoke_all(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
+) -> Response[bytes]:
+    await checked_form(request, wiring)
+    await revoke(wiring.db, wiring.audit, sharer=_self(citizen), share_id=None)
+    return see_other("/wallet/shares")
+
+
+@get("/wallet/shares/new", operation_id="ChooseDocuments")
+async def choose(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
+) -> Response[str]:
+    return await _choose_page(request, wiring, citizen, values=request.query_params.getall("document", []))
+
+
+@post("/wallet/shares/new", operation_id="SayDocuments")
+async def say_documents(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
+) -> Response[Any]:
+    form = await checked_form(request, wiring)
+    document_ids = list(dict.fromkeys(str(value) for value in form.getall("document", [])))
+    if not 1 <= len(document_ids) <= DOCUMENTS_MAX:
+        error = _("Choose at least one document and at most %(max)s.", max=DOCUMENTS_MAX)
+        return await _choose_page(request, wiring, citizen, values=document_ids, errors={"document": error})
+    draft_id = await begin_draft(wiring.db, owner=citizen.owner, document_ids=document_ids)
+    return see_other(f"/wallet/shares/new/{draft_id}/recipient")
+
+
+async def _choose_page(
+    request: AnyRequest,
+    wiring: Wiring,
+    citizen: Citizen,
+    *,
+    values: list[str],
+    errors: dict[str, Message] | None = None,
+) -> Response[str]:
+    spoken = locale(request)
+    listed = await list_documents(wiring.db, wiring.cursors, owner=citizen.owner, after=None, limit=_CHOICE)
+    views = [view(document, spoken) for document in listed.documents]
+    current = [it for it in views if it.document.standing in ("valid", "expired", "superseded")]
+    return page(
+        request,
+        wiring,
+        "locker/shares/choose.html",
+        citizen=citizen,
+        status=422 if errors else 200,
+        documents=current,
+        values=values,
+        errors=errors or {},
+    )
+
+
+@get("/wallet/shares/new/{draft_id:str}/recipient", operation_id="AskRecipient")
+async def ask_recipient(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    return _recipient_page(request, wiring, citizen, draft_id, recipient=draft.recipient, purpose=draft.purpose)
+
+
+@post("/wallet/shares/new/{draft_id:str}/recipient", operation_id="SayRecipient")
+async def recipient_said(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[Any]:
+    form = await checked_form(request, wiring)
+    recipient, purpose = _line(form.get("recipient")), _line(form.get("purpose"))
+    errors: dict[str, Message] = {}
+    if not recipient:
+        errors["recipient"] = _("Write who will receive the link.")
+    if not purpose:
+        errors["purpose"] = _("Write what it is for.")
+    for name, text in (("recipient", recipient), ("purpose", purpose)):
+        if len(text) > TEXT_MAX:
+            errors[name] = _("Write at most %(max)s characters.", max=TEXT_MAX)
+    if errors:
+        return _recipient_page(request, wiring, citizen, draft_id, recipient=recipient, purpose=purpose, errors=errors)
+    await say_recipient(wiring.db, owner=citizen.owner, draft_id=draft_id, recipient=recipient, purpose=purpose)
+    return see_other(f"/wallet/shares/new/{draft_id}/limits")
+
+
+def _recipient_page(
+    request: AnyRequest,
+    wiring: Wiring,
+    citizen: Citizen,
+    draft_id: str,
+    *,
+    recipient: str,
+    purpose: str,
+    errors: dict[str, Message] | None = None,
+) -> Response[str]:
+    return page(
+        request,
+        wiring,
+        "locker/shares/recipient.html",
+        citizen=citizen,
+        status=422 if errors else 200,
+        draft_id=draft_id,
+        recipient=recipient,
+        purpose=purpose,
+        text_max=TEXT_MAX,
+        errors=errors or {},
+    )
+
+
+@get("/wallet/shares/new/{draft_id:str}/limits", operation_id="AskLimits")
+async def ask_limits(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    said = {
+        "days": str(draft.days),
+        "openings": str(draft.openings),
+        "view_only": draft.view_only,
+        "client_id": draft.client_id or "",
+    }
+    return _limits_page(request, wiring, citizen, draft_id, said)
+
+
+@post("/wallet/shares/new/{draft_id:str}/limits", operation_id="SayLimits")
+async def limits_said(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[Any]:
+    form = await checked_form(request, wiring)
+    said = {
+        "days": _line(form.get("days")),
+        "openings": ascii_digits(_line(form.get("openings"))),
+        "view_only": form.get("view_only") is not None,
+        "client_id": _line(form.get("client_id")),
+    }
+    pin_typed = str(form.get("pin") or "")
+    errors: dict[str, Message] = {}
+    if said["days"] not in {str(days) for days in DAYS}:
+        errors["days"] = _("Choose how long the link works.")
+    openings = int(str(said["openings"])) if _is_number(said["openings"]) else 0
+    if not 1 <= openings <= OPENINGS_MAX:
+        errors["openings"] = _("Write a number from 1 to %(max)s.", max=OPENINGS_MAX)
+    pin = normalised(pin_typed) if pin_typed.strip() else None
+    if pin_typed.strip() and pin is None:
+        errors["pin"] = _("A PIN has 4 to 12 digits.")
+    if len(str(said["client_id"])) > 255:
+        errors["client_id"] = _("Write at most %(max)s characters.", max=255)
+    if errors:
+        return _limits_page(request, wiring, citizen, draft_id, said, errors=errors)
+    await say_limits(
+        wiring.db,
+        wiring.pins,
+        owner=citizen.owner,
+        draft_id=draft_id,
+        days=int(str(said["days"])),
+        openings=openings,
+        view_only=bool(said["view_only"]),
+        client_id=str(said["client_id"]) or None,
+        pin=pin,
+    )
+    return see_other(f"/wallet/shares/new/{draft_id}/check")
+
+
+def _limits_page(
+    request: AnyRequest,
+    wiring: Wiring,
+    citizen: Citizen,
+    draft_id: str,
+    said: dict[str, Any],
+    *,
+    errors: dict[str, Message] | None = None,
+) -> Response[str]:
+    return page(
+        request,
+        wiring,
+        "locker/shares/limits.html",
+        citizen=citizen,
+        status=422 if errors else 200,
+        draft_id=draft_id,
+        said=said,
+        days=DAYS,
+        openings_max=OPENINGS_MAX,
+        errors=errors or {},
+    )
+
+
+@get("/wallet/shares/new/{draft_id:str}/check", operation_id="CheckShare")
+async def check(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    spoken = locale(request)
+    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    documents = await chosen(wiring.db, owner=citizen.owner, document_ids=draft.documents)
+    return page(
+        request,
+        wiring,
+        "locker/shares/check.html",
+        citizen=citizen,
+        draft_id=draft_id,
+        draft=draft,
+        documents=[view(document, spoken) for document in documents],
+    )
+
+
+@post("/wallet/shares/new/{draft_id:str}/check", operation_id="MakeShare")
+async def make(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[bytes]:
+    await checked_form(request, wiring)
+    created = await create_from_draft(wiring.db, wiring.audit, wiring.throttle, owner=citizen.owner, draft_id=draft_id)
+    there = f"/wallet/shares/{draft_id}"
+    if created is None:
+        return see_other(there)
+    return see_other(there, cookies=[cookie(_LINK_COOKIE, created.token, max_age_s=_LINK_COOKIE_S)])
+
+
+@get("/wallet/shares/{share_id:str}", operation_id="ShowShare")
+async def share_page(
+    share_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    share = await find_share(wiring.db, owner=citizen.owner, share_id=share_id)
+    token = await _fresh_token(request, wiring, citizen, share_id) if share.live else None
+    return page(
+        request,
+        wiring,
+        "locker/shares/share.html",
+        citizen=citizen,
+        it=share_view(share, locale(request)),
+        share=share,
+        link=f"{wiring.settings.locker_url}/s/{token}" if token else None,
+    )
+
+
+@get("/wallet/shares/{share_id:str}/qr.svg", operation_id="ShowShareCode")
+async def share_code(
+    share_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[bytes]:
+    token = await _fresh_token(request, wiring, citizen, share_id)
+    if token is None:
+        raise ShareUnknown
+    return Response(qr_svg(f"{wiring.settings.locker_url}/s/{token}"), media_type="image/svg+xml")
+
+
+@post("/wallet/shares/{share_id:str}/revoke", operation_id="RevokeOne")
+async def revoke_one(
+    share_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[bytes]:
+    await checked_form(request, wiring)
+    await revoke(wiring.db, wiring.audit, sharer=_self(citizen), share_id=share_id)
+    return see_other("/wallet/shares")
+
+
+async def _fresh_token(request: AnyRequest, wiring: Wiring, citizen: Citizen, share_id: str) -> str | None:
+    token = browser_of(request.cookies.get(_LINK_COOKIE))
+    if token and await is_token(wiring.db, owner=citizen.owner, share_id=share_id, token_sha256=digest(token)):
+        return token
+    return None
+
+
+def _self(citizen: Citizen) -> Sharer:
+    return Sharer(owner=citizen.owner, actor=citizen.owner)
+
+
+def _line(value: object) -> str:
+    return " ".join(strip_controls(str(value or "").replace("\r", " ").replace("\n", " ")).split())[: TEXT_MAX + 60]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 4
+
+
+ROUTES = [
+    shares,
+    revoke_all,
+    choose,
+    say_documents,
+    ask_recipient,
+    recipient_said,
+    ask_limits,
+    limits_said,
+    check,
+    make,
+    share_page,
+    share_code,
+    revoke_one,
+]
