@@ -158,6 +158,7 @@ class World:
     wiring: Wiring
     owner_db: Database
     subs: dict[str, str] = field(default_factory=dict)
+    app: Any = None
 
     def machine(
         self, administration: str = INTERIOR, scope: str = "documents:deposit", **claims: Any
@@ -289,9 +290,11 @@ def settings_for(locker_dsn: str, s3: Any, folder: Path, **changes: Any) -> Lock
 
 
 @asynccontextmanager
-async def open_world(dsns: Any, s3: Any, folder: Path, **changes: Any) -> AsyncIterator[World]:
+async def open_world(
+    dsns: Any, s3: Any, folder: Path, *, provider: TinyProvider | None = None, **changes: Any
+) -> AsyncIterator[World]:
     """``changes`` are settings that differ from the tests' own."""
-    provider = TinyProvider()
+    provider = provider or TinyProvider()
     app = create_app(settings_for(dsns.locker, s3, folder, **changes), idp_transport=httpx.ASGITransport(provider))
     owner_db = await Database.connect(dsns.owner)
     async with (
@@ -302,7 +305,7 @@ async def open_world(dsns: Any, s3: Any, folder: Path, **changes: Any) -> AsyncI
     ):
         wiring = app.state.wiring
         provider.locker_keys = KeySet([SigningKey.load(folder / "keys" / "client-ES256.pem", "ES256")]).public
-        world = World(client, provider, new_pki(folder / "pki"), wiring, owner_db)
+        world = World(client, provider, new_pki(folder / "pki"), wiring, owner_db, app=app)
         await _populate(world)
         yield world
     await owner_db.close()

@@ -24,6 +24,8 @@ from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NoRoom,
 
 _ENVELOPE_MAX_BYTES = 16_384
 """Boundaries and headers of the two parts, and more than enough of it."""
+_PREAMBLE_MAX_BYTES = 8_192
+"""A part begins within these, its headers included."""
 _PDF_MIN_BYTES = 64
 _FRAME_MAX_BYTES = 1_048_576
 
@@ -97,7 +99,7 @@ def _parser(content_type: str) -> PushMultipartParser:
     boundary = options.get("boundary", "")
     if media_type != "multipart/form-data" or not re.fullmatch(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}", boundary):
         raise MultipartMalformed("Content-Type")
-    return PushMultipartParser(boundary, max_segment_count=2, max_header_size=4_096, max_header_count=8, strict=True)
+    return PushMultipartParser(boundary, max_segment_count=2, max_header_size=4_096, max_header_count=8)
 
 
 class _Receiving:
@@ -128,6 +130,8 @@ class _Receiving:
                     self._begin(event)
                 else:
                     self._payload(bytes(event), file)
+        if not self._seen and self._body_length > _PREAMBLE_MAX_BYTES:
+            raise MultipartMalformed("no part begins")
 
     def end(self, path: Path) -> Received:
         self._parser.close()
