@@ -1,0 +1,83 @@
+"""``client register --file client.json``: RFC 7591 metadata and what only an operator decides."""
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from idp.clients import store
+from idp.clients.register import register, update
+from idp.clients.schema import ClientMetadata, ClientRegistration
+from khizana.cli import CommandRefused
+from khizana.databases import with_idp
+from khizana.deployment import Deployment, officer
+from khizana.input import read_json
+from khizana.say import answer
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Row, Tx
+
+PAGE = 100
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, what in (("register", "a new client"), ("update", "replace a client's metadata; its secret stays")):
+        reading = verbs.add_parser(name, help=what)
+        reading.add_argument("--file", required=True, help="JSON, or - for standard input")
+    listing = verbs.add_parser("list", help="all clients, a page at a time")
+    listing.add_argument("--after", default="", help="the last client_id of the page before")
+    showing = verbs.add_parser("show")
+    showing.add_argument("client_id")
+    for name in ("disable", "enable"):
+        verbs.add_parser(name).add_argument("client_id")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    match arguments.verb:
+        case "register" | "update":
+            registration = read_json(arguments.file, ClientRegistration)
+            action = register if arguments.verb == "register" else update
+
+            async def act(found: Deployment, db: Database) -> Any:
+                return await action(db, Audit("idp"), registration, officer=officer(), production=found.production)
+
+            answer(with_idp(act))
+        case "list":
+            rows = with_idp(lambda _, db: store.select_clients(db, after=arguments.after, limit=PAGE))
+            answer({"clients": [dict(row) for row in rows]})
+        case "show":
+            answer(_shown(with_idp(lambda _, db: _find(db, arguments.client_id))))
+        case "disable" | "enable":
+            state = "disabled" if arguments.verb == "disable" else "active"
+            with_idp(lambda _, db: _set_state(db, arguments.client_id, state))
+            answer({"client_id": arguments.client_id, "state": state})
+    return 0
+
+
+async def _find(db: Database, client_id: str) -> Row:
+    row = await store.select_client(db, client_id, known_revision=-1)
+    if row is None:
+        raise CommandRefused("unknown-client", "there is no client with this client_id")
+    return row
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """Without the digest of its secret."""
+    shown = {name: value for name, value in row.items() if name != "secret_sha256"}
+    shown["metadata"] = msgspec.to_builtins(msgspec.convert(row["metadata"], ClientMetadata))
+    return shown
+
+
+async def _set_state(db: Database, client_id: str, state: str) -> None:
+    async def record(tx: Tx) -> None:
+        if not await store.set_state(tx, client_id, state):
+            raise CommandRefused("unknown-client", "there is no client with this client_id")
+        event = AuditEvent(
+            action="client.disabled" if state == "disabled" else "client.enabled",
+            actor_kind="officer",
+            actor=officer(),
+            object_id=client_id,
+        )
+        await Audit("idp").append(tx, event)
+
+    await db.transact(record)

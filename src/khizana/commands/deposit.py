@@ -1,0 +1,91 @@
+"""Deposit one PDF over HTTP, as an administration's own program would."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import msgspec
+
+from khizana.cli import CommandRefused
+from khizana.home import Home
+from khizana.input import read_json
+from khizana.say import answer
+from kit.ids import new_public_id
+from kit.jose import ASYMMETRIC, Algorithm, SigningKey, client_assertion
+
+TIMEOUT_S = 60.0
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pdf", help="the sealed document")
+    parser.add_argument("--file", required=True, help="the JSON part: type, subject, fields …; - for standard input")
+    parser.add_argument("--client-id", required=True)
+    parser.add_argument("--key", required=True, help="the client's private key, PEM")
+    parser.add_argument("--alg", choices=ASYMMETRIC, default="ES256")
+    parser.add_argument("--locker", help="its base URL (default: the embedded product)")
+    parser.add_argument("--issuer", help="of the provider (default: the embedded product)")
+    parser.add_argument("--idempotency-key", help="give the same one to repeat a deposit whose answer was lost")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    answer(asyncio.run(_deposit(arguments)))
+    return 0
+
+
+async def _deposit(arguments: argparse.Namespace) -> Any:
+    import os
+
+    home = Home.of(os.environ)
+    issuer, locker = arguments.issuer or home.issuer, arguments.locker or home.url
+    request = read_json(arguments.file, dict[str, Any])
+    try:
+        pdf = Path(arguments.pdf).read_bytes()
+        key = SigningKey.load(Path(arguments.key), cast("Algorithm", arguments.alg))
+    except (OSError, ValueError) as fault:
+        raise CommandRefused("unreadable", str(fault)) from None
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as http:
+        try:
+            token = await _token(http, issuer, client_id=arguments.client_id, key=key)
+            response = await http.post(
+                f"{locker}/v1/deposits",
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "Idempotency-Key": arguments.idempotency_key or new_public_id(),
+                },
+                files={
+                    "deposit": ("deposit.json", msgspec.json.encode(request), "application/json"),
+                    "document": ("document.pdf", pdf, "application/pdf"),
+                },
+            )
+        except httpx.TransportError as fault:
+            raise CommandRefused("unreachable", f"{type(fault).__name__} at {locker}") from None
+    return _json(response, expected=201)
+
+
+async def _token(http: httpx.AsyncClient, issuer: str, *, client_id: str, key: SigningKey) -> str:
+    metadata = _json(await http.get(f"{issuer}/.well-known/openid-configuration"), expected=200)
+    assertion = client_assertion(key, client_id=client_id, audience=issuer, jti=new_public_id())
+    body = {
+        "grant_type": "client_credentials",
+        "scope": "documents:deposit",
+        "client_id": client_id,
+        "client_assertion_type": _ASSERTION,
+        "client_assertion": assertion,
+    }
+    return str(_json(await http.post(metadata["token_endpoint"], data=body), expected=200)["access_token"])
+
+
+def _json(response: httpx.Response, *, expected: int) -> Any:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if response.status_code != expected:
+        code = body.get("code") or body.get("error") or f"http-{response.status_code}"
+        detail = body.get("detail") or body.get("error_description") or body.get("title") or ""
+        extra = {name: body[name] for name in ("indication", "sub_indication") if name in body}
+        raise CommandRefused(str(code), f"{detail} {msgspec.json.encode(extra).decode() if extra else ''}".strip())
+    return body

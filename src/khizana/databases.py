@@ -1,0 +1,66 @@
+"""One app's database for the time of one command."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from khizana.deployment import Deployment, deployment
+from kit.db import Database
+from locker.settings import LockerSettings
+from locker.vault import Vault
+from locker.vault.blobs import S3BlobStore
+from locker.vault.keys import FileMasterKey
+
+T = TypeVar("T")
+
+CONNECTIONS_MAX = 4
+
+
+def with_idp(action: Callable[[Deployment, Database], Awaitable[T]]) -> T:
+    with deployment() as found:
+
+        async def run() -> T:
+            async with connected(found.idp_settings().database_url) as db:
+                return await action(found, db)
+
+        return asyncio.run(run())
+
+
+def with_locker(action: Callable[[Deployment, Database], Awaitable[T]]) -> T:
+    with deployment() as found:
+
+        async def run() -> T:
+            async with connected(found.locker_settings().database_url) as db:
+                return await action(found, db)
+
+        return asyncio.run(run())
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[Database]:
+    db = await Database.connect(dsn, connections_max=CONNECTIONS_MAX, command_timeout_s=30)
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def opened_vault(db: Database, settings: LockerSettings) -> AsyncIterator[Vault]:
+    vault = Vault(
+        db,
+        FileMasterKey.load_or_create(settings.keys_folder / "master.key"),
+        await S3BlobStore.connect(
+            endpoint=settings.s3_endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key,
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            fsync_root=settings.s3_fsync_folder,
+        ),
+    )
+    try:
+        yield vault
+    finally:
+        await vault.close()
