@@ -2,13 +2,13 @@
 
 import functools
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from asn1crypto import x509
+from asn1crypto import keys, x509
 from cryptography import x509 as pyca_x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 
 
@@ -34,15 +34,15 @@ class Certificate:
 
     @functools.cached_property
     def public_key(self) -> Any:
-        return self.pyca.public_key()
+        return load_public_key(self.asn1.public_key)
 
     @functools.cached_property
     def not_before(self) -> datetime:
-        return self.pyca.not_valid_before_utc
+        return _utc(self.asn1["tbs_certificate"]["validity"]["not_before"])
 
     @functools.cached_property
     def not_after(self) -> datetime:
-        return self.pyca.not_valid_after_utc
+        return _utc(self.asn1["tbs_certificate"]["validity"]["not_after"])
 
     @property
     def self_issued(self) -> bool:
@@ -99,6 +99,24 @@ class Certificate:
             )
         except (ValueError, TypeError, UnsupportedAlgorithm):
             return False
+
+
+def _utc(time: Any) -> datetime:
+    moment: datetime = time.native
+    return moment.astimezone(UTC)
+
+
+def load_public_key(info: keys.PublicKeyInfo) -> Any:
+    """Identity cards of one country hold RSA moduli without the leading zero, so that they read as negative."""
+    try:
+        return serialization.load_der_public_key(info.dump())
+    except ValueError:
+        if info.algorithm != "rsa":
+            raise
+    numbers = info["public_key"].parsed
+    modulus = int.from_bytes(numbers["modulus"].contents)
+    exponent = int.from_bytes(numbers["public_exponent"].contents)
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 
 def signature_holds(

@@ -7,7 +7,6 @@ from pyhanko.sign.diff_analysis import (
     DEFAULT_DIFF_POLICY,
     CatalogModificationRule,
     DocInfoRule,
-    DSSCompareRule,
     FormUpdatingRule,
     MetadataUpdateRule,
     ModificationLevel,
@@ -20,6 +19,7 @@ from pyhanko.sign.diff_analysis import (
 from pyhanko.sign.diff_analysis.policy_api import DiffResult
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm, enumerate_sig_fields
 
+from locker.signatures.archive_rules import ReusedStreamNumberRule, SecurityStoreRule
 from locker.signatures.document import UNREADABLE
 from locker.signatures.schema import Change
 
@@ -30,7 +30,8 @@ _SIGNATURES_ONLY = StandardDiffPolicy(
         DocInfoRule().as_qualified(ModificationLevel.LTA_UPDATES),
         XrefStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
         ObjectStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
-        DSSCompareRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        SecurityStoreRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        ReusedStreamNumberRule().as_qualified(ModificationLevel.LTA_UPDATES),
         MetadataUpdateRule().as_qualified(ModificationLevel.LTA_UPDATES),  # type: ignore[no-untyped-call]
     ],
     form_rule=FormUpdatingRule(
@@ -84,6 +85,11 @@ def _review(
     return result.modification_level if isinstance(result, DiffResult) else None
 
 
+def is_time_stamp(signature: Any) -> bool:
+    """A document time stamp, also one that is mistyped as a signature."""
+    return bool(signature.get("/Type", "/Sig") == "/DocTimeStamp" or signature.get("/SubFilter") == "/ETSI.RFC3161")
+
+
 def _names(handler: Any, *, filled: bool) -> set[str]:
     return {name for name, _, _ in enumerate_sig_fields(handler, filled_status=filled)}
 
@@ -102,7 +108,7 @@ def _adds_signature(reader: PdfFileReader, revision: int) -> bool:
         before = reader.get_historical_resolver(revision)
         old = _names(before, filled=True)
         return any(
-            value.get_object().get("/Type", "/Sig") != "/DocTimeStamp"
+            not is_time_stamp(value.get_object())
             for name, value, _ in enumerate_sig_fields(reader, filled_status=True)
             if name not in old
         )

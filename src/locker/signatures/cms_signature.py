@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from asn1crypto import cms, core
+from asn1crypto import cms, core, keys
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pyhanko.sign.general import (
     CMSExtractionError,
     MultivaluedAttributeError,
@@ -14,8 +17,14 @@ from pyhanko.sign.general import (
 )
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import extract_certs_for_validation, validate_sig_integrity
+from pyhanko_certvalidator.errors import AlgorithmNotSupported
+from pyhanko_certvalidator.sig_validate import (
+    DEFAULT_VALIDATION_CONTEXT,
+    DefaultSignatureValidator,
+    SignatureValidationContext,
+)
 
-from locker.signatures.certificate import Certificate
+from locker.signatures.certificate import Certificate, load_public_key
 from locker.signatures.der import is_der
 from locker.signatures.document import UNREADABLE
 from locker.signatures.schema import Indication, SubIndication
@@ -50,6 +59,41 @@ def digest_of(algorithm: str, *parts: Any) -> bytes | None:
     for part in parts:
         value.update(part)
     return value.digest()
+
+
+# BSI TR-03111 §5.2.1: ECDSA with r and s side by side.
+_PLAIN_ECDSA: dict[str, type[hashes.HashAlgorithm]] = {
+    "0.4.0.127.0.7.1.1.4.1.3": hashes.SHA256,
+    "0.4.0.127.0.7.1.1.4.1.4": hashes.SHA384,
+    "0.4.0.127.0.7.1.1.4.1.5": hashes.SHA512,
+}
+
+
+class _Verifier(DefaultSignatureValidator):
+    """pyHanko's, and two encodings that real signers use."""
+
+    def validate_signature(
+        self,
+        signature: bytes,
+        signed_data: bytes,
+        public_key_info: keys.PublicKeyInfo,
+        signature_algorithm: Any,
+        context: SignatureValidationContext = DEFAULT_VALIDATION_CONTEXT,
+    ) -> None:
+        plain = _PLAIN_ECDSA.get(signature_algorithm["algorithm"].dotted)
+        key = load_public_key(public_key_info)
+        if plain and isinstance(key, ec.EllipticCurvePublicKey) and not context.prehashed:
+            half = len(signature) // 2
+            r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
+            key.verify(encode_dss_signature(r, s), signed_data, ec.ECDSA(plain()))
+            return
+        if isinstance(key, rsa.RSAPublicKey) and signature_algorithm.signature_algo != "rsassa_pss":
+            encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            public_key_info = keys.PublicKeyInfo.load(encoded)
+        super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
+
+
+_VERIFIER = _Verifier()
 
 
 class SignedData:
@@ -111,11 +155,15 @@ class SignedData:
                 return failed("SIG_CRYPTO_FAILURE", "not-der")
         try:
             intact, valid = validate_sig_integrity(
-                self.signer_info, signer.asn1, expected_content_type=content_type, actual_digest=digest
+                self.signer_info,
+                signer.asn1,
+                expected_content_type=content_type,
+                actual_digest=digest,
+                sig_validator=_VERIFIER,
             )
         except SignatureValidationError as refused:
             return _refused(refused)
-        except NotImplementedError:
+        except (NotImplementedError, AlgorithmNotSupported):
             return indeterminate("CRYPTO_CONSTRAINTS_FAILURE", "signature-algorithm")
         except UNREADABLE:
             return failed("SIG_CRYPTO_FAILURE", "signature-value")

@@ -80,13 +80,13 @@ class Document:
         count = int(pages["/Count"])
         node = pages
         for _ in range(64):
-            kids = node.get("/Kids")
-            if kids is None:
+            if "/Kids" not in node:
                 break
+            kids = node["/Kids"]
             if not len(kids):
                 return 0
             node = kids[0]
-        return count if node.get("/Type") == "/Page" else 0
+        return count if node["/Type"] == "/Page" else 0
 
     def signature_fields(self) -> Iterator[tuple[str, Any, Any]]:
         """Filled ones: name, reference of the signature dictionary (or the dictionary), field."""

@@ -8,7 +8,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
 from locker.signatures.certificate import Certificate
-from locker.signatures.changes import changes_since
+from locker.signatures.changes import changes_since, is_time_stamp
 from locker.signatures.cms_signature import Finding, failed
 from locker.signatures.document import UNREADABLE, Document
 from locker.signatures.judge_chain import Context
@@ -51,28 +51,28 @@ def judge_document(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) 
 def _judge(document: Document, pages: int, store: TrustStore, policy: Policy, at: datetime) -> Verdict:
     fields, broken = _fields(document, policy)
     opened, verdicts = _open(document, fields, policy)
-    context, data_revision = _context(document, [signed for signed, _ in opened], store, at)
-    document_stamps = _judge_document_stamps([s for s, _ in opened if _is_time_stamp(s)], context, policy)
-    remarks = []
-    for signed, other_names in opened:
-        if _is_time_stamp(signed):
-            if signed.object.get("/Type", "/Sig") != "/DocTimeStamp":
-                remarks.append("time-stamp-as-signature")
-            continue
+    context, data_revisions = _context(document, [signed for signed, _ in opened], store, at)
+    signatures = [(signed, names) for signed, names in opened if not is_time_stamp(signed.object)]
+    stamps = [signed for signed, _ in opened if is_time_stamp(signed.object)]
+    # EN 319 142-1 §5.4.3 names the type; what is mistyped proves nothing, and is no signature either.
+    typed = [signed for signed in stamps if signed.object.get("/Type") == "/DocTimeStamp"]
+    document_stamps = _judge_document_stamps(typed, context, policy)
+    remarks = ["time-stamp-as-signature"] if len(typed) < len(stamps) else []
+    for signed, other_names in signatures:
         try:
             verdict = judge_signature(
                 signed,
                 context,
                 policy,
                 document_stamps=document_stamps,
-                validation_data_revision=data_revision,
+                data_revisions=data_revisions,
                 other_names=other_names,
             )
         except UNREADABLE:
             verdict = unreadable(signed.name, other_names)
         verdicts.append(verdict)
     verdicts.sort(key=lambda v: (v.revision is None, v.revision or 0))
-    values = [signed.cms.signature for signed, _ in opened if not _is_time_stamp(signed)]
+    values = [signed.cms.signature for signed, _ in signatures]
     if len(set(values)) < len(values):
         remarks.append("duplicate-signature-value")
     active, looked_at_all = _active_content(document)
@@ -134,17 +134,15 @@ def _open(
     return opened, verdicts
 
 
-def _is_time_stamp(signed: Signed) -> bool:
-    return signed.object.get("/Type", "/Sig") == "/DocTimeStamp" or signed.subfilter == "/ETSI.RFC3161"
-
-
-def _context(document: Document, opened: list[Signed], store: TrustStore, at: datetime) -> tuple[Context, int | None]:
+def _context(
+    document: Document, opened: list[Signed], store: TrustStore, at: datetime
+) -> tuple[Context, tuple[int, ...]]:
     """Trust, and what the document brings: certificates and revocation data, each to be checked by its signature."""
     try:
         certificates, crls, ocsps = document.validation_data()
     except UNREADABLE:
         certificates, crls, ocsps = [], [], []
-    data_revision = _validation_data_revision(document) if crls or ocsps else None
+    data_revisions = _validation_data_revisions(document) if crls or ocsps else ()
     for signed in opened:
         attribute = signed.cms.attribute("adobe_revocation_info_archival")
         if attribute is None:
@@ -170,19 +168,23 @@ def _context(document: Document, opened: list[Signed], store: TrustStore, at: da
             candidates.append(Certificate(der))
         except UNREADABLE:
             continue
-    return Context(store=store, evidence=evidence, candidates=tuple(candidates), at=at), data_revision
+    return Context(store=store, evidence=evidence, candidates=tuple(candidates), at=at), data_revisions
 
 
-def _validation_data_revision(document: Document) -> int:
-    """The first revision whose catalog has a DSS dictionary with revocation data."""
+def _validation_data_revisions(document: Document) -> tuple[int, ...]:
+    """The revisions that brought or changed revocation data in the DSS dictionary."""
+    found: list[int] = []
+    before: list[str] = []
     for revision in range(document.revisions):
         try:
             dss = document.reader.get_historical_root(revision)["/DSS"]
-            if len(dss.get("/CRLs", ())) or len(dss.get("/OCSPs", ())):
-                return revision
+            now = [repr(dss[key]) for key in ("/CRLs", "/OCSPs") if key in dss and len(dss[key])]
         except UNREADABLE:
             continue
-    return document.revisions - 1
+        if now and now != before:
+            found.append(revision)
+        before = now
+    return tuple(found)
 
 
 def _judge_document_stamps(stamps: list[Signed], context: Context, policy: Policy) -> list[DocumentStamp]:

@@ -51,10 +51,13 @@ class Signed:
         self.object = self.embedded.sig_object
         self.subfilter = str(self.object.get("/SubFilter", ""))
         self.cms = SignedData(self.embedded.signed_data, certificates_max=certificates_max)
-        self.revision: int = self.embedded.signed_revision
         self.range: SignedBytes | None = signed_bytes(
             document.pdf, self.embedded.byte_range, self.embedded.pkcs7_content
         )
+        if self.range:
+            # A linearized file is two cross-reference sections, which pyHanko counts as revisions.
+            self.embedded.signed_revision = _last_revision_within(document, self.embedded, self.range.end)
+        self.revision: int = self.embedded.signed_revision
 
     def digest(self, algorithm: str) -> bytes | None:
         if self.range is None:
@@ -84,6 +87,14 @@ class Signed:
         return self.range is not None and not self.document.pdf[self.range.end :].strip(_WHITE_SPACE)
 
 
+def _last_revision_within(document: Document, embedded: EmbeddedPdfSignature, end: int) -> int:
+    revision: int = embedded.signed_revision
+    xrefs = document.reader.xrefs
+    while revision + 1 < document.revisions and xrefs.get_xref_container_info(revision + 1).end_location <= end:
+        revision += 1
+    return revision
+
+
 def unreadable(name: str, others: Iterable[str] = ()) -> SignatureVerdict:
     return SignatureVerdict(
         field_name=clean(name),
@@ -100,10 +111,10 @@ def judge_signature(
     policy: Policy,
     *,
     document_stamps: list[DocumentStamp],
-    validation_data_revision: int | None,
+    data_revisions: tuple[int, ...],
     other_names: tuple[str, ...] = (),
 ) -> SignatureVerdict:
-    """``validation_data_revision``: the revision that brought the DSS dictionary with revocation data, if any."""
+    """``data_revisions``: those that brought or changed revocation data in the DSS dictionary."""
     cms = signed.cms
     signer, no_signer = cms.signer()
     digest = signed.digest(cms.digest_algorithm)
@@ -133,7 +144,7 @@ def judge_signature(
             proven=proven_time is not None,
             revocation=policy.revocation,
         )
-    level = _level(signed, stamps, covering, validation_data_revision)
+    level = _level(signed, signer, stamps, covering, data_revisions)
     registered = signer is not None and signer.sha256 in context.store.seals_sha256
     findings = [
         structure,
@@ -279,20 +290,26 @@ def _against_algorithms(
 
 
 def _level(
-    signed: Signed, stamps: tuple[TimeStampVerdict, ...], covering: list[DocumentStamp], data_revision: int | None
+    signed: Signed,
+    signer: Certificate | None,
+    stamps: tuple[TimeStampVerdict, ...],
+    covering: list[DocumentStamp],
+    data_revisions: tuple[int, ...],
 ) -> Level:
     cms = signed.cms
+    # Data collected for an earlier signature says nothing about this one.
+    data_revision = min((r for r in data_revisions if r >= signed.revision), default=None)
     intact_covering = [stamp for stamp in covering if is_intact(stamp.verdict)]
     return level_of(
         subfilter=signed.subfilter,
+        brings_certificate=signer is not None,
         names_certificate=cms.attribute("signing_certificate_v2") is not None
         or cms.attribute("signing_certificate") is not None,
         has_signing_time="/M" in signed.object,
         detached=signed.embedded.signed_data["encap_content_info"]["content"] is core.VOID,
         time_stamped=any(is_intact(stamp) for stamp in stamps) or bool(intact_covering),
         archive_stamped=data_revision is not None and any(s.revision >= data_revision for s in intact_covering),
-        has_revocation_data=(data_revision is not None and data_revision >= signed.revision)
-        or cms.attribute("adobe_revocation_info_archival") is not None,
+        has_revocation_data=data_revision is not None or cms.attribute("adobe_revocation_info_archival") is not None,
     )
 
 

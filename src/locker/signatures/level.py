@@ -8,6 +8,7 @@ _RANK = {"B": 0, "T": 1, "LT": 2, "LTA": 3}
 def level_of(
     *,
     subfilter: str,
+    brings_certificate: bool,
     names_certificate: bool,
     has_signing_time: bool,
     detached: bool,
@@ -27,7 +28,7 @@ def level_of(
     if subfilter == "/ETSI.CAdES.detached":
         if not names_certificate:
             return "NOT-ETSI"
-        if not has_signing_time:
+        if not (has_signing_time and brings_certificate):
             return "PAdES-BES"
         levels: dict[str, Level] = {
             "B": "PAdES-BASELINE-B",
