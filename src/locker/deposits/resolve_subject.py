@@ -21,7 +21,8 @@ class _Resolved(msgspec.Struct, frozen=True):
 async def resolve_subject(provider: Provider, subject: Subject, *, client_id: str, purpose: str) -> str:
     """The owner. ``client_id`` is the depositor's: its ``sub`` of the citizen means nothing without it.
 
-    Each call is an event that the citizen sees at the provider, with its ``purpose``. Raises SubjectUnknown, Unavailable.
+    Each call is an event that the citizen sees at the provider, with its ``purpose``.
+    Raises SubjectUnknown, Unavailable.
     """
     by_uid = subject.uid is not UNSET
     scope = _RESOLVE if by_uid else _TRANSLATE

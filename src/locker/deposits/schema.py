@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from locker.administrations.schema import TypeCode
 
 Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$")]
-Sub = Annotated[str, Meta(min_length=1, max_length=255)]
+Sub = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$")]
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

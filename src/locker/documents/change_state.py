@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from locker.documents import store
+from locker.documents.identifier import document_id_of
 from locker.documents.lifecycle_refusals import DocumentNotYours, StateConflict
 from locker.documents.record_schema import DocumentState, RevocationReason, State, SuspensionReason
 
@@ -67,7 +68,7 @@ async def _change(
     action: str,
 ) -> DocumentState:
     """The same again answers the same and writes nothing. Raises DocumentNotYours, StateConflict."""
-    owner = await store.owner_of(db, document_id=document_id)
+    owner = await store.owner_of(db, document_id=document_id) if document_id_of(document_id) == document_id else None
     if owner is None:
         raise DocumentNotYours
 
