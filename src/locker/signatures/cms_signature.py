@@ -130,8 +130,10 @@ class SignedData:
     def signer(self) -> tuple[Certificate | None, Finding | None]:
         """The signer's certificate; it must be the one that the signed attributes name."""
         try:
-            found = extract_certs_for_validation(self.asn1).signer_cert
-            return Certificate(found.dump()), None
+            found = Certificate(extract_certs_for_validation(self.asn1).signer_cert.dump())
+            if not is_der(found.der):
+                return None, failed("FORMAT_FAILURE", "signing-certificate-encoding")
+            return found, None
         except SignatureValidationError as refused:
             named = "not included" not in str(refused.failure_message)
             reason = "signing-certificate-mismatch" if named else "signing-certificate-missing"

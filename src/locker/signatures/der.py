@@ -3,10 +3,11 @@
 _DEPTH_MAX = 32
 _CONSTRUCTED = 0x20
 _SET = 0x31
+_INTEGER = 0x02
 
 
 def is_der(data: bytes) -> bool:
-    """Definite, shortest lengths all through, and the members of each SET in ascending order.
+    """Definite, shortest lengths and integers all through, and the members of each SET in ascending order.
 
     Looks at structure only, so a SET whose members have different types is held to the order of SET OF; CMS has no
     other SET in signed attributes.
@@ -40,6 +41,8 @@ def _end_of_value(data: bytes, start: int, depth: int) -> int:
     end = position + length
     if end > len(data):
         raise ValueError("cut off")
+    if tag == _INTEGER and not _is_shortest_integer(data[position:end]):
+        raise ValueError("integer is not the shortest")
     if tag & _CONSTRUCTED:
         previous = b""
         while position < end:
@@ -52,3 +55,10 @@ def _end_of_value(data: bytes, start: int, depth: int) -> int:
         if position != end:
             raise ValueError("members overrun")
     return end
+
+
+def _is_shortest_integer(octets: bytes) -> bool:
+    """Not empty, and its first nine bits not all alike (X.690 §8.3.2)."""
+    if len(octets) < 2:
+        return len(octets) == 1
+    return not ((octets[0] == 0x00 and octets[1] < 0x80) or (octets[0] == 0xFF and octets[1] >= 0x80))

@@ -202,6 +202,7 @@ REASONS: dict[str, str] = {
     "document-altered": "The signed bytes were changed.",
     "signature-value": "The signature value is wrong.",
     "signing-certificate-missing": "The signer's certificate is not in the signature.",
+    "signing-certificate-encoding": "The signer's certificate is badly encoded.",
     "signing-certificate-mismatch": "The signature names another certificate.",
     "changed-after-signing": "The document was changed after it was signed.",
     "docmdp": "The signer permitted no such change.",
