@@ -1,9 +1,12 @@
 """Citizens with a password and a second factor, and the browser in which they use them."""
 
+import base64
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +16,8 @@ import msgspec
 from idp.authenticators import totp
 from idp.citizens.enrol import enrol
 from idp.citizens.schema import Enrolled, Enrolment
-from idp.messages.deliver import opened
 from idp.messages import store as messages
+from idp.messages.deliver import opened
 from tests.provider import Provider, csrf_of
 
 PASSWORD = "Zellige vert 42 matin"
@@ -27,7 +30,6 @@ class Person:
     password: str
     secret: bytes | None
     """Of the authenticator app; None for who gets codes by message."""
-    browsers: list[httpx.AsyncClient] = field(default_factory=list)
 
     def otp(self, *, steps: int = 0) -> str:
         assert self.secret is not None
@@ -88,8 +90,6 @@ async def active(idp: Provider, *, method: str = "totp", **changed: Any) -> Pers
 
 
 def secret_of(page: httpx.Response) -> bytes:
-    import base64
-
     found = re.search(r'id="secret"[^>]*value="([A-Z2-7 ]+)"', page.text)
     assert found, page.text
     text = found[1].replace(" ", "")
@@ -143,6 +143,25 @@ async def sign_in(browser: httpx.AsyncClient, person: Person, *, query: str = ""
     answer = await first_factor(browser, person, query=query)
     assert answer.status_code == 303, answer.text
     return await second_factor(browser, person.otp(), query=query)
+
+
+@asynccontextmanager
+async def signed_in(idp: Provider, person: Person, *, query: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which the person signed in with both factors just now."""
+    await rested(idp, person)
+    async with idp.browser() as browser:
+        answer = await sign_in(browser, person, query=query)
+        assert answer.status_code == 303, answer.text
+        yield browser
+
+
+async def aged(idp: Provider, person: Person, seconds: int) -> None:
+    """As if the last authentication were that much longer ago."""
+    await idp.owner(
+        "UPDATE idp.session SET auth_time = auth_time - make_interval(secs => $2) WHERE citizen_id = $1",
+        person.citizen_id,
+        float(seconds),
+    )
 
 
 async def rested(idp: Provider, person: Person) -> None:

@@ -361,11 +361,11 @@ async def language(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyR
 
 
 @get("/account/history", operation_id="HistoryPage")
-async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring], before: str | None = None) -> AnyResponse:
+async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     session = await session_of(request, wiring)
     if session is None or not _whole(session):
         return see_other("/idp/sign-in")
-    lines, further = await history(wiring.db, session.citizen_id, before=before)
+    lines, further = await history(wiring.db, session.citizen_id, before=request.query_params.get("before"))
     return page(
         request,
         wiring,

@@ -56,7 +56,7 @@ async def errand_of(request: AnyRequest, wiring: Wiring) -> Errand:
 
 async def visitor_of(request: AnyRequest, wiring: Wiring) -> Visitor:
     return Visitor(
-        browser_sha256=browser_of(request).sha256,
+        browser=browser_of(request),
         address_prefix=address_prefix(client_address(request.scope)),
         browser_label=browser_label(request.headers.get("user-agent", "")),
         session=await session_of(request, wiring),
@@ -75,7 +75,7 @@ async def sign_in_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     if session and not errand.reauthenticate:
         if not at_least(session.acr, errand.acr_needed):
             await begin_step_up(parts_of(wiring), visitor, errand, session, locale=language_of(request, errand))
-            return see_other(f"/idp/sign-in/second-factor{errand.query}")
+            return see_other(f"/idp/sign-in/second-factor{errand.query}", cookies=visitor.browser.cookies)
         if errand.interaction is None:
             return see_other(errand.onward)
     return _sign_in(request, wiring, errand)

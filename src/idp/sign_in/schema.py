@@ -9,6 +9,7 @@ from idp.authorization.schema import Interaction
 from idp.citizens.schema import LocaleName, Proofing, State
 from idp.keys.secrets import Secrets
 from idp.messages.post import Post
+from idp.sessions.browser import Browser
 from idp.sessions.levels import Acr
 from idp.sessions.schema import Session
 from kit.audit import Audit
@@ -65,10 +66,14 @@ class Errand(msgspec.Struct, frozen=True):
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     """Who knocks, as far as the connection tells."""
 
-    browser_sha256: bytes
+    browser: Browser
     address_prefix: str
     browser_label: str
     session: Session | None
+
+    @property
+    def browser_sha256(self) -> bytes:
+        return self.browser.sha256
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):

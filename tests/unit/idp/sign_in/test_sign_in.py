@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.people import active, first_factor, last_code, post, rested, second_factor, sign_in, submit
+from tests.people import active, first_factor, last_code, second_factor
 from tests.provider import Provider
 
 pytestmark = pytest.mark.asyncio
