@@ -96,6 +96,7 @@ def main(argv: list[str]) -> int:
     except Exception as fault:
         log = Home.of(os.environ).folder / "faults.log"
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.umask(0o077)
         with log.open("a", encoding="utf-8") as file:
             file.write(f"khizana {name}\n{traceback.format_exc()}\n")
         say(f"error: fault: {type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''} (more in {log})")

@@ -70,6 +70,7 @@ def deployment() -> Iterator[Deployment]:
         yield Deployment(dict(os.environ))
         return
     home = Home.of(os.environ)
+    os.umask(0o077)
     with ExitStack() as stack:
         postgres = embedded_postgres.running(home.folder)
         if postgres is None:

@@ -120,10 +120,10 @@ def _settings() -> Deployment:
 def _start() -> None:
     """What each worker process does first."""
     log_json_lines(access=os.environ.get("KHIZANA_MODE") != "embedded")
-    _die_with_parent()
+    die_with_parent()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A worker whose server was killed would keep the port and serve an old version."""
     parent = os.getppid()
     if sys.platform == "linux":

@@ -41,7 +41,17 @@ S = TypeVar("S", bound=Settings)
 
 # The command line's own variables; the apps do not read them.
 FRONT_DOOR = frozenset(
-    {"KHIZANA_HOME", "KHIZANA_PORT", "KHIZANA_WORKERS", "KHIZANA_FIXTURES", "KHIZANA_OWNER_DATABASE_URL"}
+    {
+        "KHIZANA_HOME",
+        "KHIZANA_PORT",
+        "KHIZANA_WORKERS",
+        "KHIZANA_FIXTURES",
+        "KHIZANA_OWNER_DATABASE_URL",
+        "KHIZANA_SMTP_URL",
+        "KHIZANA_MAIL_FROM",
+        "KHIZANA_SMS_URL",
+        "KHIZANA_SMS_TOKEN",
+    }
 )
 
 

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             answer(with_idp(act))
         case "list":
             rows = with_idp(lambda _, db: store.select_clients(db, after=arguments.after, limit=PAGE))
-            answer({"clients": [dict(row) for row in rows]})
+            answer({"clients": [_without_secret(row) for row in rows]})
         case "show":
             answer(_shown(with_idp(lambda _, db: _find(db, arguments.client_id))))
         case "disable" | "enable":
@@ -61,9 +61,13 @@ async def _find(db: Database, client_id: str) -> Row:
     return row
 
 
+def _without_secret(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "secret_sha256"}
+
+
 def _shown(row: Row) -> dict[str, Any]:
-    """Without the digest of its secret."""
-    shown = {name: value for name, value in row.items() if name != "secret_sha256"}
+    """With every default spelled out."""
+    shown = _without_secret(row)
     shown["metadata"] = msgspec.to_builtins(msgspec.convert(row["metadata"], ClientMetadata))
     return shown
 

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     if described_by(os.environ):
         raise CommandRefused("not-embedded", "run is for the embedded product; in production use: khizana serve")
     home = Home.of(os.environ)
+    # Everything that we and our children make is for us alone.
+    os.umask(0o077)
     with stopped_by_signals(), ExitStack() as stack:
         try:
             _run(home, stack, demo=not arguments.no_demo)
@@ -158,13 +160,22 @@ def _demo_data(home: Home, environ: dict[str, str]) -> dict[str, Any]:
 
 def _tell(home: Home, told: dict[str, Any] | None) -> None:
     lines = ["", f"  Open      {home.url}", f"  Provider  {home.issuer}", ""]
-    sign_ins = (told or {}).get("sign_ins", [])
-    if sign_ins:
-        lines.append("  Demo sign-ins (identifier, password, secret of the authenticator app):")
+    told = told or {}
+    if told.get("sign_ins"):
+        lines.append("  Demo sign-ins: identifier, password, secret for an authenticator app")
         lines += [
-            f"    {one['uid']}  {one['password']}  {one.get('totp_secret', '')}  {one.get('name', '')}".rstrip()
-            for one in sign_ins
+            f"    {one['uid']}  {one['password']:<20}  {one['totp_secret']}  {one['name']}" for one in told["sign_ins"]
         ]
-        lines += ["", f"  One-time codes are shown at {home.issuer}/outbox", ""]
+        lines += ["", f"  A code may also come by message; messages are shown at {told['outbox']}", ""]
+    for one in told.get("to_activate", []):
+        lines += [f"  To activate at {home.issuer}/activate: {one['uid']}, code {one['activation_code']}", ""]
+    for one in told.get("shares", []):
+        lines.append(f"  A link for {one['recipient']}: {one['url']}{_pin(one)}")
+    if told:
+        lines += ["", f"  The sealed documents, to verify at {home.url}/verify, are in {told['folder']}", ""]
     lines.append("  Ctrl-C stops it; everything is kept.")
     print("\n".join(lines), flush=True)
+
+
+def _pin(share: dict[str, Any]) -> str:
+    return f" (PIN {share['pin']})" if share["pin"] else ""

@@ -14,11 +14,13 @@ from khizana.demo.documents import Registry
 from khizana.demo.kept import Memory
 from khizana.demo.papers import Paper
 from khizana.demo.register import client_id_of, key_of
-from khizana.say import Progress
+from khizana.say import Progress, say
 from kit.jose import client_assertion
 
 AT_ONCE = 4
-TRIES = 5
+PATIENCE_S = 150.0
+"""Longer than the lease of a deposit whose server was killed (``idempotency_lease_s``)."""
+SAY_AFTER_S = 5.0
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _BOUNDARY = "khizana-demo-a-line-that-no-paper-has"
 _AGAIN = (409, 429, 500, 502, 503, 504)
@@ -56,15 +58,21 @@ class Administration:
         await self._post(f"/v1/documents/{document_id}/revoke", json={"reason": reason}, headers={})
 
     async def _post(self, path: str, *, headers: dict[str, str], **body: Any) -> dict[str, Any]:
-        for attempt in range(TRIES):
+        began = time.monotonic()
+        told = False
+        while True:
             token = await self._access_token()
             answer = await self._http.post(path, headers={"Authorization": f"Bearer {token}", **headers}, **body)
             if answer.is_success:
                 found: dict[str, Any] = answer.json()
                 return found
-            if answer.status_code not in _AGAIN:
+            waited_s = time.monotonic() - began
+            if answer.status_code not in _AGAIN or waited_s > PATIENCE_S:
                 break
-            await asyncio.sleep(0.3 * 2**attempt)
+            if waited_s > SAY_AFTER_S and not told:
+                told = True
+                say("waiting for a deposit that was interrupted")
+            await asyncio.sleep(0.5)
         raise DepositRefused(f"{path}: {answer.status_code} {answer.text[:1000]}")
 
     async def _access_token(self) -> str:
@@ -103,10 +111,13 @@ async def deposit_papers(
     waiting = [paper for paper in papers if paper.key not in memory.kept.documents]
     progress = Progress("depositing", len(waiting))
     places = asyncio.Semaphore(AT_ONCE)
+    # One paper at a time in its thread: fontTools reads glyphs when they are first asked for, and locks nothing.
+    pen = asyncio.Lock()
 
     async def hand_over(paper: Paper) -> None:
         async with places:
-            pdf = await asyncio.to_thread(_sealed_once, memory, registry, paper)
+            async with pen:
+                pdf = await asyncio.to_thread(_sealed_once, memory, registry, paper)
             document_id = await administrations[paper.administration].deposit(
                 pdf, _request(memory, paper), idempotency_key=f"demo-{memory.kept.began_on}-{paper.key}"
             )
@@ -115,9 +126,12 @@ async def deposit_papers(
         progress.step()
 
     for wave in ([p for p in waiting if p.replaces is None], [p for p in waiting if p.replaces is not None]):
-        async with asyncio.TaskGroup() as tasks:
-            for paper in wave:
-                tasks.create_task(hand_over(paper))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for paper in wave:
+                    tasks.create_task(hand_over(paper))
+        except* (DepositRefused, httpx.HTTPError) as several:
+            raise _first(several) from None
     progress.finish()
     for paper in papers:
         if paper.revoked and paper.key not in memory.kept.revoked:
@@ -126,6 +140,14 @@ async def deposit_papers(
             )
             memory.kept.revoked.append(paper.key)
             memory.save()
+
+
+def _first(several: BaseExceptionGroup[Exception]) -> BaseException:
+    """Four deposits that fail at once mostly fail for one reason."""
+    found: BaseException = several
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def _sealed_once(memory: Memory, registry: Registry, paper: Paper) -> bytes:

@@ -21,7 +21,8 @@ class KeptCitizen(msgspec.Struct, kw_only=True):
 
 class KeptShare(msgspec.Struct, kw_only=True):
     recipient: str
-    url: str
+    path: str
+    """Of the link: a port may change."""
     pin: str | None = None
 
 

@@ -154,7 +154,8 @@ def _wallet() -> dict[str, Any]:
         **_named("client_name", names),
         **_named("purpose", purposes),
         "profile": "wallet",
-        "sector": "wallet.example",
+        # The locker's own: whoever acts at its interface in a citizen's name knows the citizen as it does.
+        "sector": "khizana-locker",
         "application_type": "native",
         "redirect_uris": [WALLET_CALLBACK, "org.example.wallet:/callback"],
         "token_endpoint_auth_method": "none",

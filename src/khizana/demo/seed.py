@@ -173,7 +173,10 @@ def _told(memory: Memory, idp_settings: IdpSettings, locker_settings: LockerSett
             for citizen in citizens
             if citizen.activation_code
         ],
-        shares=[ShareLink(recipient=one.recipient, url=one.url, pin=one.pin) for one in kept.shares],
+        shares=[
+            ShareLink(recipient=one.recipient, url=f"{locker_settings.locker_url}{one.path}", pin=one.pin)
+            for one in kept.shares
+        ],
         relying_parties=[
             RelyingParty(client_id=BANK, client_secret=kept.client_secrets.get(BANK), redirect_uri=BANK_CALLBACK),
             RelyingParty(client_id=WALLET, client_secret=None, redirect_uri=WALLET_CALLBACK),

@@ -68,8 +68,10 @@ async def share(http: httpx.AsyncClient, db: Database, memory: Memory, *, issuer
             ),
             201,
         )
-        made.append(KeptShare(recipient=wanted["recipient"], url=answer.json()["url"], pin=wanted.get("pin")))
-    _expect(await http.post(urlsplit(made[0].url).path, json={}, headers={"Accept": "application/json"}), 200)
+        made.append(
+            KeptShare(recipient=wanted["recipient"], path=urlsplit(answer.json()["url"]).path, pin=wanted.get("pin"))
+        )
+    _expect(await http.post(made[0].path, json={}, headers={"Accept": "application/json"}), 200)
     memory.kept.shares = made
     memory.save()
 

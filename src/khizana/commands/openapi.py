@@ -1,0 +1,66 @@
+"""openapi/{idp,locker}.json: what programs may rely on. Written by this command, compared by a test."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from idp.app import create_app as create_idp
+from idp.settings import IdpSettings
+from khizana.home import ROOT
+from khizana.say import answer, say
+from locker.app import create_app as create_locker
+from locker.settings import LockerSettings
+
+FOLDER = ROOT / "openapi"
+_EXAMPLE = "https://locker.example"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    stale = []
+    for name, text in descriptions().items():
+        file = FOLDER / f"{name}.json"
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(file.name)
+        if not arguments.check:
+            FOLDER.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    answer({"stale" if arguments.check else "written": stale})
+    if stale and arguments.check:
+        say("run: ./khizana openapi")
+    return 1 if stale and arguments.check else 0
+
+
+def descriptions() -> dict[str, str]:
+    """App → its OpenAPI document, in one order of keys so that a change shows as a change."""
+    with tempfile.TemporaryDirectory() as folder:
+        nowhere = {"mode": "embedded", "database_url": "postgresql://nowhere/", "secret": "0123456789abcdef" * 4}
+        idp = create_idp(
+            IdpSettings(**nowhere, issuer=f"{_EXAMPLE}/idp", keys_folder=Path(folder)),  # type: ignore[arg-type]
+            describe=True,
+        )
+        locker = create_locker(
+            LockerSettings(
+                **nowhere,  # type: ignore[arg-type]
+                issuer=f"{_EXAMPLE}/idp",
+                locker_url=_EXAMPLE,
+                keys_folder=Path(folder),
+                s3_endpoint="http://127.0.0.1",
+                s3_access_key="nobody",
+                s3_secret_key="nothing",
+            ),
+            describe=True,
+        )
+        return {"idp": _text(idp), "locker": _text(locker)}
+
+
+def _text(app: Any) -> str:
+    encoded = msgspec.json.encode(app.openapi_schema.to_schema(), order="deterministic")
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"

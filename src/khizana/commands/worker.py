@@ -1,0 +1,85 @@
+"""Beside the servers: sends messages, sweeps what has expired, removes what died half-way."""
+
+import argparse
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from idp.keys.secrets import Secrets
+from idp.messages.deliver import deliver
+from khizana.databases import connected, opened_vault
+from khizana.deployment import Deployment, deployment
+from khizana.rounds import sweep_idp, sweep_locker
+from khizana.senders import Senders
+from khizana.serve import die_with_parent
+from kit.edge import log_json_lines
+from kit.errors import Unavailable
+
+DELIVER_EVERY_S = 1.0
+SWEEP_EVERY_S = 60.0
+
+log = logging.getLogger("khizana.worker")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--for", dest="which", choices=("idp", "locker", "both"), default="both")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    log_json_lines()
+    die_with_parent()
+    with deployment() as found:
+        asyncio.run(_work(found, arguments.which))
+    return 0
+
+
+async def _work(found: Deployment, which: str) -> None:
+    async with AsyncExitStack() as stack:
+        rounds: list[Awaitable[None]] = []
+        if which in ("idp", "both"):
+            settings = found.idp_settings()
+            db = await stack.enter_async_context(connected(settings.database_url))
+            rounds.append(_every(SWEEP_EVERY_S, "sweep of the provider", lambda: sweep_idp(db)))
+            senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
+            if senders.channels:
+                rounds.append(
+                    _every(
+                        DELIVER_EVERY_S,
+                        "delivery of messages",
+                        lambda: deliver(db, secrets, senders, channels=senders.channels),
+                    )
+                )
+        if which in ("locker", "both"):
+            locker = found.locker_settings()
+            locker_db = await stack.enter_async_context(connected(locker.database_url))
+            vault = await stack.enter_async_context(opened_vault(locker_db, locker))
+            rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
+        await _until_stopped(rounds)
+
+
+async def _until_stopped(rounds: list[Awaitable[None]]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tasks = [asyncio.ensure_future(one) for one in rounds]
+    await stopping.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _every(seconds: float, what: str, action: Callable[[], Awaitable[object]]) -> None:
+    """One round that fails is logged and the next one comes: this process outlives an absent database."""
+    while True:
+        try:
+            await action()
+        except Unavailable as refusal:
+            log.warning("%s: %s is away", what, refusal.detail)
+        except Exception:
+            log.exception("%s failed", what)
+        # Workers started together do not stay in step.
+        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311

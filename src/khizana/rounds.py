@@ -1,0 +1,53 @@
+"""What the worker does again and again. Any number of workers may run: each round takes what nobody else has."""
+
+from collections.abc import Awaitable, Callable
+
+from idp.authenticators import store as authenticators
+from idp.authorization import store as authorization
+from idp.clients import store as clients
+from idp.messages import store as messages
+from idp.sessions import store as sessions
+from idp.sign_in import store as sign_in
+from idp.token import store as token
+from kit.audit import Audit
+from kit.db import Database, Tx
+from kit.throttle import Throttle
+from locker.access import store as access
+from locker.access.sessions import SessionLimits
+from locker.settings import LockerSettings
+from locker.shares import store as shares
+from locker.sweeping.schema import Swept
+from locker.sweeping.sweep import sweep
+from locker.vault import Vault
+
+IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
+    "authenticators": authenticators.sweep,
+    "authorization": authorization.sweep,
+    "client assertions": clients.sweep_assertions,
+    "messages": messages.sweep,
+    "sessions": sessions.sweep,
+    "sign-in": sign_in.sweep,
+    "tokens": token.sweep,
+    "throttle": Throttle("idp").sweep,
+}
+
+
+async def sweep_idp(db: Database) -> None:
+    """Rows past their time, each kind in a transaction of its own."""
+    for sweep_one in IDP_SWEEPS.values():
+        await sweep_one(db)
+
+
+async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:
+    if not dry_run:
+        await access.sweep(db, idle_s=SessionLimits().idle_s)
+        await shares.sweep_drafts(db)
+    return await sweep(
+        db,
+        Audit("locker"),
+        Throttle("locker"),
+        vault,
+        grace_s=settings.deposit_intent_grace_s,
+        outbox_lifetime_s=settings.outbox_lifetime_s,
+        dry_run=dry_run,
+    )
