@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from khizana.cli import CommandRefused
@@ -141,8 +142,10 @@ def _answers(port: int, path: str) -> bool:
 def _demo_data(home: Home, environ: dict[str, str]) -> dict[str, Any]:
     """Once: the marker stands in the home, with what there is to tell about the demo."""
     marker = home.folder / "demo.json"
-    if not marker.exists():
-        say("making the demo country, once: administrations, citizens and about forty sealed documents")
+    # It tells addresses, and the port may be another one today.
+    if _told_in(marker).get("locker") != home.url:
+        if not marker.exists():
+            say("making the demo country, once: administrations, citizens and about forty sealed documents")
         made = subprocess.run(
             [*child.dying_with_us("KILL"), sys.executable, "-P", "-m", "khizana", "demo"],
             env=environ,
@@ -154,7 +157,14 @@ def _demo_data(home: Home, environ: dict[str, str]) -> dict[str, Any]:
             say("the demo country is not complete; the next start goes on with it")
             return {}
         child.write_private(marker, made.stdout)
-    told = json.loads(marker.read_text())
+    return _told_in(marker)
+
+
+def _told_in(marker: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return {}
     return told if isinstance(told, dict) else {}
 
 
