@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import functools
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -108,18 +109,27 @@ def working_in(folder: Path) -> list[int]:
 
 
 @functools.cache
-def root_without_namespaces() -> bool:
-    """True for root on a machine that refuses unprivileged user namespaces."""
-    return os.geteuid() == 0 and not user_namespace()
-
-
-@functools.cache
 def user_namespace() -> tuple[str, ...]:
-    """Prefix under which root is an ordinary user that still reaches root's files; empty where that is refused."""
-    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
-    if shutil.which("unshare") is None or subprocess.run([*prefix, "true"], capture_output=True).returncode:
+    """Prefix under which we are another user, one that has a name and is not root, and still reach our own files.
+
+    Empty where the machine refuses that.
+    """
+    names = {entry.pw_uid for entry in pwd.getpwall()} - {0}
+    if not names or shutil.which("unshare") is None:
         return ()
-    return prefix
+    # 65534 also stands for everybody who is not mapped: the last choice.
+    uid = min(names - {65534}, default=65534)
+    prefix = ("unshare", "--user", f"--map-user={uid}", f"--map-group={uid}")
+    return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else ()
+
+
+def has_name() -> bool:
+    """Container platforms run programs under numbers that no user has."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return True
 
 
 class HeldLock:

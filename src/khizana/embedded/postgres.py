@@ -126,10 +126,12 @@ class _Place:
     def find(cls, home: Path) -> "_Place":
         install = _binaries()
         log = home / "postgres.log"
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 and child.has_name():
             return cls(install / "bin", home / "postgres", log, (), None)
-        if not child.root_without_namespaces():
+        if child.user_namespace():
             return cls(install / "bin", home / "postgres", log, child.user_namespace(), None)
+        if os.geteuid() != 0:
+            raise NotStarted("PostgreSQL needs a user with a name, and this one has only a number")
         prefix = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
         # That user may be unable to pass through the folders above us (/root): then both live where it can.
         outside = Path("/var/lib/khizana") / hashlib.sha256(str(home).encode()).hexdigest()[:16]
