@@ -84,6 +84,29 @@ class CitizenWorld:
     app: Any
     provider: SigningInProvider
 
+    def share_headers(self, uid: str = AMINA) -> dict[str, str]:
+        """A wallet app's token that may read and share."""
+        return self.world.citizen(uid, scope="documents:read documents:share")
+
+    async def document(self, uid: str = AMINA, **changes: Any) -> str:
+        """Deposited through the API; its id."""
+        answer = await self.world.deposit(uid=uid, **changes)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["document_id"])
+
+    async def share(self, *document_ids: str, uid: str = AMINA, **limits: Any) -> tuple[str, str]:
+        """Made through the API: share_id and the link's path."""
+        body = {"documents": list(document_ids), "recipient": "Banque X", "purpose": "Compte", **limits}
+        answer = await self.world.locker.post("/v1/shares", headers=self.share_headers(uid), json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["share_id"]), str(answer.json()["url"]).removeprefix(LOCKER)
+
+    async def open(self, path: str, address: str = "198.51.100.9", **parts: Any) -> httpx.Response:
+        """A program opens a link."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=LOCKER, timeout=60) as client:
+            return await client.post(path, **parts)
+
     def browser(self, address: str = "192.0.2.1") -> "Browser":
         return Browser(self, address)
 
@@ -108,7 +131,7 @@ class Browser:
         return await self._send("POST", path, data=data, **parts)
 
     async def submit(self, page: httpx.Response, **fields: Any) -> httpx.Response:
-        """The (last) form of ``page`` that has a field ``csrf`` outside the header, or the only one, with ``fields``."""
+        """The page's own form with its hidden fields and ``fields``."""
         action, hidden = form_of(page)
         return await self.post(action, {**hidden, **fields})
 
