@@ -1,0 +1,3 @@
+from tests.product import product
+
+__all__ = ["product"]
