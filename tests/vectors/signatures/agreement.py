@@ -86,7 +86,7 @@ def agrees(row: Row, verdict: Verdict) -> bool:
     first = signatures[0] if signatures else None
     if row.file in TRUSTED_BY_ITS_ANCHORS:
         return bool(signatures) and all(s.intact for s in signatures)
-    if expected.startswith("answer") or expected.startswith("NOT TOTAL-PASSED"):
+    if expected.startswith(("answer", "NOT TOTAL-PASSED")):
         return row.may_pass or not verdict.passed
     if expected.startswith("TOTAL-PASSED x2"):
         return len(signatures) == 2 and all(s.passed for s in signatures)
@@ -104,7 +104,7 @@ def agrees(row: Row, verdict: Verdict) -> bool:
         return bool(signatures) and not any(s.passed for s in signatures)
     if expected.startswith("crypto valid"):
         return all(s.intact for s in signatures) and _level(first) == row.level
-    if expected.startswith("MIXED") or expected.startswith("one TOTAL-FAILED"):
+    if expected.startswith(("MIXED", "one TOTAL-FAILED")):
         return sorted(s.indication == "TOTAL-FAILED" for s in signatures) == [False, True]
     if expected.startswith("first signature "):
         return first is not None and _is(first, expected.removeprefix("first signature ").split()[0])

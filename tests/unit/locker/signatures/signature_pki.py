@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -13,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from reportlab.pdfgen.canvas import Canvas
 
+from locker.signatures.judge_document import judge_document
+from locker.signatures.policies import VERIFY
+from locker.signatures.schema import Policy, Trust, Verdict
 from locker.signatures.seal import LocalTimeStamper, Sealer, seal
+from locker.signatures.trust_store import TrustStore
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -162,6 +167,21 @@ def plain_pdf(text: str = "An extract", *, pages: int = 1, pad_bytes: int = 0, f
     return file.getvalue()
 
 
+def raw_pdf(*objects: bytes, trailer: bytes = b"") -> bytes:
+    """Objects 1, 2, 3 … as they are written, 1 being the catalog, with a right cross-reference table."""
+    file = bytearray(b"%PDF-1.7\n")
+    offsets = []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(file))
+        file += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(file)
+    file += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    for offset in offsets:
+        file += b"%010d 00000 n \n" % offset
+    file += b"trailer\n<< /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, trailer, start)
+    return bytes(file)
+
+
 @functools.cache
 def sealed_pdf(*, time_stamped: bool = True, docmdp_locked: bool = True, form: bool = False, pages: int = 1) -> bytes:
     made = pki()
@@ -183,3 +203,47 @@ def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
     output = BytesIO()
     writer.write(output)
     return output.getvalue()
+
+
+def signed_by_other_software(pdf: bytes, holder: Holder, *, digest: str = "sha256", field: str = "Seal") -> bytes:
+    """A signature as stock pyHanko makes it: any digest, any certificate."""
+    from asn1crypto import keys as asn1_keys
+    from asn1crypto import x509 as asn1_x509
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import fields, signers
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    encoded = holder.key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    store = SimpleCertificateStore()
+    store.register_multiple([asn1_x509.Certificate.load(der) for der in holder.chain_der])
+    signer = signers.SimpleSigner(
+        signing_cert=asn1_x509.Certificate.load(holder.der),
+        signing_key=asn1_keys.PrivateKeyInfo.load(encoded),
+        cert_registry=store,
+    )
+    output = BytesIO()
+    metadata = signers.PdfSignatureMetadata(
+        field_name=field, md_algorithm=digest, subfilter=fields.SigSeedSubFilter.PADES
+    )
+
+    def sign() -> None:
+        signers.PdfSigner(metadata, signer).sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), output=output)
+
+    # It starts an event loop of its own, which a thread that has one refuses.
+    thread = threading.Thread(target=sign)
+    thread.start()
+    thread.join()
+    return output.getvalue()
+
+
+def trust(made: "Pki | None" = None, **changes: Any) -> Trust:
+    made = made or pki()
+    given: dict[str, Any] = {"anchors": (made.root.der,), "crls": tuple(made.crls), "version": "test"}
+    return Trust(**(given | changes))
+
+
+def judged(pdf: bytes, *, policy: Policy = VERIFY, at: datetime = NOW, **changes: Any) -> Verdict:
+    """A verdict in this process, without the worker: for tests of what is judged, not of limits."""
+    return judge_document(pdf, TrustStore(trust(**changes)), policy, at)
