@@ -31,7 +31,8 @@ async def prepare(deployment: Deployment) -> None:
             db, audit, locker.locker_url, name="Khizana locker", scopes=LOCKER_SCOPES, officer="khizana"
         )
         registration = msgspec.convert(
-            locker_client(locker.client_id, locker.locker_url, KeySet([client_key]).jwks()), ClientRegistration
+            locker_client(locker.client_id, locker.locker_url, KeySet([client_key]).jwks(), legal_ground=LEGAL_GROUND),
+            ClientRegistration,
         )
         try:
             await clients.register(db, audit, registration, officer="khizana", production=False)
@@ -48,7 +49,8 @@ def make_keys(folder: Path) -> None:
             ring.create(folder, alg)
 
 
-def locker_client(client_id: str, url: str, jwks: dict[str, Any]) -> dict[str, Any]:
+def locker_client(client_id: str, url: str, jwks: dict[str, Any], *, legal_ground: str) -> dict[str, Any]:
+    """What the provider is told of the locker, as ``khizana client register`` reads it."""
     return {
         "client_id": client_id,
         "client_name": "Khizana",
@@ -57,7 +59,7 @@ def locker_client(client_id: str, url: str, jwks: dict[str, Any]) -> dict[str, A
         "client_name#zgh": "ⵅⵉⵣⴰⵏⴰ",
         "profile": "basic",
         "sector": "khizana-locker",
-        "legal_ground": LEGAL_GROUND,
+        "legal_ground": legal_ground,
         "redirect_uris": [f"{url}/signed-in"],
         "post_logout_redirect_uris": [f"{url}/"],
         "grant_types": ["authorization_code", "client_credentials"],

@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -37,7 +38,12 @@ def idp() -> ASGIApp:
 
 def locker() -> ASGIApp:
     _start()
-    return create_locker(_settings().locker_settings())
+    return create_locker(_settings().locker_settings(), idp_transport=_transport(os.environ.get("KHIZANA_CA_FILE")))
+
+
+def _transport(ca_file: str | None) -> httpx.AsyncBaseTransport | None:
+    """The network; with the state's own certification authority, where its hosts have certificates of that."""
+    return None if ca_file is None else httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=ca_file))
 
 
 def both() -> ASGIApp:

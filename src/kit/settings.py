@@ -46,6 +46,7 @@ FRONT_DOOR = frozenset(
         "KHIZANA_PORT",
         "KHIZANA_WORKERS",
         "KHIZANA_FIXTURES",
+        "KHIZANA_CA_FILE",
         "KHIZANA_OWNER_DATABASE_URL",
         "KHIZANA_SMTP_URL",
         "KHIZANA_MAIL_FROM",

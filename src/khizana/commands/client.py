@@ -10,11 +10,13 @@ from idp.clients.register import register, update
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
-from khizana.deployment import Deployment, officer
+from khizana.deployment import Deployment, deployment, officer
 from khizana.input import read_json
+from khizana.prepare import locker_client
 from khizana.say import answer
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
+from kit.jose import KeySet, SigningKey
 
 PAGE = 100
 
@@ -28,6 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--after", default="", help="the last client_id of the page before")
     showing = verbs.add_parser("show")
     showing.add_argument("client_id")
+    locker = verbs.add_parser("for-locker", help="what to register the locker with; run it where the locker's keys are")
+    locker.add_argument("--legal-ground", required=True, help="the text that lets the locker resolve identifiers")
     for name in ("disable", "enable"):
         verbs.add_parser(name).add_argument("client_id")
 
@@ -47,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
             answer({"clients": [_without_secret(row) for row in rows]})
         case "show":
             answer(_shown(with_idp(lambda _, db: _find(db, arguments.client_id))))
+        case "for-locker":
+            with deployment() as found:
+                answer(_for_locker(found, arguments.legal_ground))
         case "disable" | "enable":
             state = "disabled" if arguments.verb == "disable" else "active"
             with_idp(lambda _, db: _set_state(db, arguments.client_id, state))
@@ -70,6 +77,12 @@ def _shown(row: Row) -> dict[str, Any]:
     shown = _without_secret(row)
     shown["metadata"] = msgspec.to_builtins(msgspec.convert(row["metadata"], ClientMetadata))
     return shown
+
+
+def _for_locker(found: Deployment, legal_ground: str) -> dict[str, Any]:
+    settings = found.locker_settings()
+    key = SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256")
+    return locker_client(settings.client_id, settings.locker_url, KeySet([key]).jwks(), legal_ground=legal_ground)
 
 
 async def _set_state(db: Database, client_id: str, state: str) -> None:

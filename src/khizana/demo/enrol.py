@@ -78,7 +78,6 @@ async def enrol_citizen(parts: Activation, memory: Memory, citizen: Citizen) -> 
     if found.state == "registered":
         code = enrolled.activation_code or await _fresh_code(parts, found.citizen_id)
         await _activate(parts, memory, kept, found, code)
-    await _take_codes_by_message(parts, found)
     kept.active = True
     memory.save()
 
@@ -101,6 +100,7 @@ async def _activate(parts: Activation, memory: Memory, kept: KeptCitizen, citize
     kept.totp_secret = as_text(secret)
     memory.save()
     await choose_password(parts, browser_sha256=browser_sha256, password=kept.password)
+    await _take_codes_by_message(parts, citizen)
     # The code of half a minute ago, so that the one of this moment is left for whoever signs in now.
     typed = code_at(secret, step_at(time.time()) - 1)
     uid = await finish(parts, browser_sha256=browser_sha256, method="totp", typed=typed)
@@ -108,7 +108,10 @@ async def _activate(parts: Activation, memory: Memory, kept: KeptCitizen, citize
 
 
 async def _take_codes_by_message(parts: Activation, citizen: Enrolled) -> None:
-    """A second way beside the authenticator app: codes to the telephone, to be read in the outbox of the demo."""
+    """Another way beside the authenticator app: codes to the telephone, to be read in the outbox of the demo.
+
+    Before the app, because the way set up last is offered first.
+    """
     methods = await methods_of(parts.db, citizen.citizen_id)
     if methods.code is not None:
         return
