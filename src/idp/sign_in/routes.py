@@ -48,6 +48,8 @@ async def errand_of(request: AnyRequest, wiring: Wiring) -> Errand:
     if interaction_id is None:
         to = request.query_params.get("to", "")
         return Errand(None, to if to in ACCOUNT_PAGES else "")
+    if not interaction_id.isascii() or not interaction_id.isprintable():
+        raise InteractionOver
     interaction = await load(wiring.db, interaction_id, browser_of(request).sha256)
     if interaction is None:
         raise InteractionOver

@@ -49,7 +49,8 @@ class Keys:
 
 async def count_attempt(tx: Tx, throttle: Throttle, keys: Keys, candidate: Candidate) -> None:
     """Raises TooManyRequests. The order of rows is the same everywhere, so that attempts never deadlock."""
-    if candidate.failures_of_password >= ONE_PASSWORD.attempts:
+    # The one that goes over the limit is still looked at, so that count_failure raises the alert.
+    if candidate.failures_of_password > ONE_PASSWORD.attempts:
         raise TooManyRequests(ONE_PASSWORD.name, retry_after_s=ONE_PASSWORD.per_s)
     await throttle.count(tx, ACCOUNT_FROM_ADDRESS, keys.account_from_address)
     await throttle.count(tx, ACCOUNT, keys.account)
