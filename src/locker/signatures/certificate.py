@@ -19,8 +19,8 @@ class Certificate:
         self.der = der
         self.sha256 = hashlib.sha256(der).digest()
         self.asn1 = x509.Certificate.load(der, strict=True)
-        self.subject: str = self.asn1.subject.hashable
-        self.issuer: str = self.asn1.issuer.hashable
+        self.subject = _comparable(self.asn1.subject)
+        self.issuer = _comparable(self.asn1.issuer)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.sha256 == other.sha256
@@ -99,6 +99,14 @@ class Certificate:
             )
         except (ValueError, TypeError, UnsupportedAlgorithm):
             return False
+
+
+def _comparable(name: x509.Name) -> str:
+    """Names compare after preparation (RFC 5280 §7.1); what may not be prepared compares by its bytes."""
+    try:
+        return str(name.hashable)
+    except ValueError:
+        return str(name.dump().hex())
 
 
 def _utc(time: Any) -> datetime:

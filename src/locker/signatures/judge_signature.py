@@ -151,6 +151,7 @@ def judge_signature(
         no_signer,
         mathematics,
         change_finding,
+        indeterminate("GENERIC", "subfilter") if signed.subfilter not in _SUBFILTERS else None,
         trust.finding if trust else None,
         _against_algorithms(cms, signer, policy, best_time, proven=proven_time is not None) if signer else None,
         _against_level(level, policy, proven=proven_time is not None),
@@ -201,8 +202,6 @@ def _against_container(signed: Signed) -> Finding | None:
     content = signed.embedded.signed_data["encap_content_info"]
     if content["content_type"].native != "data" or content["content"] is not core.VOID:
         return failed("FORMAT_FAILURE", "content-not-detached")
-    if signed.subfilter not in _SUBFILTERS:
-        return indeterminate("GENERIC", "subfilter")
     return None
 
 

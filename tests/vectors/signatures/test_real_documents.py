@@ -24,8 +24,9 @@ def pdfs(fixtures_dir: Path) -> Path:
 
 @pytest.fixture
 async def judge() -> AsyncIterator[SignatureJudge]:
-    # A process cannot use more memory than it has addresses.
-    pool = signature_workers(workers=1, address_space_bytes=512 * MIB, cpu_s=5)
+    # The worker's own limits keep the bounds of the table: it cannot use more memory than it has addresses, nor more
+    # than 5 s of a core. The wall clock would also measure what else this machine does.
+    pool = signature_workers(workers=1, address_space_bytes=512 * MIB, cpu_s=5, wall_s=60.0)
     yield SignatureJudge(pool)
     await pool.close()
 
@@ -55,8 +56,6 @@ async def test_every_file_gets_the_verdict_that_the_table_asks_for(
         )
     assert {f: (v.indication, v.sub_indication) for f, v in disagree.items() if f not in DIVERGES} == {}
     assert set(disagree) == set(DIVERGES), "a divergence that is none any more"
-    # The worker's CPU limit keeps the bound of 5 s; the wall clock also holds what else this machine does.
-    assert max(slow.values()) < 10.0, slow
 
 
 async def test_documents_of_a_registered_signer_are_accepted_for_deposit(pdfs: Path, judge: SignatureJudge) -> None:
