@@ -39,6 +39,8 @@ async def start_sign_in(
             "code_challenge_method": "S256",
             "acr_values": "substantial",
             "ui_locales": ui_locales,
+            # The name in each script that is recorded: the page's language decides which one greets.
+            "claims_locales": "fr ar zgh en",
         }
     )
     return f"{authorization_endpoint}?{query}"
