@@ -1,0 +1,220 @@
+"""The load: a process of its own, so that none of its work is counted as the server's. Standard input says what to do.
+
+It needs nothing of the project. One JSON line comes in (``Job``); ``ready`` goes out when connections are open and the
+first operations have been done; ``go`` comes in; one JSON line with the latencies goes out.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import aiohttp
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PAGE = {"Accept": "text/html"}
+
+
+class Unexpected(Exception):
+    """An answer that the measure cannot mean."""
+
+
+class Http:
+    """Requests without a cookie jar, without redirects, over connections that stay open."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    async def ask(
+        self, method: str, path: str, *, status: int, headers: dict[str, str] | None = None, body: Any = None
+    ) -> tuple[Any, bytes]:
+        url = path if path.startswith("http") else self._base + path
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as answer:
+            content = await answer.read()
+            if answer.status != status:
+                said = "/s/" if "/s/" in path else path.partition("?")[0]
+                raise Unexpected(f"{method} {said}: {answer.status} {content[:300]!r}")
+            return answer.headers, content
+
+
+Operation = Callable[[Http, Any], Awaitable[None]]
+
+
+async def request(http: Http, item: Any) -> None:
+    """One request as it stands in the job; ``expect`` bytes must come back where it says how many."""
+    body: Any = BODIES[item["body_file"]] if "body_file" in item else item.get("body")
+    headers = item.get("headers", {})
+    if item.get("fresh_key"):
+        headers = {**headers, "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
+    _, content = await http.ask(item["method"], item["path"], status=item["status"], headers=headers, body=body)
+    if "length" in item and len(content) != item["length"]:
+        raise Unexpected(f"{item['path']}: {len(content)} bytes")
+
+
+async def refresh(http: Http, chain: Any) -> None:
+    """The next link of a chain of refresh tokens; each connection has its own."""
+    body = urlencode({**chain["form"], "refresh_token": chain["refresh_token"]})
+    _, content = await http.ask("POST", "/idp/token", status=200, headers=FORM, body=body)
+    chain["refresh_token"] = json.loads(content)["refresh_token"]
+
+
+async def open_share(http: Http, item: Any) -> None:
+    """Spend an opening as a program does, then fetch the original: all its bytes are here."""
+    headers = {"Accept": "application/json", "Content-Type": "application/json", **item["headers"]}
+    _, content = await http.ask("POST", item["path"], status=200, headers=headers, body=b"{}")
+    opened = json.loads(content)
+    original = opened["documents"][0]["original"]
+    viewing = {"Authorization": f"Bearer {opened['viewing_token']}"}
+    _, document = await http.ask("GET", urlsplit(original).path, status=200, headers=viewing)
+    if len(document) != item["length"]:
+        raise Unexpected(f"original: {len(document)} bytes")
+
+
+class Browser:
+    """Cookies by hand: those of a ``__Host-`` name are Secure, and only browsers send them to http://localhost."""
+
+    def __init__(self, http: Http, address: str) -> None:
+        self._http = http
+        self._cookies: dict[str, str] = {}
+        self._address = address
+
+    async def get(self, path: str, status: int) -> tuple[Any, str]:
+        return await self._sent("GET", path, status, None)
+
+    async def post(self, path: str, **fields: str) -> str:
+        """Where the 303 leads."""
+        headers, _ = await self._sent("POST", path, 303, urlencode(fields))
+        return str(headers["Location"])
+
+    async def _sent(self, method: str, path: str, status: int, body: str | None) -> tuple[Any, str]:
+        headers = {**PAGE, "X-Forwarded-For": self._address}
+        if self._cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        if body is not None:
+            headers |= FORM
+        answered, content = await self._http.ask(method, path, status=status, headers=headers, body=body)
+        for line in answered.getall("Set-Cookie", ()):
+            name, _, value = line.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return answered, content.decode()
+
+
+async def sign_in(http: Http, item: Any) -> None:
+    """A browser without cookies: authorize, password, second factor where one is due, code, token, userinfo."""
+    verifier = secrets.token_urlsafe(48)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    parameters = {**item["request"], "state": secrets.token_urlsafe(16), "nonce": secrets.token_urlsafe(16)}
+    parameters |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    browser = Browser(http, item["address"])
+    headers, _ = await browser.get(f"/idp/authorize?{urlencode(parameters)}", 303)
+    _, page = await browser.get(headers["Location"], 200)
+    onward = await browser.post(headers["Location"], csrf=_csrf(page), username=item["uid"], password=item["password"])
+    if item.get("totp_secret"):
+        _, page = await browser.get(onward, 200)
+        code = _totp(bytes.fromhex(item["totp_secret"]), item["totp_step"])
+        onward = await browser.post(onward, csrf=_csrf(page), otp=code)
+    headers, _ = await browser.get(onward, 303)
+    answer = dict(parse_qsl(urlsplit(headers["Location"]).query))
+    if "code" not in answer:
+        raise Unexpected(f"no code: {headers['Location'][:200]}")
+    form = {**item["exchange"], "code": answer["code"], "code_verifier": verifier}
+    _, content = await http.ask("POST", "/idp/token", status=200, headers=FORM, body=urlencode(form))
+    bearer = {"Authorization": f"Bearer {json.loads(content)['access_token']}"}
+    await http.ask("GET", "/idp/userinfo", status=200, headers=bearer)
+
+
+def _csrf(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    if found is None:
+        raise Unexpected("a page without its form")
+    return found[1]
+
+
+def _totp(secret: bytes, step: int) -> str:
+    mac = hmac.new(secret, step.to_bytes(8, "big"), hashlib.sha1).digest()
+    offset = mac[-1] & 0x0F
+    return str((int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFF_FFFF) % 1_000_000).zfill(6)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "request": request,
+    "refresh": refresh,
+    "open_share": open_share,
+    "sign_in": sign_in,
+}
+BODIES: dict[str, bytes] = {}
+
+
+def _items(job: Any) -> Iterator[Any]:
+    """Each once, or round and round; a chain belongs to the connection that takes it."""
+    while True:
+        yield from job["items"]
+        if job["once"]:
+            return
+
+
+async def run(job: Any) -> dict[str, Any]:
+    for name in {item["body_file"] for item in job["items"] if "body_file" in item}:
+        with open(name, "rb") as file:
+            BODIES[name] = file.read()
+    operation = OPERATIONS[job["operation"]]
+    connections, items = job["connections"], _items(job)
+    chains = [next(items) for _ in range(connections)] if job["operation"] == "refresh" else []
+    latencies: list[float] = []
+    timeout = aiohttp.ClientTimeout(total=60)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+        http = Http(session, job["base"])
+
+        async def worker(number: int, stop_at: float, count: int, kept: list[float]) -> None:
+            while count and time.perf_counter() < stop_at:
+                count -= 1
+                item = chains[number] if chains else next(items, None)
+                if item is None:
+                    return
+                started = time.perf_counter()
+                await operation(http, item)
+                kept.append((time.perf_counter() - started) * 1000)
+
+        async def round_(seconds: float, count: int, kept: list[float]) -> None:
+            stop_at = time.perf_counter() + seconds
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(connections):
+                    tasks.create_task(worker(number, stop_at, count, kept))
+
+        await round_(60, job["warm_up"], [])
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        started, spent = time.perf_counter(), time.process_time()
+        await round_(job["seconds"], -1, latencies)
+        wall_s = time.perf_counter() - started
+    latencies.sort()
+    count = len(latencies)
+    return {
+        "n": count,
+        "wall_s": wall_s,
+        "load_cpu_s": time.process_time() - spent,
+        "median_ms": latencies[count // 2] if count else None,
+        "p99_ms": latencies[min(count - 1, count * 99 // 100)] if count else None,
+    }
+
+
+def main() -> None:
+    job = json.loads(sys.stdin.readline())
+    try:
+        print(json.dumps(asyncio.run(run(job))), flush=True)
+    except* (Unexpected, aiohttp.ClientError) as several:
+        print(json.dumps({"failed": repr(several.exceptions[0])[:1000]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Rounds of load and limit, one after the other, and the lines that come of them."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.limits import Limit, Limits
+from bench.measures import MEASURES, PAPER, Plan, Work
+from bench.memory import memory
+from bench.product import Product, Spent, product
+from bench.world import World
+from khizana.say import answer_line, say
+
+FULL = Plan(rounds=3, seconds=2.0, items_max=400)
+QUICK = Plan(rounds=1, seconds=0.5, items_max=40)
+CITIZENS, CITIZENS_QUICK = 64, 20
+LIMIT_S = 0.7
+LOAD = Path(__file__).parent / "load.py"
+# Each citizen has an address of its own, as behind the edge proxy: throttling stays on.
+SETTINGS = {"KHIZANA_TRUSTED_PROXIES": "127.0.0.1/32"}
+NAMES = ("limits", *MEASURES, "memory")
+
+
+class LoadFailed(Exception):
+    """The load met an answer that it did not expect."""
+
+
+@dataclass(frozen=True)
+class Round:
+    n: int
+    wall_s: float
+    median_ms: float
+    p99_ms: float
+    load_cpu_s: float
+    spent: Spent
+
+    @property
+    def rate(self) -> float:
+        return self.n / self.wall_s
+
+
+def run(names: Sequence[str], *, quick: bool) -> None:
+    """Print one line for each of ``names``, which are of NAMES; all of them if there is none."""
+    say("starting a product of its own")
+    with product(**SETTINGS) as started:
+        asyncio.run(_run(started, names or NAMES, quick=quick))
+
+
+async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
+    plan = QUICK if quick else FULL
+    async with AsyncExitStack() as stack:
+        world = await World.open(started, stack, citizens_count=CITIZENS_QUICK if quick else CITIZENS)
+        limits = Limits(world)
+        for name in names:
+            say(f"measuring {name}")
+            if name == "limits":
+                for line in await _limits(world, limits):
+                    answer_line(line)
+            elif name == "memory":
+                for line in await memory(world):
+                    answer_line(line)
+            else:
+                work = await MEASURES[name](world, limits, plan)
+                answer_line(await _measured(name, world, limits, work, plan))
+
+
+async def _measured(name: str, world: World, limits: Limits, work: Work, plan: Plan) -> dict[str, Any]:
+    rounds: list[Round] = []
+    limit_rates: list[float] = []
+    for _ in range(plan.rounds):
+        job = {"seconds": plan.seconds, "items": await work.items()}
+        if work.limit_by_load:
+            bare = await _load({**_job(work), **job, "base": await limits.bare_url()}, None)
+            limit_rates.append(bare.rate)
+        else:
+            limit_rates.append(await work.limit.rate(LIMIT_S))
+        rounds.append(await _load({**_job(work), **job, "base": world.url}, world.product))
+    best = max(rounds, key=lambda one: one.rate)
+    return _line(name, work, best, max(limit_rates), n=sum(one.n for one in rounds))
+
+
+def _job(work: Work) -> dict[str, Any]:
+    return {
+        "operation": work.operation,
+        "connections": work.connections,
+        "once": work.once,
+        "warm_up": work.warm_up,
+    }
+
+
+async def _load(job: dict[str, Any], measured: Product | None) -> Round:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(LOAD),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        await process.stdin.drain()
+        ready = (await process.stdout.readline()).strip()
+        if ready != b"ready":
+            raise LoadFailed(ready.decode() or "the load ended")
+        before = measured.spent() if measured else None
+        process.stdin.write(b"go\n")
+        await process.stdin.drain()
+        said = json.loads(await process.stdout.readline() or b'{"failed": "the load ended"}')
+        spent = measured.spent().since(before) if measured and before else Spent(0, 0, 0, 0)
+    finally:
+        if process.returncode is None:
+            process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+    if "failed" in said or not said["n"]:
+        raise LoadFailed(str(said))
+    return Round(
+        n=said["n"],
+        wall_s=said["wall_s"],
+        median_ms=said["median_ms"],
+        p99_ms=said["p99_ms"],
+        load_cpu_s=said["load_cpu_s"],
+        spent=spent,
+    )
+
+
+def _line(name: str, work: Work, best: Round, limit_rate: float, *, n: int) -> dict[str, Any]:
+    def ms(seconds: float) -> float:
+        return round(seconds / best.n * 1000, 3)
+
+    return {
+        "measure": name,
+        "rate_per_s": round(best.rate, 1),
+        "median_ms": round(best.median_ms, 2),
+        "p99_ms": round(best.p99_ms, 2),
+        "cpu_ms_per_op": ms(best.spent.server_s),
+        "judges_cpu_ms_per_op": ms(best.spent.judges_s),
+        "database_cpu_ms_per_op": ms(best.spent.database_s),
+        "object_store_cpu_ms_per_op": ms(best.spent.object_store_s),
+        "load_cpu_ms_per_op": ms(best.load_cpu_s),
+        "connections": work.connections,
+        "limit": work.limit.name,
+        "limit_rate_per_s": round(limit_rate, 1),
+        "ratio": round(best.rate / limit_rate, 3),
+        "n": n,
+        "note": work.note,
+    }
+
+
+async def _limits(world: World, limits: Limits) -> list[dict[str, Any]]:
+    pdf = await world.pdf(PAPER)
+    # The administration's client must be known before anybody judges for it.
+    await world.clients()
+    named: list[Limit] = [
+        limits.commits(),
+        limits.selects(),
+        limits.es256_signatures(),
+        limits.sha256_blocks(),
+        limits.aes_gcm_blocks(),
+        limits.argon2_hashes(),
+        await limits.judgements(pdf, as_deposit=True),
+        await limits.puts(PAPER),
+        await limits.gets(PAPER),
+    ]
+    return list(_limit_lines([(one.name, await one.rate(LIMIT_S)) for one in named]))
+
+
+def _limit_lines(rates: list[tuple[str, float]]) -> Iterator[dict[str, Any]]:
+    for name, rate in rates:
+        yield {"measure": "limit", "limit": name, "limit_rate_per_s": round(rate, 1)}
