@@ -94,13 +94,24 @@ def main(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as fault:
-        log = Home.of(os.environ).folder / "faults.log"
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.umask(0o077)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"khizana {name}\n{traceback.format_exc()}\n")
-        say(f"error: fault: {type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''} (more in {log})")
+        say(f"error: fault: {type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''}")
+        _keep_trace(name)
         return 70
+
+
+def _keep_trace(name: str) -> None:
+    """For whoever mends it: in the home, or where there is none to write to, on standard error."""
+    trace = f"khizana {name}\n{traceback.format_exc()}\n"
+    log = Home.of(os.environ).folder / "faults.log"
+    os.umask(0o077)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(trace)
+    except OSError:
+        say(trace)
+    else:
+        say(f"more in {log}")
 
 
 def _overview() -> str:

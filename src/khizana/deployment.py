@@ -59,7 +59,9 @@ def secret_of(environ: Mapping[str, str], name: str) -> str:
 def described_by(environ: Mapping[str, str]) -> bool:
     """Does the environment say where the databases are?"""
     return any(
-        f"KHIZANA_{app}_DATABASE_URL{suffix}" in environ for app in ("IDP", "LOCKER") for suffix in ("", "_FILE")
+        f"KHIZANA_{app}_DATABASE_URL{suffix}" in environ
+        for app in ("OWNER", "IDP", "LOCKER")
+        for suffix in ("", "_FILE")
     )
 
 

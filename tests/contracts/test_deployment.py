@@ -1,0 +1,125 @@
+"""compose.yaml and what stands in deploy/: as the Compose Specification says, and with nothing left to chance.
+
+``compose-spec.json`` is the published schema of the Compose Specification (compose-spec/compose-go,
+schema/compose-spec.json, Apache-2.0), unchanged.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from khizana.cli import VERBS
+from khizana.commands.serve import arguments as serve_arguments
+from kit.settings import FRONT_DOOR, variables
+from tests.conftest import ROOT
+
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def test_compose_yaml_is_valid_by_the_published_schema() -> None:
+    schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text(encoding="utf-8"))
+    errors = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(COMPOSE)]
+    assert errors == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_image_is_pinned(service: str) -> None:
+    """By a tag that names a version, or a digest; never by one that moves."""
+    image = SERVICES[service]["image"]
+    assert re.search(r":(?:v?\d+\.\d+[\w.-]*|RELEASE\.[\dT-]+Z)$|@sha256:[0-9a-f]{64}$", image), image
+
+
+def test_the_images_of_the_dockerfile_are_pinned() -> None:
+    bases = re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert bases
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
+
+
+def test_the_stack_has_all_its_parts() -> None:
+    assert {"edge", "idp", "locker", "worker", "postgres", "s3", "mail"} <= SERVICES.keys()
+    assert SERVICES["postgres"]["image"].startswith("postgres:16.")
+
+
+def test_only_the_edge_is_reached_from_outside() -> None:
+    """What else publishes a port does it on this machine alone."""
+    for name, service in SERVICES.items():
+        for port in service.get("ports", []):
+            assert name == "edge" or port.startswith("127.0.0.1:")
+        if "outside" in service["networks"]:
+            assert name in ("edge", "mail")
+
+
+def test_no_secret_stands_in_compose_yaml() -> None:
+    for service in SERVICES.values():
+        for name, value in (service.get("environment") or {}).items():
+            assert name.endswith("_FILE") or not re.search(r"SECRET|PASSWORD|DATABASE_URL|ACCESS_KEY", name), name
+            assert "@" not in value or name == "KHIZANA_MAIL_FROM"
+
+
+def test_every_setting_in_compose_yaml_exists() -> None:
+    from idp.settings import IdpSettings
+    from locker.settings import LockerSettings
+
+    known = FRONT_DOOR | variables(IdpSettings).keys() | variables(LockerSettings).keys()
+    for service in SERVICES.values():
+        for name in service.get("environment") or {}:
+            if name.startswith("KHIZANA_"):
+                assert {name, name.removesuffix("_FILE")} & known, name
+
+
+def test_every_command_of_the_stack_is_one_of_ours() -> None:
+    for service in SERVICES.values():
+        if service["image"].startswith("khizana:"):
+            _check_command(service["command"])
+
+
+@pytest.mark.parametrize("unit", sorted((DEPLOY / "systemd").glob("khizana-*.service")), ids=lambda path: path.name)
+def test_every_unit_starts_a_command_of_ours(unit: Path) -> None:
+    line = re.search(r"^ExecStart=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+    assert line is not None
+    words = shlex.split(line[1])
+    if words[0].endswith("/python"):
+        _check_command(words[words.index("khizana") + 1 :])
+    else:
+        assert (ROOT / words[0].removeprefix("/opt/khizana/")).is_file()
+
+
+def _check_command(words: list[str]) -> None:
+    import argparse
+
+    assert words[0] in VERBS
+    if words[0] == "serve":
+        parser = argparse.ArgumentParser()
+        serve_arguments(parser)
+        parser.parse_args(words[1:])
+
+
+@pytest.mark.parametrize("script", sorted(DEPLOY.rglob("*.sh")), ids=lambda path: path.name)
+def test_every_script_can_be_read_by_sh_and_started(script: Path) -> None:
+    assert subprocess.run(["sh", "-n", str(script)], capture_output=True).returncode == 0
+    assert script.stat().st_mode & 0o111
+    assert "set -eu" in script.read_text(encoding="utf-8")
+
+
+def test_the_edge_cuts_slow_clients_and_believes_nothing_that_they_say_of_themselves() -> None:
+    text = (DEPLOY / "edge" / "nginx.conf").read_text(encoding="utf-8")
+    for promise in (
+        "client_header_timeout 10s",
+        "client_body_timeout   10s",
+        "X-Forwarded-For $remote_addr",
+        'X-Forwarded-Host ""',
+        "ssl_reject_handshake on",
+        "access_log off",
+    ):
+        assert promise in text
+    # Each part that is opened is closed.
+    assert text.count("{") == text.count("}")
