@@ -48,7 +48,7 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
     browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
     viewing = browser if wants_page(request) else new_token()
     try:
-        opened = await open_link(
+        opening, documents = await open_link(
             wiring.db,
             wiring.audit,
             wiring.throttle,
@@ -72,8 +72,7 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
             headers=refusal.headers,
         )
     if wants_page(request):
-        return see_other(f"/o/{opened.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    opening, documents = await look_at(wiring.db, opened.opening_id, viewing)
+        return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
     return Response(await _message(wiring, opening, documents, viewing), media_type="application/json")
 
 

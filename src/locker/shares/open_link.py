@@ -10,10 +10,11 @@ from kit.edge import address_prefix
 from kit.ids import new_public_id
 from kit.throttle import Limit, Throttle
 from kit.tokens import digest
+from locker.documents.schema import HeldDocument
 from locker.shares import store
 from locker.shares.pin import Pins, normalised
 from locker.shares.refusals import NotForYou, PinLocked, ShareClosed, WrongPin
-from locker.shares.schema import Link, Opened
+from locker.shares.schema import Link, Opening
 
 _GUESSES = Limit("share-guess", attempts=30, per_s=60)
 """Links that open nothing, by prober."""
@@ -49,8 +50,10 @@ async def open_link(
     opener: Opener,
     viewing: str,
     viewing_s: int,
-) -> Opened:
-    """Spend one opening. ``viewing`` is the secret with which the opener may look at what was opened.
+) -> tuple[Opening, list[tuple[HeldDocument, bool]]]:
+    """Spend one opening: what may be looked at now, as ``look_at`` says it later.
+
+    ``viewing`` is the secret with which the opener may look again.
 
     Raises ShareClosed, NotForYou, WrongPin, PinLocked, TooManyRequests.
     """
@@ -65,8 +68,8 @@ async def open_link(
         raise NotForYou
     pin_mac = await _pin_mac(db, audit, throttle, pins, found, pin, opener) if found.pin_mac else None
 
-    async def within(tx: Tx) -> Opened | None:
-        opened = await store.spend_opening(
+    async def within(tx: Tx) -> tuple[Opening, list[tuple[HeldDocument, bool]]] | None:
+        opening = await store.spend_opening(
             tx,
             owner=found.owner,
             share_id=found.share_id,
@@ -77,10 +80,11 @@ async def open_link(
             viewing_sha256=digest(viewing),
             viewing_s=viewing_s,
         )
-        if opened is not None:
-            documents = await store.shared_types(tx, owner=found.owner, share_id=found.share_id)
-            await audit.append(tx, _opened(opened, opener, documents))
-        return opened
+        if opening is None:
+            return None
+        documents = await store.shared_documents(tx, owner=found.owner, share_id=found.share_id)
+        await audit.append(tx, _opened(opening, opener, [document for document, _entitled in documents]))
+        return opening, documents
 
     opened = await db.transact(within)
     if opened is None:
@@ -112,18 +116,18 @@ def _pin_key(found: Link, opener: Opener) -> str:
     return f"{found.share_id}:{opener.client_id or address_prefix(opener.address)}"
 
 
-def _opened(opened: Opened, opener: Opener, documents: list[tuple[str, str]]) -> AuditEvent:
+def _opened(opening: Opening, opener: Opener, documents: list[HeldDocument]) -> AuditEvent:
     return AuditEvent(
         action="share.opened",
         actor_kind="client" if opener.client_id else "anonymous",
         actor=opener.client_id or "",
-        owner=opened.owner,
-        object_id=opened.share_id,
-        purpose=opened.purpose,
+        owner=opening.owner,
+        object_id=opening.share_id,
+        purpose=opening.purpose,
         detail={
-            "opening": opened.opening_id,
-            "documents": [document_id for document_id, _type in documents],
-            "types": [type_ for _document_id, type_ in documents],
+            "opening": opening.opening_id,
+            "documents": [document.document_id for document in documents],
+            "types": [document.type for document in documents],
         },
     )
 

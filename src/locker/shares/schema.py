@@ -112,18 +112,6 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str | None
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """An opening that was spent."""
-
-    owner: str
-    share_id: str
-    opening_id: str
-    purpose: str
-    recipient: str
-    until: dt.datetime
-    view_until: dt.datetime
-
-
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """An opening that may still be looked at."""
 

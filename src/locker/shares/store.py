@@ -11,7 +11,7 @@ from locker.access.cursor import Position
 from locker.documents.read_store import HELD, HELD_FROM, STANDING, held
 from locker.documents.schema import HeldDocument
 from locker.shares.caveats import Caveat, Openings, Until
-from locker.shares.schema import Link, Opened, Opening, Share, ShareDraft
+from locker.shares.schema import Link, Opening, Share, ShareDraft
 
 _LIVE = "s.revoked_at IS NULL AND s.until > now() AND s.openings_used < s.openings_max"
 
@@ -205,7 +205,7 @@ async def spend_opening(
     opening_id: str,
     viewing_sha256: bytes,
     viewing_s: int,
-) -> Opened | None:
+) -> Opening | None:
     """Everything that a share demands is asked here, and the access row is written here: all or nothing.
 
     Two callers cannot both take the last opening: the second waits for the first one's row and reads it again.
@@ -219,11 +219,11 @@ async def spend_opening(
                AND {_LIVE}
                AND (s.pin_mac IS NULL OR s.pin_mac = $4)
                AND (s.client_id IS NULL OR s.client_id = $5)
-            RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until
+            RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until, s.view_only
         ), opened AS (
             INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until)
             SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)) FROM spent
-            RETURNING opening_id, view_until
+            RETURNING opening_id, opened_at, client_id, view_until
         )
         SELECT spent.*, opened.* FROM spent, opened""",
         owner,
@@ -235,7 +235,7 @@ async def spend_opening(
         viewing_sha256,
         float(viewing_s),
     )
-    return None if row is None else msgspec.convert(dict(row), Opened)
+    return None if row is None else msgspec.convert(dict(row), Opening)
 
 
 async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening | None:
@@ -280,21 +280,6 @@ async def shared_document(tx: Tx, *, owner: str, share_id: str, document_id: str
         document_id,
     )
     return None if row is None else _entitled(row)
-
-
-async def shared_types(tx: Tx, *, owner: str, share_id: str) -> list[tuple[str, str]]:
-    """Pairs of document and type, for the log."""
-    rows = await tx.fetch(
-        """
-        SELECT d.document_id, d.type
-          FROM locker.share_document sd
-          JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
-         WHERE sd.owner = $1 AND sd.share_id = $2
-         ORDER BY sd.position""",
-        owner,
-        share_id,
-    )
-    return [(row["document_id"], row["type"]) for row in rows]
 
 
 async def listed(tx: Tx, *, owner: str, live_only: bool, after: Position | None, limit: int) -> list[Share]:

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from kit.edge import address_prefix, wants_page
 from kit.i18n import Message
 from kit.throttle import Limit
+from locker.access.sessions import SESSION_COOKIE, citizen_of
 from locker.documents.schema import name_in
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober
 from locker.problem import problems
@@ -29,7 +30,7 @@ _HANDED_BACK_MAX_BYTES = 500_000
 
 @get("/verify", operation_id="ShowVerify")
 async def verify_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[str]:
-    return _form(request, wiring)
+    return await _form(request, wiring)
 
 
 @post("/verify", operation_id="VerifyFile", status_code=200, request_max_body_size=None)
@@ -41,7 +42,7 @@ async def verify_form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> R
     except (FileMissing, FileTooLarge) as refusal:
         if not wants_page(request):
             raise
-        return _form(request, wiring, errors={"document": Message(refusal.title)}, status=refusal.status)
+        return await _form(request, wiring, errors={"document": Message(refusal.title)}, status=refusal.status)
     jws, report = sign_answer(wiring.signing, judged, issuer=wiring.settings.locker_url)
     if not wants_page(request):
         return Response(_verified(judged, jws), media_type="application/json")
@@ -49,6 +50,7 @@ async def verify_form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> R
         request,
         wiring,
         "locker/verification/result.html",
+        citizen=await citizen_of(wiring.db, request.cookies.get(SESSION_COOKIE), wiring.sessions),
         path="/verify",
         it=view(judged.answer, locale(request)),
         jws=jws,
@@ -152,13 +154,14 @@ async def _frames(request: AnyRequest) -> AsyncIterator[bytes]:
             return
 
 
-def _form(
+async def _form(
     request: AnyRequest, wiring: Wiring, *, errors: dict[str, Message] | None = None, status: int = 200
 ) -> Response[str]:
     return page(
         request,
         wiring,
         "locker/verification/verify.html",
+        citizen=await citizen_of(wiring.db, request.cookies.get(SESSION_COOKIE), wiring.sessions),
         status=status,
         errors=errors or {},
         size_max_mb=wiring.settings.verify_file_max_bytes // 1_000_000,
