@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from locker.verification.refusals import FileMissing, FileTooLarge, NoRoom, TooSlow
 
