@@ -50,7 +50,7 @@ Operation = Callable[[Http, Any], Awaitable[None]]
 
 
 async def request(http: Http, item: Any) -> None:
-    """One request as it stands in the job; ``expect`` bytes must come back where it says how many."""
+    """One request as it stands in the job; ``length`` bytes must come back if it says so, ``contains`` in them."""
     body: Any = BODIES[item["body_file"]] if "body_file" in item else item.get("body")
     headers = item.get("headers", {})
     if item.get("fresh_key"):
@@ -58,6 +58,8 @@ async def request(http: Http, item: Any) -> None:
     _, content = await http.ask(item["method"], item["path"], status=item["status"], headers=headers, body=body)
     if "length" in item and len(content) != item["length"]:
         raise Unexpected(f"{item['path']}: {len(content)} bytes")
+    if content.count(item.get("contains", "").encode()) < item.get("times", 0):
+        raise Unexpected(f"{item['path']}: {content[:300]!r}")
 
 
 async def refresh(http: Http, chain: Any) -> None:

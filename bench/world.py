@@ -146,6 +146,8 @@ class World:
             await self._register(
                 WALLET,
                 profile="wallet",
+                # The locker's own: a wallet knows the citizen as the locker does.
+                sector="khizana-locker",
                 token_endpoint_auth_method="none",
                 redirect_uris=[CALLBACK],
                 grant_types=["authorization_code", "refresh_token"],
