@@ -236,7 +236,7 @@ async def test_u_08_a_document_that_costs_too_much_is_answered_and_its_worker_re
     tmp_path: Path,
 ) -> None:
     """With so little memory that any document is too much: the verdict says so, and nothing is raised."""
-    pool = signature_workers(workers=1, address_space_bytes=230 * MIB, wall_s=5.0)
+    pool = signature_workers(workers=1, address_space_bytes=128 * MIB, wall_s=60.0)
     path = tmp_path / "large.pdf"
     path.write_bytes(plain_pdf(pad_bytes=60 * MIB))
     policy = msgspec.structs.replace(VERIFY, size_max_bytes=100 * MIB)

@@ -19,8 +19,8 @@ class Certificate:
         self.der = der
         self.sha256 = hashlib.sha256(der).digest()
         self.asn1 = x509.Certificate.load(der, strict=True)
-        self.subject = _comparable(self.asn1.subject)
-        self.issuer = _comparable(self.asn1.issuer)
+        self.subject = comparable(self.asn1.subject)
+        self.issuer = comparable(self.asn1.issuer)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.sha256 == other.sha256
@@ -101,7 +101,13 @@ class Certificate:
             return False
 
 
-def _comparable(name: x509.Name) -> str:
+@functools.lru_cache(maxsize=1024)
+def certificate_of(der: bytes) -> Certificate:
+    """The certificate of these bytes, kept: a worker sees the same signers and authorities again and again."""
+    return Certificate(der)
+
+
+def comparable(name: x509.Name) -> str:
     """Names compare after preparation (RFC 5280 §7.1); what may not be prepared compares by its bytes."""
     try:
         return str(name.hashable)

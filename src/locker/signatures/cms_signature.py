@@ -1,22 +1,25 @@
 """The signature container (CMS SignedData, RFC 5652): who signed, and do the mathematics hold."""
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from asn1crypto import cms, core, keys
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pyhanko.sign.general import (
-    CMSExtractionError,
+    CMSStructuralError,
     MultivaluedAttributeError,
     NonexistentAttributeError,
+    find_cms_attribute_iter,
     find_unique_cms_attribute,
 )
-from pyhanko.sign.validation.errors import SignatureValidationError
-from pyhanko.sign.validation.generic_cms import extract_certs_for_validation, validate_sig_integrity
+from pyhanko.sign.validation.errors import CMSAlgorithmProtectionError
+from pyhanko.sign.validation.generic_cms import validate_algorithm_protection
 from pyhanko_certvalidator.errors import AlgorithmNotSupported
 from pyhanko_certvalidator.sig_validate import (
     DEFAULT_VALIDATION_CONTEXT,
@@ -24,7 +27,7 @@ from pyhanko_certvalidator.sig_validate import (
     SignatureValidationContext,
 )
 
-from locker.signatures.certificate import Certificate, load_public_key
+from locker.signatures.certificate import Certificate, certificate_of, comparable, load_public_key
 from locker.signatures.der import is_der
 from locker.signatures.document import UNREADABLE
 from locker.signatures.schema import Indication, SubIndication
@@ -102,6 +105,9 @@ class SignedData:
     def __init__(self, signed_data: cms.SignedData, *, certificates_max: int) -> None:
         self.asn1 = signed_data
         (self.signer_info,) = signed_data["signer_infos"]
+        attributes = self.signer_info["signed_attrs"]
+        # As they stand in the file, before anything reads and perhaps encodes them again; signed as a SET OF.
+        self._signed_attributes = b"" if attributes is core.VOID else b"\x31" + attributes.dump()[1:]
         self.digest_algorithm: str = self.signer_info["digest_algorithm"]["algorithm"].native.lower()
         self.signature: bytes = self.signer_info["signature"].native
         self.certificates: list[Certificate] = []
@@ -111,7 +117,7 @@ class SignedData:
                 break
             if choice.name == "certificate":
                 try:
-                    self.certificates.append(Certificate(choice.chosen.untag().dump()))
+                    self.certificates.append(certificate_of(choice.chosen.untag().dump()))
                 except UNREADABLE:
                     continue
 
@@ -127,58 +133,83 @@ class SignedData:
     def signature_algorithm(self) -> str:
         return str(self.signer_info["signature_algorithm"]["algorithm"].native)
 
-    def signer(self) -> tuple[Certificate | None, Finding | None]:
-        """The signer's certificate; it must be the one that the signed attributes name."""
-        try:
-            found = Certificate(extract_certs_for_validation(self.asn1).signer_cert.dump())
-            if not is_der(found.der):
-                return None, failed("FORMAT_FAILURE", "signing-certificate-encoding")
-            return found, None
-        except SignatureValidationError as refused:
-            named = "not included" not in str(refused.failure_message)
-            reason = "signing-certificate-mismatch" if named else "signing-certificate-missing"
-            return None, indeterminate("NO_SIGNING_CERTIFICATE_FOUND", reason)
-        except (CMSExtractionError, *UNREADABLE):
+    @functools.cached_property
+    def _named_signer(self) -> tuple[Certificate | None, Finding | None]:
+        signer = next((c for c in self.certificates if self._is_named(c)), None)
+        if signer is None:
             return None, indeterminate("NO_SIGNING_CERTIFICATE_FOUND", "signing-certificate-missing")
+        if not is_der(signer.der):
+            return None, failed("FORMAT_FAILURE", "signing-certificate-encoding")
+        if not self._is_the_signed_one(signer):
+            return None, indeterminate("NO_SIGNING_CERTIFICATE_FOUND", "signing-certificate-mismatch")
+        return signer, None
+
+    def signer(self) -> tuple[Certificate | None, Finding | None]:
+        """The signer's certificate; it must be the one that the signed attributes name (EN 319 102-1 §5.2.3.4)."""
+        try:
+            return self._named_signer
+        except UNREADABLE:
+            return None, indeterminate("NO_SIGNING_CERTIFICATE_FOUND", "signing-certificate-missing")
+
+    def _is_named(self, certificate: Certificate) -> bool:
+        identifier = self.signer_info["sid"]
+        if identifier.name == "subject_key_identifier":
+            return bool(certificate.asn1.key_identifier == identifier.chosen.native)
+        named = identifier.chosen
+        return named["serial_number"].native == certificate.asn1.serial_number and (
+            named["issuer"].dump() == certificate.asn1.issuer.dump()
+            or comparable(named["issuer"]) == certificate.issuer
+        )
+
+    def _is_the_signed_one(self, certificate: Certificate) -> bool:
+        """By the digest in signing-certificate-v2 or signing-certificate (RFC 5035); without either, as PKCS #7 has it,
+        any certificate with the right name would do."""
+        attributes = self.signer_info["signed_attrs"]
+        for name in ("signing_certificate_v2", "signing_certificate"):
+            values = list(find_cms_attribute_iter(attributes, name))
+            if len(values) > 1:
+                return False
+            if values:
+                identifier = values[0]["certs"][0]
+                algorithm = "sha1"
+                if name == "signing_certificate_v2":
+                    algorithm = identifier["hash_algorithm"]["algorithm"].native
+                return bool(digest_of(algorithm, certificate.der) == identifier["cert_hash"].native)
+        return True
 
     def against(self, signer: Certificate, digest: bytes | None, *, content_type: str) -> Finding | None:
         """What speaks against the signature value over content with this ``digest``, or None."""
         if digest is None:
             return failed("HASH_FAILURE", "digest-algorithm")
         attributes = self.signer_info["signed_attrs"]
-        if attributes is not core.VOID and len(attributes):
-            stated = self.attribute("message_digest")
-            if stated is None or self.attribute("content_type") is None:
+        prehashed = attributes is core.VOID or not len(attributes)
+        if prehashed:
+            signed = digest
+        else:
+            stated, stated_type = self.attribute("message_digest"), self.attribute("content_type")
+            if stated is None or stated_type is None or stated_type.native != content_type:
                 return failed("FORMAT_FAILURE", "signed-attributes")
             if stated.native != digest:
                 return failed("HASH_FAILURE", "document-altered")
             # Validators that encode again, as the standard says, find another value (RFC 5652 §5.4).
-            if not is_der(attributes.untag().dump()):
+            signed = self._signed_attributes
+            if not is_der(signed):
                 return failed("SIG_CRYPTO_FAILURE", "not-der")
+        algorithm = self.signer_info["signature_algorithm"]
         try:
-            intact, valid = validate_sig_integrity(
-                self.signer_info,
-                signer.asn1,
-                expected_content_type=content_type,
-                actual_digest=digest,
-                sig_validator=_VERIFIER,
-            )
-        except SignatureValidationError as refused:
-            return _refused(refused)
+            if not prehashed:
+                validate_algorithm_protection(attributes, self.signer_info["digest_algorithm"], algorithm, None)
+            context = SignatureValidationContext(contextual_md_algorithm=self.digest_algorithm, prehashed=prehashed)
+            _VERIFIER.validate_signature(self.signature, signed, signer.asn1.public_key, algorithm, context)
+        except InvalidSignature:
+            return failed("SIG_CRYPTO_FAILURE", "signature-value")
+        except (CMSStructuralError, CMSAlgorithmProtectionError):
+            return failed("FORMAT_FAILURE", "signed-attributes")
         except (NotImplementedError, AlgorithmNotSupported):
             return indeterminate("CRYPTO_CONSTRAINTS_FAILURE", "signature-algorithm")
         except UNREADABLE:
             return failed("SIG_CRYPTO_FAILURE", "signature-value")
-        if not intact:
-            return failed("HASH_FAILURE", "document-altered")
-        return None if valid else failed("SIG_CRYPTO_FAILURE", "signature-value")
-
-
-def _refused(refused: SignatureValidationError) -> Finding:
-    name = getattr(refused.ades_subindication, "name", None)
-    if name == "NO_SIGNING_CERTIFICATE_FOUND":
-        return indeterminate("NO_SIGNING_CERTIFICATE_FOUND", "signing-certificate-mismatch")
-    return failed("FORMAT_FAILURE", "signed-attributes")
+        return None
 
 
 Imprint = Callable[[str], bytes | None]

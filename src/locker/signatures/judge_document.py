@@ -7,7 +7,7 @@ from typing import Any
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
-from locker.signatures.certificate import Certificate
+from locker.signatures.certificate import certificate_of
 from locker.signatures.changes import changes_since, is_time_stamp
 from locker.signatures.cms_signature import Finding, failed
 from locker.signatures.document import UNREADABLE, Document
@@ -165,7 +165,7 @@ def _context(
     candidates = []
     for der in certificates:
         try:
-            candidates.append(Certificate(der))
+            candidates.append(certificate_of(der))
         except UNREADABLE:
             continue
     return Context(store=store, evidence=evidence, candidates=tuple(candidates), at=at), data_revisions

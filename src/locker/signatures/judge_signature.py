@@ -20,7 +20,7 @@ from locker.signatures.document import UNREADABLE, Document
 from locker.signatures.judge_chain import ChainJudgement, Context, judge_chain, weak
 from locker.signatures.judge_time_stamp import is_intact, judge_time_stamp
 from locker.signatures.level import level_of, reaches
-from locker.signatures.names import clean, party_name
+from locker.signatures.names import clean, issuer_name, party_name
 from locker.signatures.schema import Change, Level, Policy, SignatureVerdict, TimeStampVerdict
 
 _WHITE_SPACE = b" \t\r\n\f\x00"
@@ -180,8 +180,8 @@ def judge_signature(
         intact=intact,
         changes=changes,
         docmdp=_docmdp_number(docmdp),
-        signer=party_name(signer.asn1.subject) if signer else None,
-        issuer=party_name(signer.asn1.issuer) if signer else None,
+        signer=party_name(signer) if signer else None,
+        issuer=issuer_name(signer) if signer else None,
         certificate_sha256=signer.sha256.hex() if signer else None,
         certificate_not_before=signer.not_before if signer else None,
         certificate_not_after=signer.not_after if signer else None,

@@ -41,7 +41,7 @@ def judge_time_stamp(
         moment = info["gen_time"].native.astimezone(UTC)
         signer, finding = signed.signer()
         if signer:
-            authority = party_name(signer.asn1.subject)
+            authority = party_name(signer)
             finding = (
                 structure
                 or _wrong_imprint(info, imprint)

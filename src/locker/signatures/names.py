@@ -1,10 +1,12 @@
 """Names out of certificates, made safe to show."""
 
+import functools
 import unicodedata
 from typing import Any
 
 from asn1crypto import x509
 
+from locker.signatures.certificate import Certificate
 from locker.signatures.schema import PartyName
 
 _LENGTH_MAX = 200
@@ -14,17 +16,27 @@ _JOINERS = {"\u200c", "\u200d"}
 
 def clean(text: str, *, length_max: int = _LENGTH_MAX) -> str:
     """Without controls, bidirectional marks, invisible characters, private and unassigned ones; spaces collapsed."""
-    shown = "".join(
+    kept = "".join(
         character
         if unicodedata.category(character)[0] != "C" or character in _JOINERS
         else " " * (character in "\t\r\n")
         for character in unicodedata.normalize("NFC", text[: 4 * length_max])
     )
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= length_max else shown[: length_max - 1] + "…"
+    kept = " ".join(kept.split())
+    return kept if len(kept) <= length_max else kept[: length_max - 1] + "…"
 
 
-def party_name(name: x509.Name) -> PartyName:
+@functools.lru_cache(maxsize=1024)
+def party_name(certificate: Certificate) -> PartyName:
+    return shown(certificate.asn1.subject)
+
+
+@functools.lru_cache(maxsize=1024)
+def issuer_name(certificate: Certificate) -> PartyName:
+    return shown(certificate.asn1.issuer)
+
+
+def shown(name: x509.Name) -> PartyName:
     parts: dict[str, str] = {}
     for rdn in name.chosen:
         for pair in rdn:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from locker.signatures.certificate import Certificate
+from locker.signatures.certificate import Certificate, certificate_of
 from locker.signatures.revocation import RevocationList, StatusResponse
 from locker.signatures.schema import Trust
 
@@ -36,7 +36,7 @@ class TrustStore:
 def _certificates(ders: Iterable[bytes]) -> Iterable[Certificate]:
     for der in ders:
         try:
-            yield Certificate(der)
+            yield certificate_of(der)
         except (ValueError, TypeError):
             continue
 

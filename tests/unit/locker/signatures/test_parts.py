@@ -13,7 +13,7 @@ from pyhanko.pdf_utils.misc import PdfStreamError
 from locker.signatures import fast_hex
 from locker.signatures.byte_range import signed_bytes
 from locker.signatures.der import is_der
-from locker.signatures.names import clean, party_name
+from locker.signatures.names import clean, shown
 from locker.signatures.policies import VERIFY
 from locker.signatures.pre_gate import pre_gate
 
@@ -116,7 +116,7 @@ def test_a_long_hex_string_across_chunks_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "shown"),
+    ("given_", "expected"),
     [
         ("Ministère\u202egpj.exe", "Ministèregpj.exe"),
         ("وزارة\u200cالداخلية", "وزارة\u200cالداخلية"),
@@ -128,12 +128,12 @@ def test_a_long_hex_string_across_chunks_is_read_whole() -> None:
         ("x" * 500, "x" * 199 + "…"),
     ],
 )
-def test_names_are_shown_without_what_hides_or_reorders(given_: str, shown: str) -> None:
-    assert clean(given_) == shown
+def test_names_are_shown_without_what_hides_or_reorders(given_: str, expected: str) -> None:
+    assert clean(given_) == expected
 
 
 def test_a_party_is_called_by_its_common_name() -> None:
-    party = party_name(
+    party = shown(
         x509.Name.build({"country_name": "MA", "organization_name": "Ministère", "common_name": "Cachet \u202e1"})
     )
     assert (party.display, party.organisation, party.country) == ("Cachet 1", "Ministère", "MA")

@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import MDPPerm
-from signature_pki import NOW, YEAR, issue, name, pki, plain_pdf
 
 from locker.signatures.seal import Sealer, SealingRefused, Stamp, seal
+from tests.unit.locker.signatures.signature_pki import NOW, YEAR, issue, name, pki, plain_pdf
 
 
 def read(pdf: bytes) -> PdfFileReader:

@@ -18,7 +18,11 @@ from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 from pyhanko.sign.signers import PdfTimeStamper
-from signature_pki import (
+
+from locker.signatures.policies import DEPOSIT, VERIFY, deposit_policy
+from locker.signatures.schema import Verdict
+from locker.signatures.seal import seal
+from tests.unit.locker.signatures.signature_pki import (
     NOW,
     YEAR,
     Holder,
@@ -35,10 +39,6 @@ from signature_pki import (
     trust,
     update,
 )
-
-from locker.signatures.policies import DEPOSIT, VERIFY, deposit_policy
-from locker.signatures.schema import Verdict
-from locker.signatures.seal import seal
 
 DAY = timedelta(days=1)
 
