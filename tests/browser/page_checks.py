@@ -53,6 +53,7 @@ def check_page(page: Page, name: str, locale: str) -> None:
     """``name`` is the picture's file name; AssertionError with all that is wrong with the page shown now."""
     folder = SCREENS / locale
     folder.mkdir(parents=True, exist_ok=True)
+    page.wait_for_load_state("networkidle")  # pictures of pages are drawn when they are first asked for
     page.screenshot(path=folder / f"{name}.png", full_page=True)
     wrong = [*_strangers(page), *_language(page, locale), *_with_scripts(page)]
     assert not wrong, f"{name} in {locale} at {page.url}:\n" + "\n".join(wrong)

@@ -57,4 +57,4 @@ def provisioning_uri(secret: bytes, *, account: str, issuer: str) -> str:
 
 def qr_svg(uri: str) -> str:
     """An SVG element for the page itself: attributes only, because the policy allows no inline style."""
-    return segno.make_qr(uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=False)
+    return segno.make_qr(uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True)

@@ -55,8 +55,8 @@ Components (``kit/pages/components.html``), all keyword arguments optional unles
 * ``details(summary)`` as ``{% call %}``; ``card(href=, title=)`` as ``{% call %}``
 * ``step(number, of)``: "Step 2 of 4"; ``copyable(id, label, value)``: a read-only box with a link or a code
 * ``icon("good"|"bad"|"wait"|"quiet"|"back"|"on")``; ``choice(kind, id, name, value, label, hint=, checked=)``
-* classes without a macro: ``ul.cards`` around cards, ``ul.checks`` around checks, ``img.picture`` (a page),
-  ``svg.qr``, ``.secret``, ``p.lead``, ``.small-print``; the rest is Bootstrap's
+* classes without a macro: ``ul.cards`` around cards, ``ul.checks`` around checks, ``ul.plain``, ``nav.filters``,
+  ``img.picture`` or ``figure.page-picture`` (a page), ``.qr``, ``p.lead``, ``.small-print``; the rest is Bootstrap's
 * ``pager(previous=, following=)``: hrefs; ``back_link(href, label=)``
 * ``table(caption, heads)`` as ``{% call %}`` around ``<tr>…``: scrolls inside itself on a narrow screen
 * ``empty(title, text)`` as ``{% call %}``: an empty state that teaches
