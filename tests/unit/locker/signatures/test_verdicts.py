@@ -151,7 +151,7 @@ def test_revocation_counts_by_the_time_that_is_proven() -> None:
 
     after = judged(stamped, crls=(root, revoked_after), at=later)
     assert after.passed
-    assert "revoked-later" in after.signatures[0].reasons
+    assert "revoked-later" in after.signatures[0].remarks
     no_poe = ("INDETERMINATE", "REVOKED_NO_POE", "revoked")
     assert answer(judged(unstamped, crls=(root, revoked_after), at=later)) == no_poe
     assert answer(judged(stamped, crls=(root, revoked_before), at=later)) == no_poe

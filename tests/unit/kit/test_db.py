@@ -1,0 +1,131 @@
+import asyncio
+
+import asyncpg
+import pytest
+
+from khizana.embedded.postgres import EmbeddedPostgres
+from kit.db import Database, Tx
+from kit.errors import Unavailable
+from tests.conftest import Dsns
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table(dsns: Dsns) -> None:
+    async def make() -> None:
+        connection = await asyncpg.connect(dsns.owner)
+        await connection.execute(
+            """
+            CREATE TABLE idp.account (name text PRIMARY KEY, amount integer NOT NULL, extra jsonb);
+            GRANT SELECT, INSERT, UPDATE, DELETE ON idp.account TO idp;
+            INSERT INTO idp.account (name, amount) VALUES ('a', 0), ('b', 0)"""
+        )
+        await connection.close()
+
+    asyncio.run(make())
+
+
+async def test_a_transaction_that_raises_leaves_nothing(idp_db: Database) -> None:
+    async def fail() -> None:
+        async with idp_db.transaction() as tx:
+            await tx.execute("INSERT INTO idp.account (name, amount) VALUES ('gone', 1)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await idp_db.fetchval("SELECT count(*) FROM idp.account WHERE name = 'gone'") == 0
+
+
+async def test_jsonb_takes_and_gives_objects(idp_db: Database) -> None:
+    value = {"ar": "خزانة", "n": [1, 2.5, None, True]}
+    await idp_db.execute("INSERT INTO idp.account (name, amount, extra) VALUES ('json', 0, $1)", value)
+    assert await idp_db.fetchval("SELECT extra FROM idp.account WHERE name = 'json'") == value
+    assert await idp_db.fetchval("SELECT extra->>'ar' FROM idp.account WHERE name = 'json'") == "خزانة"
+
+
+async def test_a_deadlock_is_repeated_until_both_have_happened(idp_db: Database) -> None:
+    """Two transactions that take the same rows the other way round: PostgreSQL ends one, and it goes again."""
+    both_hold = asyncio.Barrier(2)
+    runs = 0
+
+    async def move(first: str, second: str) -> None:
+        met = False
+
+        async def action(tx: Tx) -> None:
+            nonlocal met, runs
+            runs += 1
+            await tx.execute("UPDATE idp.account SET amount = amount + 1 WHERE name = $1", first)
+            if not met:
+                met = True
+                await both_hold.wait()
+            await tx.execute("UPDATE idp.account SET amount = amount + 1 WHERE name = $1", second)
+
+        await idp_db.transact(action)
+
+    await asyncio.gather(move("a", "b"), move("b", "a"))
+    rows = await idp_db.fetch("SELECT amount FROM idp.account WHERE name IN ('a', 'b')")
+    assert [row["amount"] for row in rows] == [2, 2]
+    assert runs == 3
+
+
+async def test_a_mistake_of_ours_is_not_repeated(idp_db: Database) -> None:
+    runs = 0
+
+    async def action(tx: Tx) -> None:
+        nonlocal runs
+        runs += 1
+        await tx.execute("INSERT INTO idp.account (name, amount) VALUES ('a', 0)")
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await idp_db.transact(action)
+    assert runs == 1
+
+
+async def test_a_full_pool_is_unavailable_soon(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp, connections_max=1, acquire_timeout_s=0.2)
+    try:
+        async with db.transaction():
+            started = asyncio.get_running_loop().time()
+            with pytest.raises(Unavailable):
+                await db.fetchval("SELECT 1")
+            assert asyncio.get_running_loop().time() - started < 1
+        assert await db.fetchval("SELECT 1") == 1
+    finally:
+        await db.close()
+
+
+async def test_a_slow_statement_is_cut(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp, command_timeout_s=0.2)
+    try:
+        with pytest.raises(Unavailable):
+            await db.fetchval("SELECT pg_sleep(5)")
+        assert await db.fetchval("SELECT 1") == 1
+    finally:
+        await db.close()
+
+
+async def test_a_connection_that_the_server_ended_does_not_hurt_the_next_statement(
+    dsns: Dsns, postgres: EmbeddedPostgres
+) -> None:
+    db = await Database.connect(dsns.idp, connections_max=1)
+    try:
+        pid = await db.fetchval("SELECT pg_backend_pid()")
+        admin = await asyncpg.connect(postgres.dsn("postgres", "postgres"))
+        await admin.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+        await admin.close()
+        for _ in range(2):
+            try:
+                assert await db.fetchval("SELECT 1") == 1
+            except Unavailable:
+                continue
+            break
+        else:
+            pytest.fail("the pool did not come back")
+    finally:
+        await db.close()
+
+
+async def test_a_database_that_is_not_there_stops_no_start() -> None:
+    db = await Database.connect("postgresql://idp:x@/khizana?host=/nonexistent", acquire_timeout_s=0.5)
+    with pytest.raises(Unavailable):
+        await db.fetchval("SELECT 1")
+    await db.close()
