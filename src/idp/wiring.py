@@ -47,6 +47,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
     secrets = Secrets(bytes.fromhex(settings.secret))
     audit, keys, clients = Audit("idp"), KeyRing(settings.keys_folder), ClientRegistry()
+    scopes = ScopeRegistry(db)
     return Wiring(
         settings=settings,
         db=db,
@@ -56,11 +57,12 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         secrets=secrets,
         keys=keys,
         clients=clients,
-        scopes=ScopeRegistry(db),
+        scopes=scopes,
         provider=Provider(
             db=db,
             audit=audit,
             secrets=secrets,
+            scopes=scopes,
             issuer=settings.issuer,
             interaction_lifetime_s=settings.interaction_lifetime_s,
             code_lifetime_s=settings.code_lifetime_s,
@@ -71,6 +73,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             store=TokenStore(audit),
             clients=clients,
             keys=keys,
+            secrets=secrets,
             issuer=settings.issuer,
             access_token_lifetime_s=settings.access_token_lifetime_s,
             refresh_token_lifetime_s=settings.refresh_token_lifetime_s,

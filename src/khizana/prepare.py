@@ -15,6 +15,7 @@ from kit.db import Database
 from kit.jose import KeySet, SigningKey
 
 LOCKER_SCOPES = ("documents:read", "documents:share", "documents:deposit")
+LOCKER_SECTOR = "khizana-locker"
 LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifiers"
 
 
@@ -28,7 +29,13 @@ async def prepare(deployment: Deployment) -> None:
     try:
         audit = Audit("idp")
         await register_resource(
-            db, audit, locker.locker_url, name="Khizana locker", scopes=LOCKER_SCOPES, officer="khizana"
+            db,
+            audit,
+            locker.locker_url,
+            name="Khizana locker",
+            scopes=LOCKER_SCOPES,
+            sector=LOCKER_SECTOR,
+            officer="khizana",
         )
         registration = msgspec.convert(
             locker_client(locker.client_id, locker.locker_url, KeySet([client_key]).jwks(), legal_ground=LEGAL_GROUND),
@@ -58,7 +65,7 @@ def locker_client(client_id: str, url: str, jwks: dict[str, Any], *, legal_groun
         "client_name#fr": "Khizana",
         "client_name#zgh": "ⵅⵉⵣⴰⵏⴰ",
         "profile": "basic",
-        "sector": "khizana-locker",
+        "sector": LOCKER_SECTOR,
         "legal_ground": legal_ground,
         "redirect_uris": [f"{url}/signed-in"],
         "post_logout_redirect_uris": [f"{url}/"],

@@ -658,3 +658,61 @@ async def test_access_token_for_the_resource_is_not_for_userinfo(idp: Provider) 
     assert (await idp.userinfo(tokens["access_token"])).status_code == 401
     for_us = await idp.refresh(party, tokens["refresh_token"], resource=ISSUER)
     assert (await idp.userinfo(for_us.json()["access_token"])).status_code == 200
+
+
+async def test_p_16_an_ended_connection_is_dead_at_once(idp: Provider) -> None:
+    party = await idp.client()
+    browser = await idp.signed_in(await idp.citizen())
+    tokens = await idp.tokens(browser, party)
+    page = await browser.get("/idp/account/services")
+    assert "A relying party" in page.text
+    consent = page.text.partition('name="consent" value="')[2].partition('"')[0]
+    ended = await browser.post("/idp/account/services", data={"csrf": csrf_of(page), "consent": consent})
+    assert ended.status_code == 303
+    assert (await idp.userinfo(tokens["access_token"])).status_code == 401
+    assert (await idp.refresh(party, tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_p_16_nobody_ends_a_strangers_connection(idp: Provider) -> None:
+    party = await idp.client()
+    mine = await idp.signed_in(await idp.citizen())
+    tokens = await idp.tokens(mine, party)
+    page = await mine.get("/idp/account/services")
+    consent = page.text.partition('name="consent" value="')[2].partition('"')[0]
+    stranger = await idp.signed_in(await idp.citizen(email="c@c.ma"))
+    own = await stranger.get("/idp/account")
+    refused = await stranger.post("/idp/account/services", data={"csrf": csrf_of(own), "consent": consent})
+    assert refused.status_code == 404
+    assert (await idp.userinfo(tokens["access_token"])).status_code == 200
+
+
+async def test_o_46_a_token_for_a_resource_server_carries_its_own_sub(idp: Provider) -> None:
+    await idp.owner("UPDATE idp.resource SET sector = 'locker' WHERE resource = $1", RESOURCE)
+    idp.wiring.scopes.forget()
+    one = await idp.client(sector="one", scope="openid documents:read")
+    two = await idp.client(sector="two", scope="openid documents:read")
+    browser = await idp.signed_in(await idp.citizen())
+    seen = []
+    for party in (one, two):
+        tokens = await idp.tokens(browser, party, scope="openid documents:read", resource=RESOURCE)
+        access, identity = (
+            jwt.decode(tokens[name], options={"verify_signature": False})["sub"]
+            for name in ("access_token", "id_token")
+        )
+        seen.append((access, identity))
+    assert seen[0][0] == seen[1][0]
+    assert len({seen[0][0], seen[0][1], seen[1][1]}) == 3
+
+
+async def test_o_claims_locales_choose_the_script(idp: Provider) -> None:
+    party = await idp.client()
+    browser = await idp.signed_in(await idp.citizen())
+    tokens = await idp.tokens(browser, party, claims_locales="ar")
+    assert (await idp.userinfo(tokens["access_token"])).json()["given_name"] == "أمينة"
+
+
+@pytest.mark.parametrize("interaction", ["%00", "x" * 5_000, "%F0%9F%98%80"])
+async def test_o_an_interaction_that_cannot_be_is_over(idp: Provider, interaction: str) -> None:
+    browser = await idp.signed_in(await idp.citizen())
+    for path in ("/idp/consent", "/idp/authorize/resume"):
+        assert (await browser.get(f"{path}?interaction={interaction}")).status_code == 400

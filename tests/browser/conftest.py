@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
 from tests.browser.page_checks import WIDE, Watch
+from tests.product import product
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 ARGUMENTS = [
@@ -22,6 +24,8 @@ ARGUMENTS = [
     "--no-first-run",
     "--disable-gpu",
 ]
+
+__all__ = ["product"]
 
 NewPage = Callable[..., Page]
 

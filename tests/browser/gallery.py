@@ -123,6 +123,7 @@ def served(pages: Pages) -> Iterator[str]:
 
 def main(folder: Path) -> None:
     from playwright.sync_api import sync_playwright
+
     from tests.browser.conftest import chromium_path, launch_arguments
 
     with served(make_pages()) as base, sync_playwright() as playwright:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+
+from kit.i18n import Locale
 from tests.browser.conftest import NewPage
 from tests.browser.gallery import VIEWS, make_pages, served
 from tests.browser.page_checks import check_page
-
-from kit.i18n import Locale
 
 pytestmark = pytest.mark.browser
 

@@ -1,3 +1,4 @@
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -7,9 +8,13 @@ from idp.authorization.schema import AuthorizationRequest, Interaction
 from idp.clients.schema import ClientMetadata
 from kit.db import Tx
 
+_INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+
 
 async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interaction | None:
     """None for unknown, expired, finished, another browser's, or a client that has been disabled since."""
+    if not _INTERACTION_ID.fullmatch(interaction_id):
+        return None
     row = await store.select_interaction(tx, interaction_id, browser_sha256=browser_sha256)
     if row is None:
         return None

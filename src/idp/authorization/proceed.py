@@ -12,6 +12,7 @@ from idp.authorization.refusals import AuthorizationError, InteractionOver
 from idp.authorization.respond import AuthorizationResponse, failure, success
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction
 from idp.clients.schema import Client
+from idp.clients.scopes import ScopeRegistry
 from idp.consents.current import current_consent
 from idp.consents.schema import Consent
 from idp.keys.secrets import Secrets
@@ -35,6 +36,7 @@ class Provider(msgspec.Struct, frozen=True):
     db: Database
     audit: Audit
     secrets: Secrets
+    scopes: ScopeRegistry
     issuer: str
     interaction_lifetime_s: int
     code_lifetime_s: int
@@ -160,11 +162,15 @@ async def _give_code(
     code = new_token()
     family_id: UUID = new_id()
     claims = _given(request.claims, consent)
+    reached = (await provider.scopes.current()).sectors_reached(frozenset(request.scopes))
 
     async def give(tx: Tx) -> None:
         if finishing and not await store.finish_interaction(tx, finishing[0], browser_sha256=finishing[1]):
             raise InteractionOver
         await remember(tx, sector=sector, sub=sub, citizen_id=session.citizen_id)
+        for other in reached:
+            their_sub = pairwise_sub(provider.secrets, sector=other, citizen_id=session.citizen_id)
+            await remember(tx, sector=other, sub=their_sub, citizen_id=session.citizen_id)
         await store.insert_code(
             tx,
             digest(code),
@@ -201,6 +207,7 @@ def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:
     """Of the claims asked for one by one, those that were given; what is about the sign-in needs no consent."""
     free = {"acr", "auth_time", "sub"}
     return ClaimsRequest(
+        locales=claims.locales,
         userinfo={name: wanted for name, wanted in claims.userinfo.items() if name in consent.claims | free},
         id_token={name: wanted for name, wanted in claims.id_token.items() if name in consent.claims | free},
     )

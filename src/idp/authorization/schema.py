@@ -22,6 +22,8 @@ class ClaimsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     userinfo: dict[str, ClaimRequest | None] = {}
     id_token: dict[str, ClaimRequest | None] = {}
+    locales: tuple[str, ...] = ()
+    """The parameter ``claims_locales``, kept beside what it is about (OpenID Connect Core §5.2)."""
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

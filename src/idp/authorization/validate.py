@@ -118,16 +118,17 @@ def _max_age(parameters: Parameters, client: Client) -> int | None:
 
 
 def _claims(parameters: Parameters) -> ClaimsRequest:
+    locales = tuple(parameters.get("claims_locales", "").split()[:10])
     text = parameters.get("claims")
     if text is None:
-        return ClaimsRequest()
+        return ClaimsRequest(locales=locales)
     try:
         claims = msgspec.json.decode(text, type=ClaimsRequest)
     except msgspec.DecodeError:
         raise AuthorizationError("invalid_request", "claims") from None
     if len(claims.userinfo) + len(claims.id_token) > 100:
         raise AuthorizationError("invalid_request", "claims: too many")
-    return claims
+    return msgspec.structs.replace(claims, locales=locales)
 
 
 def _acr_needed(parameters: Parameters, client: Client, claims: ClaimsRequest) -> Acr:

@@ -6,12 +6,15 @@ from kit.db import Database, Tx
 
 
 async def register_resource(
-    db: Database, audit: Audit, resource: str, *, name: str, scopes: Sequence[str], officer: str
+    db: Database, audit: Audit, resource: str, *, name: str, scopes: Sequence[str], sector: str | None, officer: str
 ) -> None:
-    """Make or change a resource server: access tokens with one of ``scopes`` are for it (RFC 8707 §2, RFC 9068 §3)."""
+    """Make or change a resource server: access tokens with one of ``scopes`` are for it (RFC 8707 §2, RFC 9068 §3).
+
+    They carry the citizen's pairwise ``sub`` of ``sector``, whatever client asked; without one, the client's own.
+    """
 
     async def record(tx: Tx) -> None:
-        await store.insert_resource(tx, resource, name=name, scopes=scopes)
+        await store.insert_resource(tx, resource, name=name, scopes=scopes, sector=sector)
         await audit.append(
             tx,
             AuditEvent(

@@ -20,14 +20,28 @@ class Scopes:
 
     NEED_LEGAL_GROUND: ClassVar[frozenset[str]] = frozenset({"uid", "subjects:resolve", "subjects:translate"})
 
-    def __init__(self, of_resource: dict[str, frozenset[str]]) -> None:
+    def __init__(self, of_resource: dict[str, frozenset[str]], sectors: dict[str, str] | None = None) -> None:
         self.of_resource = of_resource
+        self._sectors = sectors or {}
         self._all = OWN.union(*of_resource.values())
 
     @classmethod
     async def load(cls, tx: Tx) -> "Scopes":
         rows = await store.select_resources(tx)
-        return cls({row["resource"]: frozenset(row["scopes"]) for row in rows})
+        return cls(
+            {row["resource"]: frozenset(row["scopes"]) for row in rows},
+            {row["resource"]: row["sector"] for row in rows if row["sector"] is not None},
+        )
+
+    def sector_of(self, audience: str) -> str | None:
+        """The sector in which a resource server knows citizens; None for the client's own."""
+        return self._sectors.get(audience)
+
+    def sectors_reached(self, scopes: frozenset[str]) -> list[str]:
+        """Sectors of the resource servers that tokens with ``scopes`` can be for."""
+        return [
+            self._sectors[name] for name, owned in self.of_resource.items() if scopes & owned and name in self._sectors
+        ]
 
     def known(self, scope: str) -> bool:
         return scope in self._all
@@ -55,7 +69,7 @@ class ScopeRegistry:
     def __init__(self, tx: Tx, *, age_max_s: float = 5.0) -> None:
         self._tx = tx
         self._age_max_s = age_max_s
-        self._read_at = -age_max_s
+        self._read_at = -age_max_s  # never
         self._scopes = Scopes({})
 
     async def current(self) -> Scopes:
@@ -63,3 +77,7 @@ class ScopeRegistry:
             self._scopes = await Scopes.load(self._tx)
             self._read_at = time.monotonic()
         return self._scopes
+
+    def forget(self) -> None:
+        """Read again at the next question: after a registration in this very process."""
+        self._read_at = -self._age_max_s

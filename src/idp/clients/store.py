@@ -78,19 +78,21 @@ async def select_clients(tx: Tx, *, after: str, limit: int) -> Sequence[Row]:
     )
 
 
-async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[str]) -> None:
+async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[str], sector: str | None) -> None:
     await tx.execute(
         """
-        INSERT INTO idp.resource (resource, name, scopes) VALUES ($1, $2, $3)
-        ON CONFLICT (resource) DO UPDATE SET name = excluded.name, scopes = excluded.scopes""",
+        INSERT INTO idp.resource (resource, name, scopes, sector) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (resource) DO UPDATE SET
+            name = excluded.name, scopes = excluded.scopes, sector = excluded.sector""",
         resource,
         name,
         list(scopes),
+        sector,
     )
 
 
 async def select_resources(tx: Tx) -> Sequence[Row]:
-    return await tx.fetch("SELECT resource, scopes FROM idp.resource ORDER BY resource LIMIT 100")
+    return await tx.fetch("SELECT resource, scopes, sector FROM idp.resource ORDER BY resource LIMIT 100")
 
 
 def spend_assertion_cte(client_id: int, jti_sha256: int, expires_at: int) -> str:

@@ -1,5 +1,6 @@
 """What a consent would release, with the actual values, so that the citizen sees what is given."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,9 @@ from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.consents.give import needed_claims, optional_claims
-from kit.i18n import Message, _
+from kit.i18n import Locale, Message, _
+
+Value = str | Message | dt.date
 
 LABELS: Mapping[str, Message] = {
     "name": _("Full name"),
@@ -32,21 +35,21 @@ LABELS: Mapping[str, Message] = {
     "uid": _("Unique identifier"),
 }
 SCOPE_LABELS: Mapping[str, Message] = {
-    "openid": _("A number that stands for you at this service and nowhere else"),
+    "openid": _("Recognise you by a number that you have at this service and nowhere else"),
     "offline_access": _("Stay connected while you are away, until you end it"),
     "documents:read": _("See your documents in your locker"),
     "documents:share": _("Share your documents for you"),
 }
 
 
-def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, str]]:
+def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:
     names = [name for scope in request.scopes for name in CLAIMS_OF_SCOPE.get(scope, ())]
     return _values(dict.fromkeys([*names, *sorted(needed_claims(request))]), citizen, language)
 
 
 def optional_values(
     request: AuthorizationRequest, citizen: Citizen, language: str
-) -> list[tuple[str, Message | str, str]]:
+) -> list[tuple[str, Message | str, Value]]:
     """Name of the claim, its label, its value."""
     found = []
     for name in sorted(optional_claims(request)):
@@ -58,13 +61,25 @@ def permissions(request: AuthorizationRequest) -> list[Message]:
     return [SCOPE_LABELS[scope] for scope in request.scopes if scope in SCOPE_LABELS]
 
 
-def _values(names: Mapping[str, None], citizen: Citizen, language: str) -> list[tuple[Message | str, str]]:
+def _values(names: Mapping[str, None], citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:
     plain = {name: None for name in names if not name.endswith("_verified") and name != "updated_at"}
     recorded = standard_claims(citizen, list(plain), (language,))
-    return [(LABELS.get(name, name), _text(recorded[name])) for name in plain if name in recorded]
+    return [(LABELS.get(name, name), _text(name, recorded[name])) for name in plain if name in recorded]
 
 
-def _text(value: Any) -> str:
+_WORDS: Mapping[tuple[str, str], Message] = {
+    ("gender", "female"): _("Female"),
+    ("gender", "male"): _("Male"),
+}
+
+
+def _text(name: str, value: Any) -> Value:
+    if name == "birthdate":
+        return dt.date.fromisoformat(str(value))
+    if (name, value) in _WORDS:
+        return _WORDS[name, value]
+    if name == "locale":
+        return Locale(str(value).split("-", 1)[0]).native_name
     if isinstance(value, dict):
         return str(value.get("formatted") or ", ".join(str(part) for part in value.values()))
     if isinstance(value, list):

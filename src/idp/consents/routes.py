@@ -1,21 +1,28 @@
+import datetime as dt
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from idp.account.refusals import NotSignedIn
 from idp.authorization.interactions import load
 from idp.authorization.proceed import refuse
 from idp.authorization.refusals import AuthorizationError, InteractionOver
 from idp.authorization.routes import answer
 from idp.authorization.schema import Interaction
 from idp.citizens.find import find_citizen
+from idp.consents.connected import connected_services
+from idp.consents.end import end
 from idp.consents.give import give
 from idp.consents.released import needed_values, optional_values, permissions
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
 from idp.sessions.browser import browser_of
+from idp.sign_in.abandon import abandon
 from idp.wiring import Wiring
 from kit.db import Tx
+from kit.errors import NotFound
 
 
 @get("/consent", operation_id="ShowConsent", include_in_schema=False)
@@ -60,7 +67,9 @@ async def decide_consent(
     found = await _interaction(wiring.db, interaction, browser.sha256)
     session = await session_of(request, wiring)
     if session is None:
-        return see_other(f"/idp/sign-in?interaction={found.interaction_id}")
+        # A half-done sign-in that tries to decide has lost its way, or is somebody else's (L-06).
+        await abandon(wiring.db, browser.sha256)
+        raise NotSignedIn
     if form.get("decision") != "allow":
         outcome = await refuse(
             wiring.provider,
@@ -81,6 +90,43 @@ async def decide_consent(
     return see_other(f"/idp/authorize/resume?interaction={found.interaction_id}")
 
 
+@get("/account/services", operation_id="ShowServices", include_in_schema=False)
+async def show_services(
+    request: AnyRequest, wiring: NamedDependency[Wiring], ended: FromQuery[bool] = False
+) -> Response[bytes] | Response[str]:
+    """Connected services, each with what it may have and a way to end it."""
+    session = await session_of(request, wiring)
+    if session is None:
+        return see_other("/idp/sign-in")
+    language = locale(request, profile=session.locale).value
+    return page(
+        request,
+        wiring,
+        "idp/consents/services.html",
+        browser=browser_of(request),
+        path="/idp/account/services",
+        profile=session.locale,
+        services=await connected_services(wiring.db, session.citizen_id, language),
+        ended=ended,
+        now=dt.datetime.now(dt.UTC),
+    )
+
+
+@post("/account/services", operation_id="EndService", include_in_schema=False)
+async def end_service(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    form = await checked_form(request, wiring)
+    session = await session_of(request, wiring)
+    if session is None:
+        await abandon(wiring.db, browser_of(request).sha256)
+        raise NotSignedIn
+    try:
+        consent_id = UUID(form.get("consent", ""))
+    except ValueError:
+        raise NotFound from None
+    await end(wiring.db, wiring.audit, consent_id=consent_id, citizen_id=session.citizen_id)
+    return see_other("/idp/account/services?ended=true")
+
+
 async def _interaction(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interaction:
     found = await load(tx, interaction_id, browser_sha256)
     if found is None:
@@ -88,4 +134,4 @@ async def _interaction(tx: Tx, interaction_id: str, browser_sha256: bytes) -> In
     return found
 
 
-ROUTES = [show_consent, decide_consent]
+ROUTES = [show_consent, decide_consent, show_services, end_service]

@@ -168,4 +168,4 @@ def _id_token_claims(row: Row, grant: Grant, client: Client) -> dict[str, object
     wanted = set(grant.claims.id_token) - {"acr", "auth_time", "sub", "amr"}
     if client.legal_ground is None:
         wanted -= {"uid"}
-    return dict(standard_claims(citizen, wanted, ()))
+    return dict(standard_claims(citizen, wanted, grant.claims.locales))

@@ -7,8 +7,10 @@ from idp.clients.registry import ClientRegistry
 from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
 from idp.keys.ring import KeyRing
+from idp.keys.secrets import Secrets
 from idp.parameters import Parameters
 from idp.refusals import InvalidScope, InvalidTarget
+from idp.subjects.pairwise import pairwise_sub
 from idp.token import mint
 from idp.token.schema import Grant, TokenResponse
 from idp.token.store import TokenStore
@@ -22,6 +24,7 @@ class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     store: TokenStore
     clients: ClientRegistry
     keys: KeyRing
+    secrets: Secrets
     issuer: str
     access_token_lifetime_s: int
     refresh_token_lifetime_s: int
@@ -76,8 +79,11 @@ def respond(
 ) -> TokenResponse:
     keys = endpoint.keys.current()
     audience, scopes = audience_of(endpoint, request, grant.scopes, grant.resource)
+    sector = request.scopes.sector_of(audience)
     access_token = mint.access_token_of_grant(
         grant,
+        # A resource server knows citizens by its own pairwise identifier, whichever client speaks for them.
+        sub=pairwise_sub(endpoint.secrets, sector=sector, citizen_id=grant.citizen_id) if sector else grant.sub,
         audience=audience,
         scopes=scopes,
         keys=keys,

@@ -15,14 +15,14 @@ _RANDOM_BYTES = 9
 
 
 def access_token_of_grant(
-    grant: Grant, *, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
+    grant: Grant, *, sub: str, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
 ) -> str:
     """RFC 9068 §2. The ``jti`` begins with the family, so that the family's end is found by it."""
     now = int(time.time())
     return keys.sign(
         {
             "iss": issuer,
-            "sub": grant.sub,
+            "sub": sub,
             "aud": audience,
             "client_id": grant.client_id,
             "iat": now,

@@ -42,10 +42,11 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> di
         raise InvalidToken
     scopes = frozenset(str(token.claims["scope"]).split())
     wanted = {name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())}
-    wanted |= set(msgspec.convert(row["claims_request"], ClaimsRequest).userinfo)
+    asked = msgspec.convert(row["claims_request"], ClaimsRequest)
+    wanted |= set(asked.userinfo)
     if client.legal_ground is None:
         wanted -= {"uid"}
-    return {**standard_claims(Citizen.of(row), wanted, ()), "sub": token.claims["sub"]}
+    return {**standard_claims(Citizen.of(row), wanted, asked.locales), "sub": token.claims["sub"]}
 
 
 ROUTES = [userinfo, userinfo_by_post]

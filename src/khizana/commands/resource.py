@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     registering.add_argument("resource", help="its identifier, an https address (RFC 8707)")
     registering.add_argument("--name", required=True)
     registering.add_argument("--scope", action="append", required=True, help="as often as it has scopes")
+    registering.add_argument("--sector", help="in which it knows citizens; without it, by each client's own sub")
     verbs.add_parser("list")
 
 
@@ -23,7 +24,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with_idp(
         lambda _, db: register_resource(
-            db, Audit("idp"), arguments.resource, name=arguments.name, scopes=arguments.scope, officer=officer()
+            db,
+            Audit("idp"),
+            arguments.resource,
+            name=arguments.name,
+            scopes=arguments.scope,
+            sector=arguments.sector,
+            officer=officer(),
         )
     )
     answer({"resource": arguments.resource, "name": arguments.name, "scopes": arguments.scope})

@@ -155,7 +155,7 @@ def _wallet() -> dict[str, Any]:
         **_named("purpose", purposes),
         "profile": "wallet",
         # The locker's own: whoever acts at its interface in a citizen's name knows the citizen as it does.
-        "sector": "khizana-locker",
+        "sector": "demo-wallet",
         "application_type": "native",
         "redirect_uris": [WALLET_CALLBACK, "org.example.wallet:/callback"],
         "token_endpoint_auth_method": "none",

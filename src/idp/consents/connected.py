@@ -1,0 +1,40 @@
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from idp.clients.schema import ClientMetadata
+from idp.clients.scopes import CLAIMS_OF_SCOPE
+from idp.consents import store
+from idp.consents.released import LABELS, SCOPE_LABELS
+from kit.db import Tx
+from kit.i18n import Message
+
+
+class ConnectedService(msgspec.Struct, frozen=True, kw_only=True):
+    consent_id: UUID
+    name: str
+    labels: Sequence[Message]
+    """What it may have and do."""
+    given_at: dt.datetime
+
+
+async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequence[ConnectedService]:
+    """Whom the citizen has let in, the latest first."""
+    return [
+        ConnectedService(
+            consent_id=row["consent_id"],
+            name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
+            labels=_labels(row["scopes"], row["claims"]),
+            given_at=row["given_at"],
+        )
+        for row in await store.select_of_citizen(tx, citizen_id)
+    ]
+
+
+def _labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
+    names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
+    return [LABELS[name] for name in names if name in LABELS] + [
+        SCOPE_LABELS[scope] for scope in scopes if scope in SCOPE_LABELS
+    ]
