@@ -171,9 +171,8 @@ def judge_signature(
         other_field_names=tuple(clean(name) for name in other_names),
         indication=deciding.indication if deciding else "TOTAL-PASSED",
         sub_indication=deciding.sub_indication if deciding else None,
-        reasons=tuple(
-            dict.fromkeys([*([deciding.reason] if deciding else []), *(f.reason for f in against), *remarks])
-        ),
+        reasons=tuple(dict.fromkeys([*([deciding.reason] if deciding else []), *(f.reason for f in against)])),
+        remarks=tuple(dict.fromkeys(remarks)),
         level=level,
         revision=signed.revision,
         covers_whole_file=signed.covers_whole_file,

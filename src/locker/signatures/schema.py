@@ -116,13 +116,14 @@ class TimeStampVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``reasons`` are stable codes, the deciding one first; see ``REASONS``."""
+    """``reasons`` speak against it, as stable codes, the deciding one first; ``remarks`` do not. See ``REASONS``."""
 
     field_name: str
     other_field_names: tuple[str, ...] = ()
     indication: Indication
     sub_indication: SubIndication | None = None
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     level: Level = "NOT-ETSI"
     revision: int | None = None
     covers_whole_file: bool = False
