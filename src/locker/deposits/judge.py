@@ -7,7 +7,8 @@ from locker.catalogue.schema import Level, SignatureRequirement
 from locker.deposits.refusals import NotAuthentic
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.policies import deposit_policy
-from locker.signatures.schema import REASONS, Policy, Trust, Verdict
+from locker.signatures.reasons import REASONS
+from locker.signatures.schema import Policy, Trust, Verdict
 
 _LEVELS: dict[Level, Literal["B", "T", "LT", "LTA"]] = {"B-B": "B", "B-T": "T", "B-LT": "LT", "B-LTA": "LTA"}
 
@@ -18,8 +19,9 @@ async def judge(
     """A verdict that passed, in a limited worker process; NotAuthentic with its indications for every other."""
     verdict = await judge_.validate(pdf, trust=trust, policy=policy_of(requirement, size_max_bytes=size_max_bytes))
     if not verdict.passed:
+        deciding = REASONS.get(verdict.reasons[0]) if verdict.reasons else None
         raise NotAuthentic(
-            REASONS.get(verdict.reasons[0], NotAuthentic.title) if verdict.reasons else None,
+            deciding.msgid if deciding else None,
             indication=verdict.indication,
             sub_indication=verdict.sub_indication,
             reasons=list(verdict.reasons),

@@ -116,7 +116,7 @@ class TimeStampVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``reasons`` speak against it, as stable codes, the deciding one first; ``remarks`` do not. See ``REASONS``."""
+    """``reasons`` speak against it, as stable codes, the deciding one first; ``remarks`` do not. See ``reasons.REASONS``."""
 
     field_name: str
     other_field_names: tuple[str, ...] = ()
@@ -174,61 +174,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def passed(self) -> bool:
         return self.indication == "TOTAL-PASSED"
-
-
-REASONS: dict[str, str] = {
-    "not-a-pdf": "The file is not a PDF.",
-    "no-end-of-file": "The file has no end mark where one must be; it may be cut off.",
-    "too-large": "The file is larger than documents judged here may be.",
-    "too-many-revisions": "The file was updated more often than is judged here.",
-    "too-many-signatures": "The file has more signatures than are judged here.",
-    "too-many-objects": "The file claims more objects than are judged here.",
-    "too-many-certificates": "The signature brings more certificates than are looked at.",
-    "no-pages": "The document has no pages.",
-    "unreadable": "The structure of the file cannot be read.",
-    "too-costly": "Judging this file needs more time or memory than a document may.",
-    "not-judged": "The file could not be judged.",
-    "bytes-after-end": "There are bytes after the end of the document.",
-    "unreferenced-update": "Content was appended that no cross-reference names.",
-    "encrypted": "The document is encrypted.",
-    "active-content": "The document has content that can change what a reader shows.",
-    "byte-range": "The signed byte range is not the file around the signature.",
-    "not-whole-revision": "The signature does not cover a whole revision of the document.",
-    "signature-unreadable": "The signature cannot be read.",
-    "subfilter": "The signature's format is not one that is judged here.",
-    "content-not-detached": "The signature brings its own content.",
-    "not-der": "The signed attributes are not in the one permitted encoding (DER).",
-    "signed-attributes": "A required signed attribute is missing or doubled.",
-    "several-signers": "There is not exactly one signer.",
-    "document-altered": "The signed bytes were changed.",
-    "signature-value": "The signature value is wrong.",
-    "signing-certificate-missing": "The signer's certificate is not in the signature.",
-    "signing-certificate-encoding": "The signer's certificate is badly encoded.",
-    "signing-certificate-mismatch": "The signature names another certificate.",
-    "changed-after-signing": "The document was changed after it was signed.",
-    "docmdp": "The signer permitted no such change.",
-    "no-chain": "The signer's certificate leads to no authority that is trusted here.",
-    "chain-rules": "A certificate of the chain breaks a rule for chains.",
-    "key-usage": "The signer's certificate is not for signing documents.",
-    "expired": "The certificate was not valid at the time that can be proven.",
-    "not-yet-valid": "The signature was made before its certificate was valid.",
-    "ca-expired": "A certificate authority's certificate was not valid at the time that can be proven.",
-    "revoked": "The signer's certificate was revoked.",
-    "ca-revoked": "A certificate authority's certificate was revoked.",
-    "on-hold": "The signer's certificate is suspended.",
-    "no-revocation-status": "It is not known whether the certificate was revoked.",
-    "revoked-later": "The certificate was revoked after the signature was made.",
-    "digest-algorithm": "The digest algorithm is too weak.",
-    "signature-algorithm": "The signature algorithm is too weak or unknown.",
-    "key-size": "The signer's key is too short.",
-    "chain-algorithm": "A certificate of the chain is signed with an algorithm that is too weak.",
-    "level": "The signature has not the level that is asked for.",
-    "seal-not-registered": "The certificate is not registered for this administration.",
-    "duplicate-signature-value": "Two signatures have the same value.",
-    "several-fields": "One signature stands in several fields.",
-    "time-stamp-imprint": "The time stamp is for other data.",
-    "time-stamp-invalid": "The time stamp does not hold.",
-    "revocation-not-fresh": "The revocation information is older than the signature.",
-    "time-stamp-as-signature": "A time stamp is presented as a signature.",
-}
-"""Reason code → English sentence, a msgid. A signature or document may carry several."""

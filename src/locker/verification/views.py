@@ -4,7 +4,7 @@ import msgspec
 
 from kit.i18n import Locale, Message, _
 from locker.documents.schema import name_in
-from locker.signatures.schema import REASONS
+from locker.signatures.reasons import REASONS
 from locker.verification.schema import Answer, CheckName
 
 _CHECKS: dict[CheckName, Message] = {
@@ -21,8 +21,7 @@ class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     sentence: Message
     tone: str
     checks: list[tuple[bool | None, Message]]
-    reasons: list[str]
-    """Msgids."""
+    reasons: list[Message]
     name: str
     issuer: str
     answer: Answer

@@ -11,7 +11,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY
-from locker.signatures.schema import REASONS, Verdict
+from locker.signatures.reasons import REASONS
+from locker.signatures.schema import Verdict
 from tests.vectors.signatures.agreement import DIVERGES, Row, agrees, counts_agree, rows
 
 MIB = 1024 * 1024
