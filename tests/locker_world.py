@@ -176,6 +176,15 @@ class World:
     def sealed(self, administration: str = INTERIOR, *, text: str = "Extrait", time_stamp: bool = True) -> bytes:
         return sealed(self.pki, self.pki.seals[administration], text=text, time_stamp=time_stamp)
 
+    def sealed_from(self, pdf: bytes, administration: str = INTERIOR) -> bytes:
+        """Somebody else's bytes under a right seal."""
+        by = self.pki.seals[administration]
+        return seal(
+            pdf,
+            sealer=_sealer(by.der, by.key_pem, self.pki.issuing.der),
+            timestamper=LocalTimeStamper(self.pki.tsa.key, self.pki.tsa.der, [self.pki.issuing.der]),
+        )
+
     async def deposit(
         self,
         pdf: bytes | None = None,
@@ -239,9 +248,9 @@ def plain_pdf(text: str = "Extrait", *, pages: int = 1) -> bytes:
     return buffer.getvalue()
 
 
-def sealed(pki: Pki, by: Issued, *, text: str = "Extrait", time_stamp: bool = True) -> bytes:
+def sealed(pki: Pki, by: Issued, *, text: str = "Extrait", time_stamp: bool = True, pages: int = 1) -> bytes:
     return seal(
-        plain_pdf(text),
+        plain_pdf(text, pages=pages),
         sealer=_sealer(by.der, by.key_pem, pki.issuing.der),
         timestamper=LocalTimeStamper(pki.tsa.key, pki.tsa.der, [pki.issuing.der]) if time_stamp else None,
     )

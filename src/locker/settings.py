@@ -56,7 +56,7 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     deposits_per_client_per_minute: int = 6_000
     deposit_intent_grace_s: int = 3_600
     """An intent older than this belongs to a deposit that died; its object is swept."""
-    idempotency_lease_s: int = 120
+    idempotency_lease_s: int = 60
     """An attempt that has not answered for this long may be taken over by the next one."""
     idempotency_lifetime_s: int = 86_400
     outbox_lifetime_s: int = 30 * 86_400
@@ -74,7 +74,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     rendering_workers: int = 1
     rendering_waiting_max: int = 32
 
-    judge_workers: int = 2
+    judge_workers: int = 1
+    """In each server process: a document is judged on one core."""
     judge_waiting_max: int = 64
     object_connections_max: int = 64
     object_threads: int = 4

@@ -70,7 +70,7 @@ async def receive(
     """
     body_max_bytes = limits.pdf_max_bytes + limits.json_max_bytes + _ENVELOPE_MAX_BYTES
     if content_length is not None and content_length > body_max_bytes:
-        raise PartTooLarge("body", body_max_bytes)
+        raise PartTooLarge("document", limits.pdf_max_bytes)
     receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
     with tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder) as folder:
         path = Path(folder, "document.pdf")
@@ -119,7 +119,7 @@ class _Receiving:
     def feed(self, frame: bytes, file: BinaryIO) -> None:
         self._body_length += len(frame)
         if self._body_length > self._body_max_bytes:
-            raise PartTooLarge("body", self._body_max_bytes)
+            raise PartTooLarge("document", self._limits.pdf_max_bytes)
         if self._hashes_body:
             self.body_sha256.update(frame)
         for start in range(0, len(frame), _FRAME_MAX_BYTES):

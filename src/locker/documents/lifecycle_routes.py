@@ -1,25 +1,21 @@
+from typing import Any
+
 import msgspec
-from litestar import post
+from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath
 
 from locker.access.bearer import ClientCaller
 from locker.administrations.identify import identify
 from locker.documents import change_state
-from locker.documents.record_schema import DocumentState, RevocationReason, SuspensionReason
+from locker.documents.lifecycle_openapi import RevokeOperation, SuspendOperation
+from locker.documents.record_schema import DocumentState, Revocation, Suspension
+from locker.home.body import decoded
 from locker.problem import problems
 from locker.wiring import Wiring
 
 _REFUSED = problems(400, 401, 403, 404, 409, 422, 503)
 _OPT = {"scope": "documents:deposit"}
-
-
-class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: RevocationReason
-
-
-class Suspension(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: SuspensionReason
 
 
 class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +39,7 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
 @post(
     "/v1/documents/{document_id:str}/revoke",
     operation_id="RevokeDocument",
+    operation_class=RevokeOperation,
     status_code=200,
     responses=_REFUSED,
     opt=_OPT,
@@ -50,11 +47,12 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def revoke(
     document_id: FromPath[str],
-    data: JSONBody[Revocation],
+    request: Request[Any, Any, Any],
     wiring: NamedDependency[Wiring],
     client: NamedDependency[ClientCaller],
 ) -> StateMessage:
     """Say for good that a document you deposited no longer holds. Live shares show it at once."""
+    revocation = await decoded(request, Revocation)
     depositor = await identify(wiring.db, client_id=client.client_id)
     return StateMessage.of(
         await change_state.revoke(
@@ -63,7 +61,7 @@ async def revoke(
             document_id,
             administration=depositor.administration,
             client_id=client.client_id,
-            reason=data.reason,
+            reason=revocation.reason,
         )
     )
 
@@ -71,6 +69,7 @@ async def revoke(
 @post(
     "/v1/documents/{document_id:str}/suspend",
     operation_id="SuspendDocument",
+    operation_class=SuspendOperation,
     status_code=200,
     responses=_REFUSED,
     opt=_OPT,
@@ -78,11 +77,12 @@ async def revoke(
 )
 async def suspend(
     document_id: FromPath[str],
-    data: JSONBody[Suspension],
+    request: Request[Any, Any, Any],
     wiring: NamedDependency[Wiring],
     client: NamedDependency[ClientCaller],
 ) -> StateMessage:
     """Say that a document you deposited does not hold until you resume it."""
+    suspension = await decoded(request, Suspension)
     depositor = await identify(wiring.db, client_id=client.client_id)
     return StateMessage.of(
         await change_state.suspend(
@@ -91,7 +91,7 @@ async def suspend(
             document_id,
             administration=depositor.administration,
             client_id=client.client_id,
-            reason=data.reason,
+            reason=suspension.reason,
         )
     )
 

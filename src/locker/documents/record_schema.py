@@ -20,6 +20,14 @@ RevocationReason = Literal[
 SuspensionReason = Literal["under-review", "court-order", "reported-lost", "reported-stolen"]
 
 
+class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: RevocationReason
+
+
+class Suspension(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: SuspensionReason
+
+
 class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     document_id: str
