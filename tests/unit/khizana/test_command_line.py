@@ -1,0 +1,243 @@
+"""What an operator types. In one process, on a home whose servers run already, as beside ``khizana run``."""
+
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from khizana.cli import VERBS, main
+from khizana.embedded.postgres import EmbeddedPostgres
+from khizana.embedded.s3 import EmbeddedS3
+from kit.jose import SigningKey
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def home_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="khizana-test-"))
+    postgres, s3 = EmbeddedPostgres.start(folder, durable=False), EmbeddedS3.start(folder)
+    yield folder
+    postgres.stop()
+    s3.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def khizana(home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("KHIZANA_HOME", str(home_folder))
+    for app in ("OWNER", "IDP", "LOCKER"):
+        monkeypatch.delenv(f"KHIZANA_{app}_DATABASE_URL", raising=False)
+
+    def run(*words: str, stdin: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        code = main(list(words))
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return run
+
+
+def citizen(number: int, **changes: Any) -> dict[str, Any]:
+    claims = {
+        "given_name#ar": "سلمى",
+        "family_name#ar": "الإدريسي",
+        "given_name#fr": "Salma",
+        "family_name#fr": "El Idrissi",
+        "birthdate": "1990-02-03",
+    }
+    return {"claims": claims, "external_reference": f"reference-{number}", **changes}
+
+
+def test_no_word_and_help_show_every_verb(khizana: Run) -> None:
+    said = khizana("--help")
+    assert said.code == 0
+    assert all(re.search(rf"^  {verb} ", said.out, re.MULTILINE) for verb in VERBS)
+    assert khizana().code == 2
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(khizana: Run, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([verb, "--help"])
+    assert left.value.code == 0
+    assert f"khizana {verb}" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_refused_in_one_line(khizana: Run) -> None:
+    said = khizana("explode")
+    assert said.code == 2
+    assert said.err.startswith("error: unknown-command: ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_citizen_is_enrolled_from_one_json_and_shown(khizana: Run, tmp_path: Path) -> None:
+    file = tmp_path / "citizen.json"
+    file.write_text(json.dumps(citizen(1)))
+    enrolled = khizana("citizen", "enrol", "--file", str(file))
+    assert enrolled.code == 0
+    assert re.fullmatch(r"[2-9][0-9]{9}", enrolled.json()["uid"])
+    assert enrolled.json()["activation_code"]
+    shown = khizana("citizen", "show", enrolled.json()["uid"]).json()
+    assert shown["claims"]["given_name#fr"] == "Salma"
+    assert shown["state"] == "registered"
+
+
+def test_a_bulk_file_answers_each_line_in_order_and_one_bad_line_stops_no_other(khizana: Run) -> None:
+    lines = [json.dumps(citizen(number)) for number in range(10, 16)]
+    lines[2] = '{"claims": {}}'
+    lines[4] = "this is not JSON"
+    said = khizana("citizen", "enrol", "--file", "-", "--ndjson", stdin="\n".join(lines))
+    assert said.code == 1
+    answers = [json.loads(line) for line in said.out.splitlines()]
+    assert [answer["line"] for answer in answers] == [1, 2, 3, 4, 5, 6]
+    assert [answer.get("error") for answer in answers] == [None, None, "invalid", None, "malformed", None]
+    assert "4 enrolled, 2 refused" in said.err
+
+
+def test_the_same_bulk_file_again_enrols_nobody_twice(khizana: Run, tmp_path: Path) -> None:
+    file = tmp_path / "citizens.ndjson"
+    file.write_text("\n".join(json.dumps(citizen(number)) for number in range(20, 24)))
+    first = [json.loads(line) for line in khizana("citizen", "enrol", "--file", str(file)).out.splitlines()]
+    again = [json.loads(line) for line in khizana("citizen", "enrol", "--file", str(file)).out.splitlines()]
+    assert [one["uid"] for one in again] == [one["uid"] for one in first]
+    assert [one["created"] for one in again] == [False] * 4
+
+
+def test_a_refusal_is_one_line_with_its_code_and_exit_code_2(khizana: Run) -> None:
+    said = khizana("citizen", "show", "0000000000")
+    assert (said.code, said.out) == (2, "")
+    assert re.fullmatch(r"error: unknown-citizen: [^\n]+\n", said.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "code"),
+    [
+        (("citizen", "enrol", "--file", "/nonexistent/x.json"), "", "unreadable"),
+        (("citizen", "enrol", "--file", "-"), "{", "malformed"),
+        (("client", "register", "--file", "-"), '{"client_name": "x", "surprise": 1}', "invalid"),
+        (("administration", "register", "--file", "-"), '{"administration": "NOT ONE"}', "invalid"),
+        (("administration", "show", "ma.gov.nobody"), "", "unknown-administration"),
+        (("client", "show", "nobody"), "", "unknown-client"),
+    ],
+)
+def test_bad_input_gets_a_clear_answer(khizana: Run, words: tuple[str, ...], stdin: str, code: str) -> None:
+    said = khizana(*words, stdin=stdin)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {code}: ")
+    assert "Traceback" not in said.err
+
+
+def test_a_client_is_registered_listed_disabled_and_never_shown_with_its_secrets_digest(khizana: Run) -> None:
+    metadata = {
+        "client_id": "probe-client",
+        "client_name": "Probe",
+        "profile": "basic",
+        "sector": "probe.example",
+        "redirect_uris": ["https://probe.example/callback"],
+        "scope": "openid profile",
+    }
+    registered = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
+    assert registered.code == 0
+    assert registered.json()["client_secret"]
+    twice = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
+    assert twice.err.startswith("error: client-exists: ")
+    assert "secret" not in khizana("client", "show", "probe-client").out.replace("client_secret_basic", "")
+    assert "secret_sha256" not in khizana("client", "list").out
+    assert khizana("client", "disable", "probe-client").json()["state"] == "disabled"
+
+
+def test_the_locker_is_registered_with_what_it_says_of_itself(khizana: Run) -> None:
+    resource = ("--name", "Locker", "--scope", "documents:read", "--scope", "documents:deposit")
+    said = khizana("client", "for-locker", "--legal-ground", "a text")
+    assert said.code == 0
+    assert khizana("resource", "register", said.json()["resource"], *resource).code == 0
+    registered = khizana("client", "register", "--file", "-", stdin=said.out)
+    assert (registered.code, registered.err) == (0, "")
+    assert registered.json()["token_endpoint_auth_method"] == "private_key_jwt"
+
+
+def test_migrations_are_applied_and_checked(khizana: Run) -> None:
+    assert khizana("migrate").json() == {"applied": {"idp": [], "locker": []}}
+    assert khizana("migrate", "--check").code == 0
+
+
+def test_keys_are_made_once_and_the_next_one_signs_from_tomorrow(khizana: Run) -> None:
+    khizana("keys", "make")
+    before = khizana("keys", "list").json()["keys"]
+    khizana("keys", "make")
+    assert khizana("keys", "list").json()["keys"] == before
+    assert {key["alg"] for key in before} == {"ES256", "RS256"}
+    khizana("keys", "rotate", "--alg", "ES256")
+    after = khizana("keys", "list").json()["keys"]
+    fresh = [key for key in after if key not in before]
+    assert len(fresh) == 1
+    assert fresh[0]["signs_from"] > max(key["signs_from"] for key in before)
+
+
+def test_the_doctor_finds_nothing_and_then_what_is_wrong(khizana: Run, home_folder: Path) -> None:
+    khizana("keys", "make")
+    khizana("sweep")
+    SigningKey.load_or_create(home_folder / "keys" / "locker" / "client-ES256.pem", "ES256")
+    healthy = khizana("doctor")
+    assert (healthy.code, healthy.out.count("BAD")) == (0, 0), healthy.out
+    master = home_folder / "keys" / "locker" / "master.key"
+    master.chmod(0o644)
+    sick = khizana("doctor")
+    master.chmod(0o600)
+    assert sick.code == 1
+    assert re.search(r"^BAD +master key: .*\n +→ \S", sick.out, re.MULTILINE)
+
+
+def test_the_doctor_answers_programs(khizana: Run) -> None:
+    khizana("keys", "make")
+    findings = khizana("doctor", "--json").json()["findings"]
+    assert {"clock", "object store", "database, role idp"} <= {finding["what"] for finding in findings}
+
+
+def test_a_setting_that_nobody_knows_is_refused_by_its_name(khizana: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KHIZANA_IDP_PASWORD_THREADS", "3")
+    said = khizana("citizen", "show", "0000000000")
+    assert said.code == 2
+    assert said.err.startswith("error: setting: KHIZANA_IDP_PASWORD_THREADS: ")
+
+
+def test_a_fault_is_one_line_and_its_trace_is_kept_for_whoever_mends_it(
+    khizana: Run, home_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from khizana.commands import migrate
+
+    def fail(_: object) -> int:
+        raise RuntimeError("something that nobody expected")
+
+    monkeypatch.setattr(migrate, "run", fail)
+    said = khizana("migrate")
+    assert said.code == 70
+    assert "Traceback" not in said.err
+    kept = home_folder / "faults.log"
+    assert "something that nobody expected" in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_sweep_and_a_reconciliation_answer_in_json(khizana: Run) -> None:
+    assert khizana("sweep").json()["orphans"] == 0
+    assert khizana("sweep", "--dry-run").json()["dry_run"] is True
+    assert khizana("sweep", "--reconcile").json()["missing"] == []
