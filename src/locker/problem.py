@@ -12,6 +12,7 @@ _MEANINGS = {
     404: "There is nothing at this address for this caller.",
     408: "The body arrived too slowly.",
     409: "It does not fit the present state.",
+    410: "This locker was erased.",
     413: "Larger than what is accepted.",
     415: "A media type that is not accepted.",
     422: "Well-formed, and refused.",

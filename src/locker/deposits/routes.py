@@ -32,7 +32,7 @@ class BodyCutShort(Malformed):
     status_code=201,
     responses={
         201: ResponseSpec(Deposited, description="Deposited, or deposited before under this key."),
-        **problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 502, 503, 507),
+        **problems(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 502, 503, 507),
     },
     opt=_OPT,
     tags=["administrations"],
