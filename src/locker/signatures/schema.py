@@ -116,7 +116,7 @@ class TimeStampVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``reasons`` speak against it, as stable codes, the deciding one first; ``remarks`` do not (``reasons.REASONS``)."""
+    """``reasons`` speak against it, as stable codes, the deciding one first; ``remarks`` do not."""
 
     field_name: str
     other_field_names: tuple[str, ...] = ()
