@@ -24,7 +24,7 @@ from khizana.say import say
 from khizana.supervise import Kept, Program, Stopping, stopped_by_signals
 
 LOOK_EVERY_S = 0.2
-FREE_PORT_MAX_S = 10.0
+FREE_PORT_MAX_S = 5.0
 READY_MAX_S = 60.0
 _READY_PATHS = ("/idp/.well-known/openid-configuration", "/.well-known/jwks.json")
 
@@ -67,9 +67,14 @@ def _run(home: Home, stack: ExitStack, *, demo: bool) -> None:
     _prepare(environ())
     workers = os.environ.get("KHIZANA_WORKERS") or str(min(2, processors()))
     serve_words = ("serve", "both", "--port", str(home.port), "--workers", workers)
-    serving = _kept(stack, "the server", lambda: Program(serve_words, log=home.folder / "serve.log", environ=environ()))
+
+    def serve() -> Program:
+        program = Program(serve_words, log=home.folder / "serve.log", environ=environ())
+        child.write_private(home.folder / "serve.json", json.dumps({"pid": program.pid, "url": home.url}))
+        return program
+
+    serving = _kept(stack, "the server", serve)
     _wait_until_ready(home, serving)
-    child.write_private(home.folder / "serve.json", json.dumps({"pid": serving.server.pid, "url": home.url}))
     working = _kept(
         stack, "the worker", lambda: Program(("worker",), log=home.folder / "worker.log", environ=environ())
     )
