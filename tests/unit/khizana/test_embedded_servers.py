@@ -15,7 +15,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 from minio import Minio
-from tests.conftest import ROOT, Dsns
 
 from khizana.embedded import postgres as embedded_postgres
 from khizana.embedded import s3 as embedded_s3
@@ -23,6 +22,7 @@ from khizana.embedded.child import NotStarted, command_of
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.db import Database
+from tests.conftest import ROOT, Dsns
 
 RUN_BOTH = """
 import sys, time
