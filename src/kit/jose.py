@@ -4,7 +4,9 @@ Algorithms are named at every verification. ``typ`` is checked by us, because Py
 """
 
 import base64
+import binascii
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +23,33 @@ ASYMMETRIC: tuple[Algorithm, ...] = ("ES256", "RS256", "PS256", "EdDSA")
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
-_JWT = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 _TOKEN_MAX = 16_384
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _KEYS_MAX = 20
+
+
+class _Jws(jwt.PyJWS):
+    """PyJWT's own, with each segment decoded at once: it looks at every character, a third of a verification's time."""
+
+    @staticmethod
+    def _decode_base64url_segment(segment: bytes, name: str) -> bytes:
+        try:
+            decoded = base64.b64decode(segment + b"=" * (-len(segment) % 4), b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise jwt.DecodeError(f"Invalid {name} padding") from None
+        # Bits that mean nothing would make two texts of one token.
+        if _encoded(decoded) != segment:
+            raise jwt.DecodeError(f"Invalid {name} padding")
+        return decoded
+
+
+class _Jwt(jwt.PyJWT):
+    def __init__(self) -> None:
+        super().__init__(options={"enforce_minimum_key_length": True})
+        self._jws = _Jws(options=self._get_sig_options())
+
+
+_JWT = _Jwt()
 
 
 class TokenRefused(Exception):
@@ -53,6 +79,8 @@ class SigningKey:
             "use": "sig",
             "alg": alg,
         }
+        self._algorithm = jwt.get_algorithm_by_name(alg)
+        self._headers: dict[str, bytes] = {}
 
     @classmethod
     def generate(cls, alg: Algorithm) -> "SigningKey":
@@ -97,7 +125,12 @@ class SigningKey:
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """A compact JWS with ``kid`` and ``typ`` in its header."""
-        return jwt.encode(dict(claims), self.private, self.alg, headers={"kid": self.kid, "typ": typ})
+        header = self._headers.get(typ)
+        if header is None:
+            header = _encoded(msgspec.json.encode({"alg": self.alg, "kid": self.kid, "typ": typ})) + b"."
+            self._headers[typ] = header
+        signed = header + _encoded(msgspec.json.encode(claims))
+        return (signed + b"." + _encoded(self._algorithm.sign(signed, self.private))).decode("ascii")
 
 
 class KeySet:
@@ -221,10 +254,16 @@ def verify(
 
 def header_of(token: str) -> dict[str, Any]:
     """The unverified header: only to find the key or to refuse."""
+    if len(token) > _TOKEN_MAX or not _COMPACT.fullmatch(token):
+        raise TokenRefused("not a JWS")
+    encoded = token.partition(".")[0]
     try:
-        return jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
+        header = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, msgspec.DecodeError):
         raise TokenRefused("not a JWS") from None
+    if not isinstance(header, dict) or not isinstance(header.get("kid", ""), str):
+        raise TokenRefused("not a JWS")
+    return header
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
@@ -244,6 +283,11 @@ def client_assertion(key: SigningKey, *, client_id: str, audience: str, jti: str
     now = int(time.time())
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "iat": now, "exp": now + lifetime_s}
     return key.sign(claims, typ="JWT")
+
+
+def _encoded(data: bytes) -> bytes:
+    """BASE64URL without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _kty(alg: str) -> Literal["EC", "RSA", "OKP"]:

@@ -1,0 +1,79 @@
+"""A token has one text, and what we sign others can read."""
+
+import base64
+import json
+import time
+
+import pytest
+from jose import jwt as other_jwt
+
+from kit.jose import Algorithm, KeySet, SigningKey, TokenRefused, header_of, verify
+
+KEYS = KeySet([SigningKey.generate("ES256")])
+ISSUER = "https://id.test/idp"
+
+
+def token(**changed: object) -> str:
+    now = int(time.time())
+    claims = {"iss": ISSUER, "sub": "ⴰⵎⵉⵏⴰ", "aud": "a", "iat": now, "exp": now + 60, **changed}
+    return KEYS.sign(claims, typ="at+jwt")
+
+
+def verified(text: str) -> dict[str, object]:
+    return verify(text, KEYS.public, algorithms=["ES256"], typ=["at+jwt"], issuer=ISSUER, audience="a")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
+def test_what_is_signed_verifies(alg: Algorithm) -> None:
+    keys = KeySet([SigningKey.generate(alg)])
+    text = keys.sign({"iat": int(time.time()), "exp": int(time.time()) + 60, "n": "é"}, typ="JWT", alg=alg)
+    assert verify(text, keys.public, algorithms=[alg], typ=["jwt"])["n"] == "é"
+
+
+def test_another_library_reads_our_tokens() -> None:
+    claims = other_jwt.decode(token(), KEYS.jwks(), algorithms=["ES256"], audience="a", issuer=ISSUER)
+    assert claims["sub"] == "ⴰⵎⵉⵏⴰ"
+    assert other_jwt.get_unverified_header(token()) == {"alg": "ES256", "kid": KEYS.keys[0].kid, "typ": "at+jwt"}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("junk", ["=", "!", " ", "\n", "+", "/", ".", "é"])
+def test_a_segment_holds_nothing_but_its_alphabet_rfc7515_2(place: int, junk: str) -> None:
+    segments = token().split(".")
+    for spoilt in (segments[place] + junk, junk + segments[place]):
+        text = ".".join([*segments[:place], spoilt, *segments[place + 1 :]])
+        with pytest.raises(TokenRefused):
+            verified(text)
+
+
+def test_bits_without_meaning_make_no_second_text_of_a_token() -> None:
+    text = token()
+    # 64 bytes of signature fill 85 characters and two bits of the last one.
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    twin = text[:-1] + alphabet[alphabet.index(text[-1]) + 1]
+    assert base64.urlsafe_b64decode(twin.split(".")[2] + "==") == base64.urlsafe_b64decode(text.split(".")[2] + "==")
+    with pytest.raises(TokenRefused):
+        verified(twin)
+
+
+@pytest.mark.parametrize("header", [b"[]", b'"x"', b"{", b"\xff", b'{"alg":"ES256","kid":7}', b"{}"])
+def test_a_header_that_is_none_is_refused(header: bytes) -> None:
+    encoded = base64.urlsafe_b64encode(header).rstrip(b"=").decode()
+    with pytest.raises(TokenRefused):
+        verified(encoded + "." + token().split(".", 1)[1])
+
+
+@pytest.mark.parametrize("text", ["", "a", "a.b", "a.b.c.d", "..", "a..c", "a" * 20_000])
+def test_what_is_no_jws_is_refused(text: str) -> None:
+    with pytest.raises(TokenRefused):
+        header_of(text)
+    with pytest.raises(TokenRefused):
+        verified(text)
+
+
+def test_a_changed_claim_is_refused() -> None:
+    header, claims, signature = token().split(".")
+    opened = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    forged = base64.urlsafe_b64encode(json.dumps({**opened, "sub": "other"}).encode()).rstrip(b"=").decode()
+    with pytest.raises(TokenRefused, match="signature"):
+        verified(f"{header}.{forged}.{signature}")
