@@ -69,8 +69,8 @@ def _document() -> str:
     lines = [
         "# Attacks and what happens",
         "",
-        "Each row is an attack or a fault that the tests in `tests/attacks` carry out against the running product. This page is",
-        "written by `./khizana test -p tests.attack_table tests/attacks`; do not edit it.",
+        "Each row is an attack or a fault that the tests in `tests/attacks` carry out against the running product. This",
+        "page is written by `./khizana test -p tests.attack_table tests/attacks`; do not edit it.",
     ]
     for letter, title in GROUPS.items():
         rows = sorted(row for row in by_row if row.startswith(letter))

@@ -102,7 +102,7 @@ async def show_services(
     return page(
         request,
         wiring,
-        "idp/consents/services.html",
+        "idp/consents/connected.html",
         browser=browser_of(request),
         path="/idp/account/services",
         profile=session.locale,
