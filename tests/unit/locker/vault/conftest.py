@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.unit.locker.vault.engines import Engine, ceph, embedded
 
 from kit.db import Database
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey
+from tests.unit.locker.vault.engines import Engine, ceph, embedded
 
 
 @pytest.fixture(params=["embedded", pytest.param("ceph", marks=pytest.mark.ceph)])

@@ -13,9 +13,6 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from tests.unit.locker.vault.engines import embedded
-from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
-from tests.unit.locker.vault.test_streaming import tink_decrypt
 
 from kit.db import Database
 from locker.vault import (
@@ -32,6 +29,9 @@ from locker.vault import (
 from locker.vault import vault as vault_module
 from locker.vault.keys import FileMasterKey, content_associated_data
 from locker.vault.streaming import HEADER_BYTES, PLAIN_BYTES, SEGMENT_BYTES
+from tests.unit.locker.vault.engines import embedded
+from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
+from tests.unit.locker.vault.test_streaming import tink_decrypt
 
 FIRST = PLAIN_BYTES - HEADER_BYTES
 WINDOW = 16 * SEGMENT_BYTES

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.locker.vault.engines import Engine, embedded
-from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
 
 from locker.vault import blobs as blobs_module
 from locker.vault.blobs import BlobStore, S3BlobStore, is_object_key, new_object_key
 from locker.vault.refusals import BlobDamaged, BlobMissing, BlobStoreUnavailable
+from tests.unit.locker.vault.engines import Engine, embedded
+from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
 
 
 def body(content: bytes, frame: int = 100_000) -> Callable[[], AsyncIterator[bytes]]:
