@@ -69,7 +69,7 @@ def _document() -> str:
     lines = [
         "# Attacks and what happens",
         "",
-        "Each row is an attack or a fault that the tests in `tests/attacks` carry out against the running product. This",
+        "Each row is an attack or a fault that the tests in `tests/attacks` carry out against the product. This",
         "page is written by `./khizana test -p tests.attack_table tests/attacks`; do not edit it.",
     ]
     for letter, title in GROUPS.items():
