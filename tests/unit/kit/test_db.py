@@ -129,3 +129,101 @@ async def test_a_database_that_is_not_there_stops_no_start() -> None:
     with pytest.raises(Unavailable):
         await db.fetchval("SELECT 1")
     await db.close()
+
+
+async def _active(dsns: Dsns, marker: str) -> int:
+    admin = await asyncpg.connect(dsns.idp)
+    try:
+        found = await admin.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE $1 AND state = 'active'",
+            f"SELECT pg_sleep%{marker}%",
+        )
+        return int(found)
+    finally:
+        await admin.close()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "timed out"])
+async def test_a_statement_that_nobody_waits_for_ends_in_the_server_too(dsns: Dsns, how: str) -> None:
+    db = await Database.connect(dsns.idp, connections_max=1, command_timeout_s=0.3 if how == "timed out" else 30)
+    marker = f"nobody waits {how}"
+    try:
+        task = asyncio.create_task(db.fetchval(f"SELECT pg_sleep(30) /* {marker} */"))
+        await asyncio.sleep(0.15)
+        if how == "cancelled":
+            task.cancel()
+        with pytest.raises((asyncio.CancelledError, Unavailable)):
+            await task
+        assert await db.fetchval("SELECT 1") == 1
+        for _ in range(40):
+            if not await _active(dsns, marker):
+                break
+            await asyncio.sleep(0.05)
+        assert await _active(dsns, marker) == 0
+    finally:
+        await db.close()
+
+
+async def test_a_transaction_is_of_no_use_when_it_is_over(idp_db: Database) -> None:
+    kept: list[Tx] = []
+    async with idp_db.transaction() as tx:
+        kept.append(tx)
+
+    async def keep(tx: Tx) -> None:
+        kept.append(tx)
+
+    await idp_db.transact(keep)
+    for tx in kept:
+        with pytest.raises(RuntimeError):
+            await tx.fetchval("SELECT 1")
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_frees_its_place(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp, connections_max=1)
+    try:
+        inside = asyncio.Event()
+
+        async def hold(tx: Tx) -> None:
+            await tx.execute("INSERT INTO idp.account (name, amount) VALUES ('cancelled', 0)")
+            inside.set()
+            await asyncio.sleep(30)
+
+        task = asyncio.create_task(db.transact(hold))
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await db.fetchval("SELECT count(*) FROM idp.account WHERE name = 'cancelled'") == 0
+    finally:
+        await db.close()
+
+
+async def test_never_more_connections_than_said(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp, connections_max=3, acquire_timeout_s=10)
+    try:
+        pids = await asyncio.gather(*(db.fetchval("SELECT pg_backend_pid() FROM pg_sleep(0.02)") for _ in range(20)))
+        assert len(set(pids)) <= 3
+    finally:
+        await db.close()
+
+
+async def test_who_gives_up_waiting_takes_no_place(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp, connections_max=1, acquire_timeout_s=5)
+    try:
+        async with db.transaction():
+            waiting = [asyncio.create_task(db.fetchval("SELECT 1")) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        assert await db.fetchval("SELECT 1") == 1
+    finally:
+        await db.close()
+
+
+async def test_a_closed_pool_is_unavailable(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.idp)
+    assert await db.fetchval("SELECT 1") == 1
+    await db.close()
+    with pytest.raises(Unavailable):
+        await db.fetchval("SELECT 1")
