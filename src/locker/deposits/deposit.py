@@ -97,7 +97,7 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
     Whatever is refused leaves an audit row and nothing else.
     """
     depositor = await identify(desk.db, client_id=client_id)
-    await desk.throttle.count(desk.db, desk.limits.per_client, client_id)
+    await _count(desk, client_id)
     try:
         with desk.places:
             async with receive.receive(
@@ -112,6 +112,14 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
         if refusal.status < 500 and not isinstance(refusal, IdempotencyKeyInFlight):
             await _record_refusal(desk, depositor, client_id, refusal)
         raise
+
+
+async def _count(desk: DepositDesk, client_id: str) -> None:
+    async def count(tx: Tx) -> None:
+        await store.need_not_last(tx)
+        await desk.throttle.count(tx, desk.limits.per_client, client_id)
+
+    await desk.db.transact(count)
 
 
 async def _once(

@@ -388,3 +388,13 @@ async def test_an_injected_serialization_failure_is_retried_without_double_effec
         before["objects"] + 1,
         before["deposit_intent"],
     )
+
+
+async def test_a_client_that_floods_is_told_to_wait(
+    new_database: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("flooded")
+    async with open_world(new_database(), s3, folder, deposits_per_client_per_minute=2) as flooded:
+        answers = [await flooded.deposit(plain_pdf()) for _ in range(6)]
+    assert 429 in {answer.status_code for answer in answers[2:]}
+    assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
