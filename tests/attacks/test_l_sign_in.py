@@ -533,7 +533,8 @@ async def test_l_32_injection_into_every_field_is_neither_a_fault_nor_slow(idp: 
             started = time.perf_counter()
             answer = await post(browser, path, page=page, **fields)
             assert answer.status_code in (403, 422), (path, answer.text)
-            assert "49" not in re.sub(r'value="[^"]*"|[a-z0-9.]+\.(css|svg|woff2)', "", answer.text)
+            # What is random in a page (a form token, the number of the request) may hold these digits too.
+            assert "49" not in re.sub(r'value="[^"]*"|[a-z0-9.]+\.(css|svg|woff2)|[0-9a-f]{16}', "", answer.text)
             assert "<script>alert" not in answer.text
             assert time.perf_counter() - started < 2
     async with signed_in(idp, person) as browser:

@@ -5,6 +5,7 @@ import asyncio
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -69,7 +70,11 @@ def _run(home: Home, stack: ExitStack, *, demo: bool) -> None:
     serve_words = ("serve", "both", "--port", str(home.port), "--workers", workers)
 
     def serve() -> Program:
-        program = Program(serve_words, log=home.folder / "serve.log", environ=environ())
+        # Documents pass through here on their way to the judge; a killed server leaves some, unsealed.
+        passing = home.folder / "tmp"
+        shutil.rmtree(passing, ignore_errors=True)
+        passing.mkdir(mode=0o700)
+        program = Program(serve_words, log=home.folder / "serve.log", environ={**environ(), "TMPDIR": str(passing)})
         child.write_private(home.folder / "serve.json", json.dumps({"pid": program.pid, "url": home.url}))
         return program
 
