@@ -18,4 +18,5 @@ def new_id() -> UUID:
 
 def new_public_id(bits: int = 125) -> str:
     """Random Crockford base32, upper case, 5 bits a character: printable, speakable, not guessable."""
-    return "".join(secrets.choice(CROCKFORD) for _ in range(bits // 5))
+    number = secrets.randbits(bits // 5 * 5)
+    return "".join([CROCKFORD[number >> place & 31] for place in range(0, bits // 5 * 5, 5)])
