@@ -220,6 +220,22 @@ def test_a_setting_that_nobody_knows_is_refused_by_its_name(khizana: Run, monkey
     assert said.err.startswith("error: setting: KHIZANA_IDP_PASWORD_THREADS: ")
 
 
+def test_a_default_secret_in_production_stops_the_server_with_the_settings_name(
+    khizana: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "KHIZANA_MODE": "production",
+        "KHIZANA_ISSUER": "https://id.example/idp",
+        "KHIZANA_IDP_DATABASE_URL": "postgresql://nowhere/",
+        "KHIZANA_IDP_SECRET": "0" * 64,
+        "KHIZANA_IDP_KEYS_FOLDER": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    said = khizana("serve", "idp")
+    assert said.code == 2
+    assert said.err.startswith("error: setting: KHIZANA_IDP_SECRET: ")
+
+
 def test_a_fault_is_one_line_and_its_trace_is_kept_for_whoever_mends_it(
     khizana: Run, home_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,8 +149,12 @@ def test_the_killed_database_comes_back_under_its_old_address(product: Product) 
 def test_killed_altogether_it_starts_again_by_itself_and_in_seconds(product: Product) -> None:
     kid = httpx.get(f"{product.url}/idp/jwks").json()["keys"][0]["kid"]
     product.kill_everything()
+    left = product.home / "tmp" / "khizana-deposit-left" / "document.pdf"
+    left.parent.mkdir()
+    left.touch()
     product.start()
     assert product.answers()
+    assert not left.exists(), "a document in the clear outlived the server that was killed"
     assert httpx.get(f"{product.url}/idp/jwks").json()["keys"][0]["kid"] == kid
 
 
