@@ -9,7 +9,9 @@ SECRET = b"12345678901234567890"
 
 @pytest.mark.parametrize(
     ("count", "code"),
-    enumerate(["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"]),
+    list(
+        enumerate(["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"])
+    ),
 )
 def test_hotp_rfc4226_appendix_d(count: int, code: str) -> None:
     assert code_at(SECRET, count) == code
