@@ -1,5 +1,6 @@
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
@@ -113,7 +114,8 @@ async def api_documents(
 ) -> DocumentPage:
     """What the citizen of the token holds, newest first. Scope ``documents:read``."""
     listed = await list_documents(wiring.db, wiring.cursors, owner=caller.owner, after=after, limit=limit)
-    return DocumentPage(documents=[_message(document) for document in listed.documents], next=listed.next)
+    documents = msgspec.convert(listed.documents, list[DocumentMessage], from_attributes=True)
+    return DocumentPage(documents=documents, next=listed.next)
 
 
 @get(
@@ -202,10 +204,6 @@ def _wallet_app(caller: CitizenCaller) -> Reader:
 
 def _members(document: ListedDocument) -> dict[str, Any]:
     return {name: getattr(document, name) for name in DocumentMessage.__struct_fields__}
-
-
-def _message(document: ListedDocument) -> DocumentMessage:
-    return DocumentMessage(**_members(document))
 
 
 ROUTES = [wallet, document_page, page_picture, original, api_documents, api_document, api_original]
