@@ -196,7 +196,7 @@ class Limits:
     async def judgements(self, pdf: Path, *, as_deposit: bool) -> Limit:
         once = await self._judge_once(pdf, as_deposit=as_deposit)
         return Limit(
-            f"pyHanko validations of the same file, {WORKERS} processes", lambda s: rate_of(once, s, at_once=WORKERS)
+            f"validations by our own judge alone, {WORKERS} processes", lambda s: rate_of(once, s, at_once=WORKERS)
         )
 
     async def judgement_and_commits(self, pdf: Path) -> Limit:
@@ -207,7 +207,7 @@ class Limits:
             await self._commit()
             await self._commit()
 
-        return Limit("pyHanko validation, then two commits, one after the other", lambda s: rate_of(once, s, at_once=1))
+        return Limit("validation by our own judge, then two commits, in turn", lambda s: rate_of(once, s, at_once=1))
 
     async def blobs(self) -> S3BlobStore:
         if self._blobs is None:
