@@ -262,7 +262,7 @@ async def deposit_alone(world: World, limits: Limits, plan: Plan) -> Work:
     return Work(
         limit=await limits.judgement_and_commits(pdf),
         items=lambda: _deposits(world),
-        note="one after the other; against our own judge, so not the floor, which is 1.3 times stock pyHanko and two commits",
+        note="one after the other; against our own judge; the floor is meant against stock pyHanko",
         connections=1,
         warm_up=16,
     )
