@@ -5,9 +5,6 @@ import hashlib
 import hmac
 import re
 
-import msgspec
-
-from idp.authorization.schema import ClaimsRequest
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.authenticate import authenticate
@@ -84,20 +81,7 @@ async def _checked(endpoint: TokenEndpoint, request: TokenRequest, row: Row, cod
         # Whoever holds the code is not who asked for it: it is good for nobody any more (O-12).
         await store.burn_code(endpoint.db, code_sha256)
         raise InvalidGrant(mismatch)
-    return Grant(
-        family_id=row["family_id"],
-        client_id=row["code_client_id"],
-        citizen_id=row["citizen_id"],
-        sub=row["sub"],
-        sid=row["sid"],
-        scopes=frozenset(row["scopes"]),
-        claims=msgspec.convert(row["claims"], ClaimsRequest),
-        resource=row["resource"],
-        nonce=row["nonce"],
-        auth_time=row["auth_time"],
-        acr=row["acr"],
-        amr=tuple(row["amr"]),
-    )
+    return Grant.of(row, client_id=row["code_client_id"], nonce=row["nonce"])
 
 
 def _mismatch(request: TokenRequest, row: Row) -> str | None:

@@ -6,7 +6,6 @@ authentication, and does not rotate: a lost answer must not lock the client out 
 
 import msgspec
 
-from idp.authorization.schema import ClaimsRequest
 from idp.clients.authenticate import authenticate
 from idp.refusals import InvalidClient, InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
@@ -39,20 +38,8 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise UnauthorizedClient
     if row["family_client_id"] != client_id:
         raise InvalidGrant
-    grant = Grant(
-        family_id=row["family_id"],
-        client_id=client_id,
-        citizen_id=row["citizen_id"],
-        sub=row["sub"],
-        sid=row["sid"],
-        scopes=frozenset(row["scopes"]),
-        claims=msgspec.convert(row["claims"], ClaimsRequest),
-        resource=row["resource"],
-        nonce=None,  # a refreshed ID token has none (OpenID Connect Core §12.2)
-        auth_time=row["auth_time"],
-        acr=row["acr"],
-        amr=tuple(row["amr"]),
-    )
+    # A refreshed ID token has no nonce (OpenID Connect Core §12.2).
+    grant = Grant.of(row, client_id=client_id, nonce=None)
     if row["consumed"]:
         await _reused(endpoint, grant)
         raise InvalidGrant

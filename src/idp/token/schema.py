@@ -4,6 +4,7 @@ from uuid import UUID
 import msgspec
 
 from idp.authorization.schema import ClaimsRequest
+from kit.db import Row
 
 
 class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,3 +33,21 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: datetime
     acr: str
     amr: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: Row, *, client_id: str, nonce: str | None) -> "Grant":
+        """From a row of a code or of its family: they name their columns alike."""
+        return cls(
+            family_id=row["family_id"],
+            client_id=client_id,
+            citizen_id=row["citizen_id"],
+            sub=row["sub"],
+            sid=row["sid"],
+            scopes=frozenset(row["scopes"]),
+            claims=msgspec.convert(row["claims"], ClaimsRequest),
+            resource=row["resource"],
+            nonce=nonce,
+            auth_time=row["auth_time"],
+            acr=row["acr"],
+            amr=tuple(row["amr"]),
+        )
