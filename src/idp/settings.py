@@ -21,6 +21,14 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     """Holds the signing keys, one PEM file each, mode 0600."""
     trusted_proxies: tuple[str, ...] = ()
 
+    mtls_issuer: str | None = None
+    """Base address of the endpoints where the edge asks for a client certificate, ``https://mtls.host/idp``
+    (``mtls_endpoint_aliases``, RFC 8705 §5)."""
+    outbound_ca_file: Path | None = None
+    """Certification authorities for addresses that clients name, beside the system's."""
+    outbound_loopback: bool = False
+    """Fetch also from loopback addresses: for tests of relying parties on this machine."""
+
     connections_max: int = 10
     password_threads: int = 2
     password_waiting_max: int = 64
@@ -50,6 +58,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
             yield "issuer", "production needs an https address"
         if self.demo_outbox:
             yield "demo_outbox", "production must not show messages"
+        if self.outbound_loopback:
+            yield "outbound_loopback", "production must not fetch from its own host"
         if self.unthrottled_uids:
             yield "unthrottled_uids", "production throttles everybody"
         if len(set(self.secret)) < 8:

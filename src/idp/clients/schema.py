@@ -3,10 +3,27 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kit.jose import PublicKeys
+from kit.jose import Algorithm, PublicKeys
 
 Profile = Literal["wallet", "basic", "fapi2", "fapi2-ms", "machine"]
-AuthenticationMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+AuthenticationMethod = Literal[
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+]
+GrantType = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:openid:params:grant-type:ciba",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
+EncryptionAlg = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
+EncryptionEnc = Literal["A256GCM", "A128GCM", "A128CBC-HS256"]
 Acr = Literal["low", "substantial", "high"]
 
 
@@ -33,13 +50,45 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     token_endpoint_auth_method: AuthenticationMethod = "client_secret_basic"
-    grant_types: tuple[Literal["authorization_code", "refresh_token", "client_credentials"], ...] = (
-        "authorization_code",
-    )
+    token_endpoint_auth_signing_alg: Algorithm | None = None
+    # RFC 8705 §2.1.2: exactly one of these five with tls_client_auth.
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    tls_client_certificate_bound_access_tokens: bool = False
+    dpop_bound_access_tokens: bool = False
+    grant_types: tuple[GrantType, ...] = ("authorization_code",)
     response_types: tuple[Literal["code"], ...] = ("code",)
     scope: str = "openid"
     jwks: dict[str, Any] | None = None
-    id_token_signed_response_alg: Literal["ES256", "RS256"] = "ES256"
+    jwks_uri: str | None = None
+    sector_identifier_uri: str | None = None
+    initiate_login_uri: str | None = None
+    request_uris: tuple[str, ...] = ()
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: Algorithm | None = None
+    authorization_signed_response_alg: Algorithm | None = None
+    authorization_details_types: tuple[str, ...] = ()
+    id_token_signed_response_alg: Algorithm = "ES256"
+    id_token_encrypted_response_alg: EncryptionAlg | None = None
+    id_token_encrypted_response_enc: EncryptionEnc | None = None
+    userinfo_signed_response_alg: Algorithm | None = None
+    userinfo_encrypted_response_alg: EncryptionAlg | None = None
+    userinfo_encrypted_response_enc: EncryptionEnc | None = None
+    introspection_signed_response_alg: Algorithm | None = None
+    introspection_encrypted_response_alg: EncryptionAlg | None = None
+    introspection_encrypted_response_enc: EncryptionEnc | None = None
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
+    backchannel_token_delivery_mode: Literal["poll", "ping"] | None = None
+    backchannel_client_notification_endpoint: str | None = None
+    backchannel_authentication_request_signing_alg: Algorithm | None = None
+    backchannel_user_code_parameter: bool = False
     subject_type: Literal["pairwise"] = "pairwise"
     default_max_age: int | None = None
     require_auth_time: bool = False
