@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from litestar.datastructures import State
 
 from idp.authorization.proceed import Provider
+from idp.clients.authenticate import ClientAuthentication
+from idp.clients.key_sets import KeySets
 from idp.clients.registry import ClientRegistry
 from idp.clients.scopes import ScopeRegistry
 from idp.keys.ring import KeyRing
@@ -30,6 +32,8 @@ class Wiring:
     secrets: Secrets
     keys: KeyRing
     clients: ClientRegistry
+    key_sets: KeySets
+    client_authentication: ClientAuthentication
     scopes: ScopeRegistry
     provider: Provider
     token_endpoint: TokenEndpoint
@@ -47,7 +51,8 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
     secrets = Secrets(bytes.fromhex(settings.secret))
     audit, keys, clients = Audit("idp"), KeyRing(settings.keys_folder), ClientRegistry()
-    scopes = ScopeRegistry(db)
+    scopes, key_sets = ScopeRegistry(db), KeySets(None)
+    client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
     return Wiring(
         settings=settings,
         db=db,
@@ -57,6 +62,8 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         secrets=secrets,
         keys=keys,
         clients=clients,
+        key_sets=key_sets,
+        client_authentication=client_authentication,
         scopes=scopes,
         provider=Provider(
             db=db,
@@ -72,6 +79,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             audit=audit,
             store=TokenStore(audit),
             clients=clients,
+            client_authentication=client_authentication,
             keys=keys,
             secrets=secrets,
             issuer=settings.issuer,

@@ -154,21 +154,30 @@ class KeySet:
 
 
 class PublicKeys:
-    """A JWK Set (RFC 7517) of somebody, imported once. Private and symmetric keys in it are refused."""
+    """A JWK Set (RFC 7517) of somebody, imported once. Private and symmetric keys in it are refused.
+
+    ``use`` parts those for signatures from those to encrypt to; a key without it serves both (§4.2).
+    """
 
     def __init__(self, jwks: Any) -> None:
         try:
             listed = jwks["keys"]
             if not isinstance(listed, list) or not 0 < len(listed) <= _KEYS_MAX:
                 raise KeyRefused(f"a key set has 1 to {_KEYS_MAX} keys")
-            self._keys = [_PublicKey(member) for member in listed if member.get("use", "sig") == "sig"]
+            imported = [(member.get("use"), _PublicKey(member)) for member in listed]
         except (KeyError, TypeError, AttributeError) as fault:
             raise KeyRefused("this is not a JWK Set") from fault
-        if not self._keys:
-            raise KeyRefused("no key for signatures in this key set")
+        self._keys = [key for use, key in imported if use in (None, "sig")]
+        self._encryption_keys = [key for use, key in imported if use in (None, "enc")]
+        if not self._keys and not self._encryption_keys:
+            raise KeyRefused("no key for signatures or encryption in this key set")
 
     def candidates(self, kid: str | None, alg: str) -> "Iterable[_PublicKey]":
         return (key for key in self._keys if key.serves(alg) and (kid is None or key.kid is None or key.kid == kid))
+
+    def sign(self) -> bool:
+        """Is there a key for signatures?"""
+        return bool(self._keys)
 
     def knows(self, kid: str | None) -> bool:
         return kid is None or any(key.kid == kid for key in self._keys)

@@ -4,19 +4,35 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 import msgspec
 
+from idp.clients.key_sets import KeySets, NoKeys
+from idp.clients.registry import ClientRegistry
 from idp.clients.schema import AuthenticationMethod, Client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
-from kit.jose import ASYMMETRIC, TokenRefused, unverified_claims, verify
+from kit.db import Database
+from kit.jose import ASYMMETRIC, TokenRefused, header_of, unverified_claims, verify
 from kit.tokens import digest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_LIFETIME_MAX_S = 3_600
+
+
+class ClientAuthentication(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that telling who a client is takes, at whatever endpoint."""
+
+    db: Database
+    clients: ClientRegistry
+    key_sets: KeySets
+    issuer: str
+
+    def audiences(self, path: str) -> list[str]:
+        """What a client assertion may name beside the issuer: the token endpoint, or where it is sent (RFC 7523 §3)."""
+        return [self.issuer, f"{self.issuer}/token", f"{self.issuer}{path}"]
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +78,12 @@ def credentials_of(headers: Mapping[str, str], parameters: Parameters) -> Creden
     return Credentials(method="none", client_id=parameters["client_id"])
 
 
-def authenticate(
-    client: Client | None, credentials: Credentials, *, issuer: str, audiences: Sequence[str]
+async def authenticate(
+    parts: ClientAuthentication, client: Client | None, credentials: Credentials, *, path: str
 ) -> Assertion | None:
     """Raise InvalidClient unless the credentials are the client's. An Assertion must be spent by the caller's write.
 
-    ``audiences`` are what an assertion may name; the profile ``machine`` and ``basic`` may name the endpoint.
+    ``path`` is the endpoint's, below the issuer.
     """
     refused = InvalidClient(headers=_challenge("basic") if credentials.method == "client_secret_basic" else None)
     if client is None or client.state != "active":
@@ -78,7 +94,7 @@ def authenticate(
         case "none":
             return None
         case "private_key_jwt":
-            return _verified(client, credentials.assertion, issuer=issuer, audiences=audiences)
+            return await _verified(parts, client, credentials.assertion, path=path)
         case _:
             if client.secret_sha256 is None or not hmac.compare_digest(
                 client.secret_sha256, digest(credentials.secret)
@@ -111,22 +127,21 @@ def _assertion(parameters: Parameters) -> Credentials:
     return Credentials(method="private_key_jwt", client_id=claimed, assertion=assertion)
 
 
-def _verified(client: Client, assertion: str, *, issuer: str, audiences: Sequence[str]) -> Assertion:
-    assert client.keys is not None
+async def _verified(parts: ClientAuthentication, client: Client, assertion: str, *, path: str) -> Assertion:
     strict = client.profile in ("fapi2", "fapi2-ms")
     try:
         claims = verify(
             assertion,
-            client.keys,
+            await parts.key_sets.keys_of(client, kid=header_of(assertion).get("kid")),
             algorithms=ASYMMETRIC,
             typ=None,
             issuer=client.client_id,
-            audience=issuer if strict else list(audiences),
+            audience=parts.issuer if strict else parts.audiences(path),
             strict_audience=strict,
             require=("iss", "sub", "aud", "exp", "jti"),
             leeway_s=10,
         )
-    except TokenRefused as fault:
+    except (TokenRefused, NoKeys) as fault:
         raise InvalidClient(f"client_assertion: {fault.reason}") from None
     if claims["sub"] != client.client_id:
         raise InvalidClient("client_assertion: sub")

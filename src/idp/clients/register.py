@@ -189,6 +189,8 @@ def _check_keys(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadata("jwks: private_key_jwt needs a key set")
     if metadata.jwks is not None:
         try:
-            PublicKeys(metadata.jwks)
+            keys = PublicKeys(metadata.jwks)
         except KeyRefused as fault:
             raise InvalidClientMetadata(f"jwks: {fault}") from None
+        if metadata.token_endpoint_auth_method == "private_key_jwt" and not keys.sign():
+            raise InvalidClientMetadata("jwks: no key for signatures")

@@ -16,14 +16,7 @@ from idp.wiring import Wiring
 async def introspect_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[dict[str, Any]]:
     """RFC 7662 §2. Public clients have no secret to protect the answer with, so they get none."""
     parameters = await of_form(request)
-    client = await identify(
-        wiring.db,
-        wiring.clients,
-        headers_of(request),
-        parameters,
-        issuer=wiring.settings.issuer,
-        path="/introspect",
-    )
+    client = await identify(wiring.client_authentication, headers_of(request), parameters, path="/introspect")
     if client.public:
         raise InvalidClient("a public client cannot introspect")
     if "token" not in parameters:

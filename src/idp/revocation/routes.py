@@ -14,9 +14,7 @@ from idp.wiring import Wiring
 async def revoke_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 7009 §2."""
     parameters = await of_form(request)
-    client = await identify(
-        wiring.db, wiring.clients, headers_of(request), parameters, issuer=wiring.settings.issuer, path="/revoke"
-    )
+    client = await identify(wiring.client_authentication, headers_of(request), parameters, path="/revoke")
     if "token" not in parameters:
         raise InvalidRequest("token is missing")
     await revoke(

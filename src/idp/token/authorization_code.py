@@ -33,9 +33,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         code_sha256=code_sha256,
     )
     client = endpoint.clients.client(row) if row else None
-    assertion = authenticate(
-        client, request.credentials, issuer=endpoint.issuer, audiences=endpoint.assertion_audiences
-    )
+    assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
     assert client is not None
     assert row is not None
     if "authorization_code" not in client.metadata.grant_types:

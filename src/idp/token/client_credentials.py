@@ -13,9 +13,7 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
     client_id = request.credentials.client_id
     row = await clients.select_client(endpoint.db, client_id, known_revision=endpoint.clients.known_revision(client_id))
     client = endpoint.clients.client(row) if row else None
-    assertion = authenticate(
-        client, request.credentials, issuer=endpoint.issuer, audiences=endpoint.assertion_audiences
-    )
+    assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
     assert client is not None
     if "client_credentials" not in client.metadata.grant_types:
         raise UnauthorizedClient

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from idp.clients.authenticate import Assertion, Credentials
+from idp.clients.authenticate import Assertion, ClientAuthentication, Credentials
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
@@ -23,15 +23,12 @@ class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
     store: TokenStore
     clients: ClientRegistry
+    client_authentication: ClientAuthentication
     keys: KeyRing
     secrets: Secrets
     issuer: str
     access_token_lifetime_s: int
     refresh_token_lifetime_s: int
-
-    @property
-    def assertion_audiences(self) -> tuple[str, str]:
-        return self.issuer, f"{self.issuer}/token"
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,9 +29,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         token_sha256=token_sha256,
     )
     client = endpoint.clients.client(row) if row else None
-    assertion = authenticate(
-        client, request.credentials, issuer=endpoint.issuer, audiences=endpoint.assertion_audiences
-    )
+    assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
     assert client is not None
     assert row is not None
     if "refresh_token" not in client.metadata.grant_types:

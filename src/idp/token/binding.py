@@ -1,0 +1,24 @@
+"""To what an access token is bound: a key (RFC 9449 §6) and a certificate (RFC 8705 §3)."""
+
+import msgspec
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client has shown in this request, or what a token's ``cnf`` says."""
+
+    jkt: str | None = None
+    """SHA-256 thumbprint of the DPoP key (RFC 7638)."""
+    x5t: str | None = None
+    """SHA-256 thumbprint of the client's certificate (RFC 8705 §3.1)."""
+
+    @property
+    def token_type(self) -> str:
+        return "Bearer" if self.jkt is None else "DPoP"
+
+    def cnf(self) -> dict[str, str]:
+        """The ``cnf`` claim (RFC 7800 §3.1); empty for a bearer token."""
+        named = {"jkt": self.jkt, "x5t#S256": self.x5t}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+BEARER = Binding()
