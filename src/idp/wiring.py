@@ -11,6 +11,7 @@ from idp.clients.registry import ClientRegistry
 from idp.clients.scopes import ScopeRegistry
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
+from idp.outbound.fetch import Fetcher
 from idp.settings import IdpSettings
 from idp.token.grants import TokenEndpoint
 from idp.token.store import TokenStore
@@ -39,6 +40,8 @@ class Wiring:
     token_endpoint: TokenEndpoint
     passwords: Offload
     """Argon2 runs here, bounded: a full queue answers 503."""
+    fetcher: Fetcher
+    """For every address that a client named."""
     pages: Pages
 
 
@@ -87,12 +90,14 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             refresh_token_lifetime_s=settings.refresh_token_lifetime_s,
         ),
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
+        fetcher=Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback),
         pages=pages,
     )
 
 
 async def close(wiring: Wiring) -> None:
     wiring.passwords.close()
+    wiring.fetcher.close()
     await wiring.db.close()
 
 

@@ -1,0 +1,1 @@
+"""The one door to addresses that clients name: it never opens inwards."""
