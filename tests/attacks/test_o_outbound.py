@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from idp.outbound.addresses import is_public
 from idp.outbound.fetch import Fetcher, FetchRefused, check_url
-from tests.sites import Ear, listening, running_site, authority_files
+from tests.sites import Ear, authority_files, listening, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

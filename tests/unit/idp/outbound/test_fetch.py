@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from idp.outbound.fetch import AT_ONCE_FOR_ONE_HOST_MAX, Fetcher, FetchRefused
-from tests.sites import Request, Site, listening, running_site, authority_files
+from tests.sites import Request, Site, authority_files, listening, running_site
 
 
 @pytest_asyncio.fixture
