@@ -12,7 +12,7 @@ from idp.account.history import history
 from idp.account.overview import overview
 from idp.account.refusals import NotSignedIn
 from idp.account.remove_method import remove_method
-from idp.account.schema import FRESH_S, Account, Fresh
+from idp.account.schema import Account, Fresh, is_fresh
 from idp.account.send_account_code import send_account_code
 from idp.account.use_codes import use_codes
 from idp.authenticators.find_destination import destination_of
@@ -55,7 +55,7 @@ def _whole(session: Session | None) -> bool:
 async def _shown_to(request: AnyRequest, wiring: Wiring, to: str) -> Fresh | Response[bytes]:
     """For a page that changes what guards the account: a fresh session, or the way to one."""
     session = await session_of(request, wiring)
-    if session is None or not _whole(session) or session.age_s > FRESH_S:
+    if session is None or not _whole(session) or not is_fresh(session):
         return see_other(f"/idp/sign-in?to={to}")
     citizen = await find_citizen(wiring.db, session.citizen_id)
     return see_other("/idp/sign-in") if citizen is None else Fresh(session, citizen)
@@ -70,7 +70,7 @@ async def _sent_by(
         await abandon(wiring.db, browser_of(request).sha256)
         raise NotSignedIn
     form = await form_of(request, wiring)
-    if to is not None and session.age_s > FRESH_S:
+    if to is not None and not is_fresh(session):
         return form, see_other(f"/idp/sign-in?to={to}")
     citizen = await find_citizen(wiring.db, session.citizen_id)
     if citizen is None:

@@ -19,6 +19,11 @@ FRESH_S = 300
 """What guards the account itself is changed only in a session that began, or was confirmed, this recently (L-30)."""
 
 
+def is_fresh(session: Session) -> bool:
+    """Recent, and with our own factors: who holds a citizen's account elsewhere does not change what guards this one."""
+    return session.age_s <= FRESH_S and session.upstream is None
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that the account's actions share."""
 

@@ -22,6 +22,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since ``auth_time``, by the database's clock."""
     acr: Acr
     amr: tuple[str, ...]
+    upstream: str | None = None
+    """The other provider at which this citizen signed in; None: with our own factors."""
 
 
 class SessionLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,10 +31,12 @@ async def start(
     lifetime_s: int,
     before_sha256: bytes | None = None,
     purpose: str | None = None,
+    upstream: str | None = None,
 ) -> Started:
     """``before_sha256`` is the session that this browser had: renewed if it is this citizen's, ended if another's.
 
-    ``purpose`` goes to the audit row: the ``client_id`` for which the citizen signed in.
+    ``purpose`` goes to the audit row: the ``client_id`` for which the citizen signed in. ``upstream`` is the other
+    provider at which it happened.
     """
     token, sid, renewed = new_token(), None, before_sha256 is not None
     if before_sha256 is not None:
@@ -45,6 +47,7 @@ async def start(
             citizen_id=citizen_id,
             acr=acr,
             amr=list(amr),
+            upstream=upstream,
             lifetime_s=lifetime_s,
         )
         if sid is None:
@@ -58,10 +61,13 @@ async def start(
             citizen_id=citizen_id,
             acr=acr,
             amr=list(amr),
+            upstream=upstream,
             browser_label=browser_label,
             lifetime_s=lifetime_s,
         )
-    await _record(tx, audit, "session.renewed" if renewed else "session.started", citizen_id, sid, acr, amr, purpose)
+    await _record(
+        tx, audit, "session.renewed" if renewed else "session.started", citizen_id, sid, acr, amr, purpose, upstream
+    )
     return Started(token, sid)
 
 
@@ -96,6 +102,7 @@ async def _record(
     acr: Acr,
     amr: Sequence[str],
     purpose: str | None,
+    upstream: str | None = None,
 ) -> None:
     await audit.append(
         tx,
@@ -106,6 +113,6 @@ async def _record(
             owner=str(citizen_id),
             object_id=sid,
             purpose=purpose,
-            detail={"acr": acr, "amr": list(amr)},
+            detail={"acr": acr, "amr": list(amr), **({"upstream": upstream} if upstream else {})},
         ),
     )

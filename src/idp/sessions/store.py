@@ -9,7 +9,7 @@ async def current(tx: Tx, session_sha256: bytes, *, idle_s: int) -> Session | No
     row = await tx.fetchrow(
         """
         WITH alive AS (
-            SELECT s.session_sha256, s.sid, s.citizen_id, s.auth_time, s.acr, s.amr, s.seen_at,
+            SELECT s.session_sha256, s.sid, s.citizen_id, s.auth_time, s.acr, s.amr, s.upstream, s.seen_at,
                    extract(epoch FROM now() - s.auth_time)::int AS age_s, c.uid, c.state, c.locale
               FROM idp.session s JOIN idp.citizen c USING (citizen_id)
              WHERE s.session_sha256 = $1 AND s.ended_at IS NULL AND s.expires_at > now()
@@ -17,7 +17,7 @@ async def current(tx: Tx, session_sha256: bytes, *, idle_s: int) -> Session | No
         touched AS (
             UPDATE idp.session s SET seen_at = now() FROM alive a
              WHERE s.session_sha256 = a.session_sha256 AND a.seen_at < now() - interval '1 minute')
-        SELECT session_sha256, sid, citizen_id, auth_time, acr, amr, age_s, uid, state, locale FROM alive""",
+        SELECT session_sha256, sid, citizen_id, auth_time, acr, amr, upstream, age_s, uid, state, locale FROM alive""",
         session_sha256,
         float(idle_s),
     )
@@ -34,6 +34,7 @@ async def current(tx: Tx, session_sha256: bytes, *, idle_s: int) -> Session | No
         age_s=row["age_s"],
         acr=row["acr"],
         amr=tuple(row["amr"]),
+        upstream=row["upstream"],
     )
 
 
@@ -45,13 +46,14 @@ async def insert(
     citizen_id: UUID,
     acr: str,
     amr: list[str],
+    upstream: str | None,
     browser_label: str,
     lifetime_s: int,
 ) -> None:
     await tx.execute(
         """
-        INSERT INTO idp.session (session_sha256, sid, citizen_id, acr, amr, browser_label, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))""",
+        INSERT INTO idp.session (session_sha256, sid, citizen_id, acr, amr, browser_label, expires_at, upstream)
+        VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)""",
         session_sha256,
         sid,
         citizen_id,
@@ -59,18 +61,27 @@ async def insert(
         amr,
         browser_label,
         float(lifetime_s),
+        upstream,
     )
 
 
 async def renew(
-    tx: Tx, old_sha256: bytes, *, new_sha256: bytes, citizen_id: UUID, acr: str, amr: list[str], lifetime_s: int
+    tx: Tx,
+    old_sha256: bytes,
+    *,
+    new_sha256: bytes,
+    citizen_id: UUID,
+    acr: str,
+    amr: list[str],
+    upstream: str | None,
+    lifetime_s: int,
 ) -> str | None:
     """A new authentication of the same citizen in the same browser: new cookie, new times, same ``sid``."""
     sid: str | None = await tx.fetchval(
         """
         UPDATE idp.session
            SET session_sha256 = $2, acr = $4, amr = $5, auth_time = now(), seen_at = now(),
-               expires_at = now() + make_interval(secs => $6)
+               expires_at = now() + make_interval(secs => $6), upstream = $7
          WHERE session_sha256 = $1 AND citizen_id = $3 AND ended_at IS NULL AND expires_at > now()
         RETURNING sid""",
         old_sha256,
@@ -79,6 +90,7 @@ async def renew(
         acr,
         amr,
         float(lifetime_s),
+        upstream,
     )
     return sid
 

@@ -32,7 +32,7 @@ async def check_second_factor(parts: SignIn, visitor: Visitor, errand: Errand, t
         if attempt.uid not in parts.unthrottled_uids:
             await parts.throttle.forget(tx, SECOND_FACTOR, str(attempt.citizen_id))
         await store.finish_attempt(tx, visitor.browser_sha256, errand.key)
-        started = await _start(tx, parts, visitor, errand, attempt, amr=["pwd", factor, "mfa"])
+        started = await _start(tx, parts, visitor, errand, attempt, factor=factor)
         return SignedIn(started.token)
 
     return await parts.db.transact(once)
@@ -68,9 +68,8 @@ async def _factor(tx: Tx, parts: SignIn, attempt: Attempt, typed: str) -> str | 
     return "sms" if went_to.channel == "sms" else "otp"
 
 
-async def _start(
-    tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, attempt: Attempt, *, amr: list[str]
-) -> Started:
+async def _start(tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, attempt: Attempt, *, factor: str) -> Started:
+    amr = ["pwd", factor, "mfa"]
     acr = acr_of(amr, proofing=attempt.proofing)
     if not at_least(acr, errand.acr_needed):
         raise LevelOutOfReach
@@ -89,6 +88,9 @@ async def _start(
     # A step-up counts for the browser that still has the session it began in, and for no other.
     if visitor.session is None or visitor.session.session_sha256 != attempt.session_sha256:
         raise AttemptOver
+    if visitor.session.upstream is not None:
+        # What another provider says of its factors is told on, and never raises the level that ours give.
+        amr = list(dict.fromkeys([*visitor.session.amr, factor, "mfa"]))
     started = await step_up(
         tx,
         parts.audit,

@@ -3,11 +3,9 @@ from urllib.parse import urlsplit
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
-from idp.authorization.interactions import load
-from idp.authorization.refusals import InteractionOver
-from idp.frame import AnyRequest, locale, page, see_other, session_of
+from idp.frame import AnyRequest, page, see_other, session_of
 from idp.messages.post import Post
-from idp.sessions.browser import browser_label, browser_of
+from idp.sessions.browser import browser_of
 from idp.sessions.cookies import no_session_cookie, session_cookie
 from idp.sessions.end import end
 from idp.sessions.levels import at_least
@@ -17,12 +15,12 @@ from idp.sign_in.check_password import check_password
 from idp.sign_in.check_second_factor import check_second_factor
 from idp.sign_in.choose_method import choose_method
 from idp.sign_in.form import BODY_BYTES_MAX, form_of
-from idp.sign_in.schema import ACCOUNT_PAGES, Attempt, Errand, SecondFactorAwaited, SignedIn, SignIn, Visitor
+from idp.sign_in.schema import Attempt, Errand, SecondFactorAwaited, SignedIn, SignIn
+from idp.sign_in.visit import errand_of, language_of, visitor_of
 from idp.wiring import Wiring
 from kit.db import Tx
-from kit.edge import address_prefix, client_address
 from kit.errors import TooManyRequests
-from kit.i18n import Locale, Message, _
+from kit.i18n import Message, _
 
 AnyResponse = Response[str] | Response[bytes]
 
@@ -40,33 +38,6 @@ def parts_of(wiring: Wiring) -> SignIn:
         one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
         unthrottled_uids=frozenset(wiring.settings.unthrottled_uids),
     )
-
-
-async def errand_of(request: AnyRequest, wiring: Wiring) -> Errand:
-    """Raises InteractionOver for one that is unknown, over, or another browser's."""
-    interaction_id = request.query_params.get("interaction")
-    if interaction_id is None:
-        to = request.query_params.get("to", "")
-        return Errand(None, to if to in ACCOUNT_PAGES else "")
-    if not interaction_id.isascii() or not interaction_id.isprintable():
-        raise InteractionOver
-    interaction = await load(wiring.db, interaction_id, browser_of(request).sha256)
-    if interaction is None:
-        raise InteractionOver
-    return Errand(interaction)
-
-
-async def visitor_of(request: AnyRequest, wiring: Wiring) -> Visitor:
-    return Visitor(
-        browser=browser_of(request),
-        address_prefix=address_prefix(client_address(request.scope)),
-        browser_label=browser_label(request.headers.get("user-agent", "")),
-        session=await session_of(request, wiring),
-    )
-
-
-def language_of(request: AnyRequest, errand: Errand) -> Locale:
-    return locale(request, ui_locales=errand.interaction.ui_locales if errand.interaction else None)
 
 
 @get("/sign-in", operation_id="SignInPage")
