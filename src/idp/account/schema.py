@@ -20,7 +20,7 @@ FRESH_S = 300
 
 
 def is_fresh(session: Session) -> bool:
-    """Recent, and with our own factors: who holds a citizen's account elsewhere does not change what guards this one."""
+    """Recent, and with our own factors: an account elsewhere does not change what guards this one."""
     return session.age_s <= FRESH_S and session.upstream is None
 
 
