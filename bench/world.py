@@ -38,7 +38,7 @@ from khizana.demo.pki import Pki, SealOrder, load_or_create
 from khizana.say import say
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import KeySet, SigningKey, client_assertion
+from kit.jose import LocalKeySet, SigningKey, client_assertion
 from kit.offload import Offload
 from kit.pages import Pages
 from kit.throttle import Throttle
@@ -160,7 +160,7 @@ class World:
                 token_endpoint_auth_method="private_key_jwt",
                 grant_types=["client_credentials"],
                 scope="documents:deposit",
-                jwks=KeySet([key]).jwks(),
+                jwks=LocalKeySet([key]).jwks(),
             ),
         ]
         return {client.client_id: client for client in clients}

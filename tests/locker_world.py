@@ -26,7 +26,7 @@ from reportlab.pdfgen import canvas
 from khizana.demo.pki import Issued, Pki, SealOrder, load_or_create
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import KeySet, PublicKeys, SigningKey, verify
+from kit.jose import LocalKeySet, PublicKeys, SigningKey, verify
 from locker.administrations.register import register
 from locker.administrations.schema import AdministrationRegistration, Names
 from locker.app import create_app
@@ -62,7 +62,7 @@ class TinyProvider:
     """Discovery, keys, client_credentials with private_key_jwt, introspection, subject resolution: as ASGI."""
 
     def __init__(self) -> None:
-        self.keys = KeySet([SigningKey.generate("ES256")])
+        self.keys = LocalKeySet([SigningKey.generate("ES256")])
         self.locker_keys: PublicKeys | None = None
         self.revoked: set[str] = set()
         self.subjects: dict[str, str] = {}
@@ -313,7 +313,7 @@ async def open_world(
         ) as client,
     ):
         wiring = app.state.wiring
-        provider.locker_keys = KeySet([SigningKey.load(folder / "keys" / "client-ES256.pem", "ES256")]).public
+        provider.locker_keys = LocalKeySet([SigningKey.load(folder / "keys" / "client-ES256.pem", "ES256")]).public
         world = World(client, provider, new_pki(folder / "pki"), wiring, owner_db, app=app)
         await _populate(world)
         yield world

@@ -25,12 +25,12 @@ from idp.citizens.enrol import enrol
 from idp.citizens.schema import Enrolment
 from idp.clients.register import register
 from idp.clients.schema import ClientRegistration
-from idp.keys.ring import create
+from idp.keys.folder import create_missing
 from idp.sessions.cookies import SESSION_COOKIE
 from idp.sessions.start import start
 from idp.settings import IdpSettings
 from idp.wiring import Wiring
-from kit.jose import SigningKey, client_assertion
+from kit.jose import ASYMMETRIC, SigningKey, client_assertion
 
 ORIGIN = "https://id.test"
 ISSUER = f"{ORIGIN}/idp"
@@ -243,7 +243,8 @@ def answer_of(response: httpx.Response) -> dict[str, str]:
 def signing_keys() -> dict[str, bytes]:
     """Made once in a test process: an RSA key takes longer than most tests."""
     with tempfile.TemporaryDirectory(prefix="khizana-keys-") as folder:
-        return {create(Path(folder), alg).name: create(Path(folder), alg).read_bytes() for alg in ("ES256", "RS256")}
+        create_missing(Path(folder), ASYMMETRIC)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 @asynccontextmanager

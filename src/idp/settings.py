@@ -47,6 +47,11 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     unthrottled_uids: tuple[str, ...] = ()
     """Named test citizens whose sign-ins are not counted."""
 
+    @property
+    def longest_token_lifetime_s(self) -> int:
+        """So long something that we signed is believed: also an ID token that comes back as a hint."""
+        return max(self.access_token_lifetime_s, self.session_lifetime_s)
+
     def __post_init__(self) -> None:
         if not self.issuer.endswith("/idp"):
             raise ValueError("issuer: the provider lives under /idp")

@@ -9,6 +9,7 @@ from idp.clients.authenticate import ClientAuthentication
 from idp.clients.key_sets import KeySets
 from idp.clients.registry import ClientRegistry
 from idp.clients.scopes import ScopeRegistry
+from idp.keys.place import place_of
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.outbound.fetch import Fetcher
@@ -53,7 +54,8 @@ def origin_of(url: str) -> str:
 async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
     secrets = Secrets(bytes.fromhex(settings.secret))
-    audit, keys, clients = Audit("idp"), KeyRing(settings.keys_folder), ClientRegistry()
+    audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
+    await keys.start()
     scopes, key_sets = ScopeRegistry(db), KeySets(None)
     client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
     return Wiring(
@@ -98,6 +100,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
 async def close(wiring: Wiring) -> None:
     wiring.passwords.close()
     wiring.fetcher.close()
+    await wiring.keys.stop()
     await wiring.db.close()
 
 

@@ -1,6 +1,5 @@
 """What must be there before the embedded product serves: keys, tables, and the locker's own place at the provider."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,11 +7,11 @@ import msgspec
 from idp.clients import register as clients
 from idp.clients.register_resource import register_resource
 from idp.clients.schema import ClientRegistration
-from idp.keys import ring
+from idp.keys.folder import create_missing
 from khizana.deployment import Deployment
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import KeySet, SigningKey
+from kit.jose import ASYMMETRIC, LocalKeySet, SigningKey
 
 LOCKER_SCOPES = ("documents:read", "documents:share", "documents:deposit")
 LOCKER_SECTOR = "khizana-locker"
@@ -22,7 +21,7 @@ LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifie
 async def prepare(deployment: Deployment) -> None:
     """Does nothing that was done before, except telling the provider again where the locker is: a port may change."""
     idp, locker = deployment.idp_settings(), deployment.locker_settings()
-    make_keys(idp.keys_folder)
+    create_missing(idp.keys_folder, ASYMMETRIC)
     await deployment.migrate()
     client_key = SigningKey.load_or_create(locker.keys_folder / "client-ES256.pem", "ES256")
     db = await Database.connect(idp.database_url, connections_max=2)
@@ -38,7 +37,9 @@ async def prepare(deployment: Deployment) -> None:
             officer="khizana",
         )
         registration = msgspec.convert(
-            locker_client(locker.client_id, locker.locker_url, KeySet([client_key]).jwks(), legal_ground=LEGAL_GROUND),
+            locker_client(
+                locker.client_id, locker.locker_url, LocalKeySet([client_key]).jwks(), legal_ground=LEGAL_GROUND
+            ),
             ClientRegistration,
         )
         try:
@@ -47,13 +48,6 @@ async def prepare(deployment: Deployment) -> None:
             await clients.update(db, audit, registration, officer="khizana", production=False)
     finally:
         await db.close()
-
-
-def make_keys(folder: Path) -> None:
-    """One of each algorithm that every client can choose (OpenID Connect Core §15.1 wants RS256)."""
-    for alg in ("ES256", "RS256"):
-        if not any(folder.glob(f"{alg}-*.pem")):
-            ring.create(folder, alg)
 
 
 def locker_client(client_id: str, url: str, jwks: dict[str, Any], *, legal_ground: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import binascii
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,6 +17,8 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc import jwk
+
+from kit.errors import Unavailable
 
 Algorithm = Literal["ES256", "RS256", "PS256", "EdDSA"]
 ASYMMETRIC: tuple[Algorithm, ...] = ("ES256", "RS256", "PS256", "EdDSA")
@@ -64,23 +66,39 @@ class KeyRefused(Exception):
     """A JWK or JWK Set that cannot be used here."""
 
 
-class SigningKey:
-    """A private key, parsed once: parsing an RSA key costs more than signing with it."""
+class PublishedKey:
+    """The public half of a signing key, and the header that its tokens carry; where the private half lives, a
+    subclass knows."""
 
-    def __init__(self, private: PrivateKey, alg: Algorithm) -> None:
-        _fits(private.public_key(), alg)
+    def __init__(self, public: PublicKey, alg: Algorithm) -> None:
+        _fits(public, alg)
         self.alg = alg
-        self.private = private
-        public = jwk.import_key(_spki(private.public_key()), _kty(alg))
-        self.kid = public.thumbprint()
+        imported = jwk.import_key(_spki(public), _kty(alg))
+        self.kid = imported.thumbprint()
         self.public_jwk: dict[str, Any] = {
-            **public.as_dict(private=False),
+            **imported.as_dict(private=False),
             "kid": self.kid,
             "use": "sig",
             "alg": alg,
         }
-        self._algorithm = jwt.get_algorithm_by_name(alg)
         self._headers: dict[str, bytes] = {}
+
+    def signing_input(self, claims: Mapping[str, Any], *, typ: str) -> bytes:
+        """RFC 7515 §5.1: header and payload, with ``kid`` and ``typ`` in the header."""
+        header = self._headers.get(typ)
+        if header is None:
+            header = _encoded(msgspec.json.encode({"alg": self.alg, "kid": self.kid, "typ": typ})) + b"."
+            self._headers[typ] = header
+        return header + _encoded(msgspec.json.encode(claims))
+
+
+class SigningKey(PublishedKey):
+    """A private key, parsed once: parsing an RSA key costs more than signing with it."""
+
+    def __init__(self, private: PrivateKey, alg: Algorithm) -> None:
+        super().__init__(private.public_key(), alg)
+        self.private = private
+        self._algorithm = jwt.get_algorithm_by_name(alg)
 
     @classmethod
     def generate(cls, alg: Algorithm) -> "SigningKey":
@@ -125,16 +143,28 @@ class SigningKey:
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """A compact JWS with ``kid`` and ``typ`` in its header."""
-        header = self._headers.get(typ)
-        if header is None:
-            header = _encoded(msgspec.json.encode({"alg": self.alg, "kid": self.kid, "typ": typ})) + b"."
-            self._headers[typ] = header
-        signed = header + _encoded(msgspec.json.encode(claims))
-        return (signed + b"." + _encoded(self._algorithm.sign(signed, self.private))).decode("ascii")
+        signed = self.signing_input(claims, typ=typ)
+        return _compact(signed, self._algorithm.sign(signed, self.private))
 
 
-class KeySet:
-    """Our own signing keys. The first key of an algorithm signs; all are published."""
+SignBytes = Callable[[bytes], Awaitable[bytes]]
+"""Octets → the signature as RFC 7518 §3 wants it (for ES256: R and S, 64 octets)."""
+
+
+class DeviceKey(PublishedKey):
+    """A key that never leaves its device: only ``sign_bytes`` reaches it, elsewhere than on the event loop."""
+
+    def __init__(self, public: PublicKey, alg: Algorithm, sign_bytes: SignBytes) -> None:
+        super().__init__(public, alg)
+        self._sign_bytes = sign_bytes
+
+    async def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        signed = self.signing_input(claims, typ=typ)
+        return _compact(signed, await self._sign_bytes(signed))
+
+
+class LocalKeySet:
+    """Signing keys of ours in this process. The first key of an algorithm signs; all are published."""
 
     def __init__(self, keys: Sequence[SigningKey]) -> None:
         self.keys = tuple(keys)
@@ -148,6 +178,38 @@ class KeySet:
 
     def algorithms(self) -> list[str]:
         return list(self._signers)
+
+    def jwks(self) -> dict[str, Any]:
+        return {"keys": [key.public_jwk for key in self.keys]}
+
+
+class KeySet:
+    """An issuer's signing keys, wherever the private halves live. ``active`` are in the order in which they sign: the
+    first of an algorithm does; ``announced`` are only published."""
+
+    def __init__(
+        self, active: Sequence[SigningKey | DeviceKey], announced: Sequence[SigningKey | DeviceKey] = ()
+    ) -> None:
+        self.keys = (*active, *announced)
+        self._signers: dict[str, SigningKey | DeviceKey] = {}
+        for key in active:
+            self._signers.setdefault(key.alg, key)
+        self.public = PublicKeys({"keys": [key.public_jwk for key in self.keys]})
+        self.published = msgspec.json.encode(self.jwks())
+        """The JWK Set as it is served (RFC 7517 §5)."""
+
+    async def sign(self, claims: Mapping[str, Any], *, typ: str, alg: str = "ES256") -> str:
+        """A compact JWS. Unavailable where no key of this algorithm signs, or its device is away."""
+        key = self._signers.get(alg)
+        if key is None:
+            raise Unavailable(f"signing key for {alg}")
+        if isinstance(key, SigningKey):
+            return key.sign(claims, typ=typ)
+        return await key.sign(claims, typ=typ)
+
+    def algorithms(self) -> list[Algorithm]:
+        """Those that sign now, in the order of ASYMMETRIC."""
+        return [alg for alg in ASYMMETRIC if alg in self._signers]
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [key.public_jwk for key in self.keys]}
@@ -292,6 +354,10 @@ def client_assertion(key: SigningKey, *, client_id: str, audience: str, jti: str
     now = int(time.time())
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "iat": now, "exp": now + lifetime_s}
     return key.sign(claims, typ="JWT")
+
+
+def _compact(signed: bytes, signature: bytes) -> str:
+    return (signed + b"." + _encoded(signature)).decode("ascii")
 
 
 def _encoded(data: bytes) -> bytes:

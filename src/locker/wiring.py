@@ -12,7 +12,7 @@ from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
 from kit.errors import Unavailable
-from kit.jose import KeySet, SigningKey
+from kit.jose import LocalKeySet, SigningKey
 from kit.pages import Pages
 from kit.throttle import Limit, Throttle
 from locker.access.bearer import BearerTokens
@@ -39,7 +39,7 @@ class Wiring:
     audit: Audit
     throttle: Throttle
     csrf: Csrf
-    signing: KeySet
+    signing: LocalKeySet
     """What the locker itself says for somebody's file: receipts, answers of verification."""
     provider: Provider
     bearer: BearerTokens
@@ -112,7 +112,7 @@ async def connect(
         judges = signature_workers(workers=settings.judge_workers, waiting_max=settings.judge_waiting_max)
         stack.push_async_callback(judges.close)
         audit, throttle = Audit("locker"), Throttle("locker")
-        signing = KeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
+        signing = LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
         judge, trust = SignatureJudge(judges), TrustRegister()
         deposits = DepositDesk(
             db=db,

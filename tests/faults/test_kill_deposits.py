@@ -39,7 +39,7 @@ from khizana.home import Home
 from khizana.prepare import prepare
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import KeySet, SigningKey, client_assertion
+from kit.jose import LocalKeySet, SigningKey, client_assertion
 from kit.throttle import Throttle
 from locker.administrations.register import register
 from locker.administrations.schema import AdministrationRegistration
@@ -134,7 +134,7 @@ async def country(deployment: Deployment, folder: Path) -> AsyncIterator[Registr
             "token_endpoint_auth_method": "private_key_jwt",
             "grant_types": ["client_credentials"],
             "scope": "documents:deposit",
-            "jwks": KeySet([key]).jwks(),
+            "jwks": LocalKeySet([key]).jwks(),
         }
         audit = Audit("idp")
         registration = msgspec.convert(machine, ClientRegistration)

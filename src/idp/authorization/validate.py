@@ -9,7 +9,7 @@ from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsReque
 from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
-from kit.jose import KeySet, TokenRefused, verify
+from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
 
 _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -180,7 +180,7 @@ def hint_claims(hint: str, client_id: str | None, *, issuer: str, keys: KeySet) 
     return verify(
         hint,
         keys.public,
-        algorithms=["ES256", "RS256"],
+        algorithms=ASYMMETRIC,
         typ=["jwt"],
         issuer=issuer,
         audience=client_id,

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from idp.citizens.claims import SUPPORTED_CLAIMS
@@ -5,8 +6,11 @@ from idp.clients.scopes import SHOWN
 from kit.jose import ASYMMETRIC
 
 
-def describe(issuer: str) -> dict[str, Any]:
-    """OpenID Connect Discovery §3 and RFC 8414 §2 in one document: only what is really served."""
+def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
+    """OpenID Connect Discovery §3 and RFC 8414 §2 in one document: only what is really served.
+
+    ``signing`` are the algorithms for which there is a key.
+    """
     methods = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
     return {
         "issuer": issuer,
@@ -23,7 +27,7 @@ def describe(issuer: str) -> dict[str, Any]:
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "acr_values_supported": ["low", "substantial"],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["ES256", "RS256"],
+        "id_token_signing_alg_values_supported": list(signing),
         "token_endpoint_auth_methods_supported": [*methods, "none"],
         "token_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
         "introspection_endpoint_auth_methods_supported": methods,

@@ -4,7 +4,6 @@ from litestar.di import NamedDependency
 
 from idp.discovery.describe import describe
 from idp.wiring import Wiring
-from kit.jose import KeySet
 
 # Relying parties in a browser read these from other origins; they are public and carry no cookie.
 _HEADERS = {
@@ -12,36 +11,32 @@ _HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-_described: dict[str, bytes] = {}
-_published: dict[int, tuple[KeySet, bytes]] = {}
+_described: dict[tuple[str, tuple[str, ...]], bytes] = {}
 
 
 @get("/.well-known/openid-configuration", operation_id="Discovery")
 async def discovery(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """OpenID Connect Discovery §4."""
-    return _document(wiring.settings.issuer)
+    return _document(wiring)
 
 
 @get("/.well-known/oauth-authorization-server/idp", operation_id="AuthorizationServerMetadata")
 async def rfc8414(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 8414 §3.1: the well-known part stands before the issuer's path."""
-    return _document(wiring.settings.issuer)
+    return _document(wiring)
 
 
 @get("/jwks", operation_id="Jwks")
 async def jwks(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 7517 §5: public members only; a key is here a day before it signs."""
-    keys = wiring.keys.current()
-    known = _published.get(0)
-    if known is None or known[0] is not keys:
-        known = _published[0] = (keys, msgspec.json.encode(keys.jwks()))
-    return Response(known[1], media_type="application/jwk-set+json", headers=_HEADERS)
+    return Response(wiring.keys.current().published, media_type="application/jwk-set+json", headers=_HEADERS)
 
 
-def _document(issuer: str) -> Response[bytes]:
-    if issuer not in _described:
-        _described[issuer] = msgspec.json.encode(describe(issuer))
-    return Response(_described[issuer], media_type="application/json", headers=_HEADERS)
+def _document(wiring: Wiring) -> Response[bytes]:
+    issuer, algorithms = wiring.settings.issuer, tuple(wiring.keys.current().algorithms())
+    if (issuer, algorithms) not in _described:
+        _described[issuer, algorithms] = msgspec.json.encode(describe(issuer, signing=algorithms))
+    return Response(_described[issuer, algorithms], media_type="application/json", headers=_HEADERS)
 
 
 ROUTES = [discovery, jwks]

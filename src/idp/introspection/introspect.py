@@ -4,7 +4,7 @@ from idp.clients.schema import Client
 from idp.token import store
 from idp.token.accept import family_of_claims
 from kit.db import Tx
-from kit.jose import KeySet, TokenRefused, verify
+from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
 from kit.tokens import digest
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -27,7 +27,7 @@ async def _access_token(
         claims = verify(
             token,
             keys.public,
-            algorithms=["ES256", "RS256"],
+            algorithms=ASYMMETRIC,
             typ=["at+jwt"],
             issuer=issuer,
             require=("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope"),

@@ -1,84 +1,108 @@
-"""The signing keys on disk: ``<alg>-<activates_at>.pem``, so that a rotation is one new file.
+"""The provider's signing keys, as a running process holds them: read from their place, answered from memory.
 
-A key is published from the moment its file appears and signs from ``activates_at`` (seconds since 1970) until the next
-of its algorithm takes over; it stays published until it is retired, when the last token it signed has expired.
+A key has an algorithm and the moment from which it signs. It is published from its appearance, signs from
+``activates_at`` (seconds since 1970) until the next of its algorithm takes over, and stays published until it is
+retired, when the last token that it signed has expired.
 """
 
-import itertools
+import asyncio
+import contextlib
+import logging
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Protocol
 
-from kit.jose import ASYMMETRIC, Algorithm, KeySet, SigningKey
+import msgspec
 
-PUBLISHED_BEFORE_USE_S = 24 * 3_600
-_REREAD_S = 30.0
+from kit.jose import Algorithm, DeviceKey, KeySet, SigningKey
+
+REREAD_S = 30.0
+NEEDED: frozenset[Algorithm] = frozenset({"ES256", "RS256"})
+"""What every provider signs with: our default, and what OpenID Connect Core §15.1 wants."""
+
+log = logging.getLogger("khizana.keys")
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A key in its place; ``name`` is ``ALG-activates_at`` there."""
+
+    name: str
+    alg: Algorithm
+    activates_at: int
+    key: SigningKey | DeviceKey
+
+
+class KeyPlace(Protocol):
+    """Where private keys live: a folder of ours, or a device that keeps them."""
+
+    async def read(self) -> Sequence[Placed]:
+        """All keys; each parsed once. Unavailable where the place is away."""
+
+    async def create(self, alg: Algorithm, *, activates_at: int) -> str: ...
+
+    async def remove(self, placed: Placed) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class KeysMissing(Exception):
+    """There is no active key of an algorithm that every provider signs with."""
 
 
 class KeyRing:
-    """Keys are parsed once; the folder is looked at again every half minute."""
+    """``current`` answers from memory, so that a key's place may be away while its public half is still served."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._parsed: dict[str, SigningKey] = {}
-        self._looked_at = -_REREAD_S
+    def __init__(self, place: KeyPlace) -> None:
+        self._place = place
         self._keys: KeySet | None = None
-        self._next_activation: float = 0
+        self._task: asyncio.Task[None] | None = None
+        self.read_at = 0.0
+        """When the place was last read (seconds since 1970)."""
+        self.placed: Sequence[Placed] = ()
 
     def current(self) -> KeySet:
-        now = time.monotonic()
-        if self._keys is None or now - self._looked_at > _REREAD_S:
-            self._keys = self._read(time.time())
-            self._looked_at = now
+        if self._keys is None:
+            raise KeysMissing("the keys were not read yet")
         return self._keys
 
-    def _read(self, now: float) -> KeySet:
-        active: list[tuple[float, SigningKey]] = []
-        announced: list[SigningKey] = []
-        for path in sorted(self._folder.glob("*-*.pem")):
-            alg, activates_at = _parts(path)
-            if path.name not in self._parsed:
-                self._parsed[path.name] = SigningKey.load(path, alg)
-            key = self._parsed[path.name]
-            if activates_at <= now:
-                active.append((activates_at, key))
-            else:
-                announced.append(key)
-        active.sort(key=lambda pair: -pair[0])
-        if not {"ES256", "RS256"} <= {key.alg for _, key in active}:
-            raise FileNotFoundError(f"no active ES256 and RS256 signing key in {self._folder}")
-        fresh = KeySet([key for _, key in active] + announced)
-        if self._keys is not None and [key.kid for key in self._keys.keys] == [key.kid for key in fresh.keys]:
-            return self._keys
-        return fresh
+    async def start(self) -> None:
+        await self.reread()
+        self._task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._place.close()
+
+    async def reread(self) -> None:
+        placed, now = await self._place.read(), time.time()
+        fresh = key_set(placed, now=now)
+        # The same object as long as nothing changed: others cache by it.
+        if self._keys is None or _order(self._keys) != _order(fresh):
+            self._keys = fresh
+        self.placed, self.read_at = placed, now
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(REREAD_S)
+            try:
+                await self.reread()
+            except Exception as fault:
+                # What was read last is still true: tokens go on being verified, and signed where the key is here.
+                log.warning("keys cannot be read again: %s", type(fault).__name__)
 
 
-def create(folder: Path, alg: Algorithm, *, activates_at: int = 0) -> Path:
-    """Add a key. With the default it signs at once: for the first start and for an emergency."""
-    path = folder / f"{alg}-{activates_at}.pem"
-    SigningKey.load_or_create(path, alg)
-    return path
+def key_set(placed: Sequence[Placed], *, now: float) -> KeySet:
+    """The latest active key of an algorithm signs."""
+    active = sorted((one for one in placed if one.activates_at <= now), key=lambda one: -one.activates_at)
+    lacking = NEEDED - {one.alg for one in active}
+    if lacking:
+        raise KeysMissing(f"no active signing key for {', '.join(sorted(lacking))}; khizana keys make")
+    return KeySet([one.key for one in active], [one.key for one in placed if one.activates_at > now])
 
 
-def rotate(folder: Path, alg: Algorithm) -> Path:
-    """Announce the next key: relying parties see it a day before it signs (provider.md, Client profiles)."""
-    return create(folder, alg, activates_at=int(time.time()) + PUBLISHED_BEFORE_USE_S)
-
-
-def retire(folder: Path, *, longest_token_lifetime_s: int) -> list[Path]:
-    """Remove keys whose successor has signed for longer than any token lives; the files removed."""
-    now = time.time()
-    removed = []
-    for alg in ASYMMETRIC:
-        files = sorted(folder.glob(f"{alg}-*.pem"), key=lambda path: _parts(path)[1])
-        for path, successor in itertools.pairwise(files):
-            if _parts(successor)[1] + longest_token_lifetime_s < now:
-                path.unlink()
-                removed.append(path)
-    return removed
-
-
-def _parts(path: Path) -> tuple[Algorithm, int]:
-    alg, activates_at = path.stem.split("-", 1)
-    if alg not in ASYMMETRIC:
-        raise ValueError(f"{path.name}: no such algorithm")
-    return alg, int(activates_at)
+def _order(keys: KeySet) -> list[str]:
+    # An announced key that begins to sign changes its place.
+    return [key.kid for key in keys.keys]

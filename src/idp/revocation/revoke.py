@@ -3,7 +3,7 @@ from idp.token import store
 from idp.token.accept import family_of_claims
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
-from kit.jose import KeySet, TokenRefused, verify
+from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
 from kit.tokens import digest
 
 
@@ -21,7 +21,7 @@ async def _access_token(db: Database, audit: Audit, token: str, client: Client, 
         claims = verify(
             token,
             keys.public,
-            algorithms=["ES256", "RS256"],
+            algorithms=ASYMMETRIC,
             typ=["at+jwt"],
             issuer=issuer,
             require=("client_id", "exp", "jti"),

@@ -10,7 +10,7 @@ from idp.token import store
 from idp.token.mint import family_of
 from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, TokenTwice
 from kit.db import Row, Tx
-from kit.jose import KeySet, TokenRefused, verify
+from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
 
 
 class AcceptedToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ async def accept(tx: Tx, token: str, *, keys: KeySet, issuer: str, scope: str) -
         claims = verify(
             token,
             keys.public,
-            algorithms=["ES256", "RS256"],
+            algorithms=ASYMMETRIC,
             typ=["at+jwt"],
             issuer=issuer,
             audience=issuer,

@@ -56,7 +56,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
     if not spent:
         await _replayed(endpoint, code_sha256, client_id)
         raise InvalidGrant
-    return respond(
+    return await respond(
         endpoint,
         request,
         client,

@@ -23,7 +23,7 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
         if not scopes <= client.metadata.scopes:
             raise InvalidScope
     audience, scopes = audience_of(endpoint, request, scopes, None)
-    token, jti = mint.access_token_of_client(
+    token, jti = await mint.access_token_of_client(
         client_id,
         audience=audience,
         scopes=scopes,

@@ -65,7 +65,7 @@ def audience_of(
     return audience, effective
 
 
-def respond(
+async def respond(
     endpoint: TokenEndpoint,
     request: TokenRequest,
     client: Client,
@@ -77,7 +77,7 @@ def respond(
     keys = endpoint.keys.current()
     audience, scopes = audience_of(endpoint, request, grant.scopes, grant.resource)
     sector = request.scopes.sector_of(audience)
-    access_token = mint.access_token_of_grant(
+    access_token = await mint.access_token_of_grant(
         grant,
         # A resource server knows citizens by its own pairwise identifier, whichever client speaks for them.
         sub=pairwise_sub(endpoint.secrets, sector=sector, citizen_id=grant.citizen_id) if sector else grant.sub,
@@ -89,7 +89,7 @@ def respond(
     )
     id_token: str | msgspec.UnsetType = msgspec.UNSET
     if "openid" in grant.scopes:
-        id_token = mint.id_token(
+        id_token = await mint.id_token(
             grant,
             access_token=access_token,
             claims=id_token_claims,

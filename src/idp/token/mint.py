@@ -14,12 +14,12 @@ from kit.jose import KeySet
 _RANDOM_BYTES = 9
 
 
-def access_token_of_grant(
+async def access_token_of_grant(
     grant: Grant, *, sub: str, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
 ) -> str:
     """RFC 9068 §2. The ``jti`` begins with the family, so that the family's end is found by it."""
     now = int(time.time())
-    return keys.sign(
+    return await keys.sign(
         {
             "iss": issuer,
             "sub": sub,
@@ -37,13 +37,13 @@ def access_token_of_grant(
     )
 
 
-def access_token_of_client(
+async def access_token_of_client(
     client_id: str, *, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
 ) -> tuple[str, str]:
     """The token and its ``jti``; a client that acts for itself is its own subject (RFC 9068 §2.2)."""
     now = int(time.time())
     jti = secrets.token_urlsafe(16 + _RANDOM_BYTES)
-    token = keys.sign(
+    token = await keys.sign(
         {
             "iss": issuer,
             "sub": client_id,
@@ -59,7 +59,7 @@ def access_token_of_client(
     return token, jti
 
 
-def id_token(
+async def id_token(
     grant: Grant,
     *,
     access_token: str,
@@ -87,7 +87,7 @@ def id_token(
     }
     if grant.nonce is not None:
         body["nonce"] = grant.nonce
-    return keys.sign(body, typ="JWT", alg=alg)
+    return await keys.sign(body, typ="JWT", alg=alg)
 
 
 def family_of(jti: str) -> UUID | None:

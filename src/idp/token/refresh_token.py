@@ -77,7 +77,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         # Somebody else used it between our two statements.
         await _reused(endpoint, grant)
         raise InvalidGrant
-    return respond(endpoint, request, client, grant, refresh_token=fresh_token or token, id_token_claims={})
+    return await respond(endpoint, request, client, grant, refresh_token=fresh_token or token, id_token_claims={})
 
 
 async def _reused(endpoint: TokenEndpoint, grant: Grant) -> None:

@@ -16,7 +16,7 @@ from khizana.prepare import locker_client
 from khizana.say import answer
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
-from kit.jose import KeySet, SigningKey
+from kit.jose import LocalKeySet, SigningKey
 
 PAGE = 100
 
@@ -82,7 +82,7 @@ def _shown(row: Row) -> dict[str, Any]:
 def _for_locker(found: Deployment, legal_ground: str) -> dict[str, Any]:
     settings = found.locker_settings()
     key = SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256")
-    return locker_client(settings.client_id, settings.locker_url, KeySet([key]).jwks(), legal_ground=legal_ground)
+    return locker_client(settings.client_id, settings.locker_url, LocalKeySet([key]).jwks(), legal_ground=legal_ground)
 
 
 async def _set_state(db: Database, client_id: str, state: str) -> None:

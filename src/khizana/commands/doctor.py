@@ -10,12 +10,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from idp.keys.place import place_of
+from idp.keys.ring import KeysMissing, key_set
+from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import SCHEMAS, Deployment, deployment
 from khizana.home import MIGRATIONS
 from khizana.say import answer
 from kit.errors import Refusal
-from kit.jose import ASYMMETRIC, SigningKey
 from kit.migrate import pending
 from kit.settings import SettingRefused
 from locker.vault.blobs import S3BlobStore
@@ -162,9 +164,9 @@ async def _migrations(found: Deployment) -> AsyncIterator[Finding]:
 
 async def _keys(found: Deployment) -> AsyncIterator[Finding]:
     try:
-        folder = found.idp_settings().keys_folder
-        yield _signing_keys(folder)
-        yield _private("keys of the provider", folder)
+        settings = found.idp_settings()
+        yield await _signing_keys(settings)
+        yield _private("keys of the provider", settings.keys_folder)
     except SettingRefused:
         pass
     try:
@@ -187,24 +189,16 @@ async def _keys(found: Deployment) -> AsyncIterator[Finding]:
         yield await _opens(found)
 
 
-def _signing_keys(folder: Path) -> Finding:
-    now = dt.datetime.now(dt.UTC).timestamp()
-    algorithms = set()
-    for path in folder.glob("*-*.pem"):
-        alg, _, activates_at = path.stem.partition("-")
-        if alg in ASYMMETRIC and activates_at.isdigit() and int(activates_at) <= now:
-            try:
-                SigningKey.load(path, alg)
-            except (OSError, ValueError) as fault:
-                return Finding(what="signing keys", ok=False, says=f"{path.name}: {fault}", do="restore that file")
-            algorithms.add(alg)
-    lacking = {"ES256", "RS256"} - algorithms
-    return Finding(
-        what="signing keys",
-        ok=not lacking,
-        says=f"{', '.join(sorted(algorithms)) or 'none'} in {folder}",
-        do="khizana keys make",
-    )
+async def _signing_keys(settings: IdpSettings) -> Finding:
+    place = place_of(settings)
+    try:
+        placed = await place.read()
+        algorithms = key_set(placed, now=dt.datetime.now(dt.UTC).timestamp()).algorithms()
+    except (OSError, ValueError, KeysMissing, Refusal) as fault:
+        return Finding(what="signing keys", ok=False, says=str(fault), do="restore them, or: khizana keys make")
+    finally:
+        place.close()
+    return Finding(what="signing keys", ok=True, says=f"{', '.join(algorithms)}; {len(placed)} published")
 
 
 def _private(what: str, folder: Path) -> Finding:

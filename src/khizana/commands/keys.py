@@ -3,74 +3,85 @@
 import argparse
 import asyncio
 import datetime as dt
-from pathlib import Path
-from typing import Any, cast
+import time
+from typing import cast
 
-from idp.keys import ring
+from idp.keys import rotate
+from idp.keys.place import place_of
+from idp.keys.ring import KeyPlace
+from idp.settings import IdpSettings
 from khizana.databases import connected
 from khizana.deployment import Deployment, deployment, officer
 from khizana.say import answer
 from kit.audit import Audit, AuditEvent
-from kit.jose import ASYMMETRIC, Algorithm, SigningKey
+from kit.jose import ASYMMETRIC, Algorithm
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("list", help="the provider's signing keys, and when each starts to sign")
     making = verbs.add_parser("make", help="the first keys of a deployment; keeps what is there")
-    making.add_argument("--alg", action="append", choices=ASYMMETRIC, help="default: ES256 and RS256")
+    making.add_argument("--alg", action="append", choices=ASYMMETRIC, help="default: all four")
     rotating = verbs.add_parser("rotate", help="announce the next key; it signs from tomorrow")
-    rotating.add_argument("--alg", action="append", choices=ASYMMETRIC, help="default: ES256 and RS256")
+    rotating.add_argument("--alg", action="append", choices=ASYMMETRIC, help="default: those that there are")
     rotating.add_argument("--at-once", action="store_true", help="after a theft: the new key signs from now on")
     verbs.add_parser("retire", help="remove keys whose last token has expired")
+    withdrawing = verbs.add_parser("withdraw", help="after a theft: what this key signed is refused from now on")
+    withdrawing.add_argument("kid")
 
 
 def run(arguments: argparse.Namespace) -> int:
     with deployment() as found:
-        folder = found.idp_settings().keys_folder
+        return asyncio.run(_run(found, arguments))
+
+
+async def _run(found: Deployment, arguments: argparse.Namespace) -> int:
+    settings = found.idp_settings()
+    place = place_of(settings)
+    try:
         match arguments.verb:
             case "list":
-                answer({"keys": _listed(folder)})
+                answer({"keys": await _listed(place)})
             case "make":
-                made = [
-                    ring.create(folder, alg) for alg in _algorithms(arguments) if not any(folder.glob(f"{alg}-*.pem"))
-                ]
-                _done(found, "keys.made", made)
+                await _done(settings, "keys.made", await rotate.make(place, _algorithms(arguments) or ASYMMETRIC))
             case "rotate":
-                now = int(dt.datetime.now(dt.UTC).timestamp())
-                fresh = [
-                    ring.create(folder, alg, activates_at=now) if arguments.at_once else ring.rotate(folder, alg)
-                    for alg in _algorithms(arguments)
-                ]
-                _done(found, "keys.rotated", fresh)
+                algorithms = _algorithms(arguments) or sorted({one.alg for one in await place.read()})
+                make_next = rotate.replace if arguments.at_once else rotate.announce
+                await _done(settings, "keys.rotated", [await make_next(place, alg) for alg in algorithms])
             case "retire":
-                settings = found.idp_settings()
-                longest = max(settings.access_token_lifetime_s, settings.code_lifetime_s, 3_600)
-                _done(found, "keys.retired", ring.retire(folder, longest_token_lifetime_s=longest))
+                retired = await rotate.retire(place, longest_token_lifetime_s=settings.longest_token_lifetime_s)
+                await _done(settings, "keys.retired", retired)
+            case "withdraw":
+                await _done(settings, "keys.withdrawn", [await rotate.withdraw(place, arguments.kid)])
+    finally:
+        place.close()
     return 0
 
 
-def _algorithms(arguments: argparse.Namespace) -> list[Algorithm]:
-    return cast("list[Algorithm]", arguments.alg or ["ES256", "RS256"])
+def _algorithms(arguments: argparse.Namespace) -> list[Algorithm] | None:
+    return cast("list[Algorithm] | None", arguments.alg)
 
 
-def _listed(folder: Path) -> list[dict[str, Any]]:
-    listed = []
-    for path in sorted(folder.glob("*-*.pem")):
-        alg, at = path.stem.split("-", 1)
-        key = SigningKey.load(path, cast("Algorithm", alg))
-        listed.append({"kid": key.kid, "alg": alg, "signs_from": dt.datetime.fromtimestamp(int(at), dt.UTC)})
-    return listed
+async def _listed(place: KeyPlace) -> list[dict[str, object]]:
+    placed, now = await place.read(), time.time()
+    return [
+        {
+            "kid": one.key.kid,
+            "alg": one.alg,
+            "signs_from": dt.datetime.fromtimestamp(one.activates_at, dt.UTC),
+            "state": "announced"
+            if one.activates_at > now
+            else "signs"
+            if one.activates_at == max(o.activates_at for o in placed if o.alg == one.alg and o.activates_at <= now)
+            else "verifies",
+        }
+        for one in placed
+    ]
 
 
-def _done(found: Deployment, action: str, files: list[Path]) -> None:
-    names = [path.name for path in files]
-
-    async def record() -> None:
-        async with connected(found.idp_settings().database_url) as db:
+async def _done(settings: IdpSettings, action: str, names: list[str]) -> None:
+    if names:
+        async with connected(settings.database_url) as db:
             event = AuditEvent(action=action, actor_kind="officer", actor=officer(), detail={"keys": names})
             await Audit("idp").append(db, event)
-
-    if names:
-        asyncio.run(record())
     answer({"action": action, "keys": names})

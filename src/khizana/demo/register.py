@@ -14,7 +14,7 @@ from khizana.demo.kept import Kept
 from khizana.demo.pki import Pki
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import KeySet, SigningKey
+from kit.jose import LocalKeySet, SigningKey
 from locker.administrations.register import register as register_administration
 from locker.administrations.schema import AdministrationRegistration
 from locker.catalogue.register_type import register_type
@@ -104,7 +104,7 @@ def _machine(administration: Administration, folder: Path) -> dict[str, Any]:
         "token_endpoint_auth_method": "private_key_jwt",
         "grant_types": ["client_credentials"],
         "scope": "documents:deposit",
-        "jwks": KeySet([key_of(folder, client_id)]).jwks(),
+        "jwks": LocalKeySet([key_of(folder, client_id)]).jwks(),
     }
 
 

@@ -12,7 +12,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Refusal, Unavailable
 from kit.ids import new_id, new_public_id
-from kit.jose import KeySet
+from kit.jose import LocalKeySet
 from kit.throttle import Limit, Throttle
 from locker.access.provider import Provider
 from locker.administrations.identify import identify
@@ -63,7 +63,7 @@ class DepositDesk:
     trust: TrustRegister
     judge: SignatureJudge
     vault: Vault
-    signing: KeySet
+    signing: LocalKeySet
     locker_url: str
     limits: DepositLimits
     places: "Places"

@@ -2,11 +2,18 @@
 
 from datetime import datetime
 
-from kit.jose import KeySet
+from kit.jose import LocalKeySet
 
 
 def sign_receipt(
-    keys: KeySet, *, locker_url: str, document_uri: str, sha256: bytes, administration: str, type_: str, at: datetime
+    keys: LocalKeySet,
+    *,
+    locker_url: str,
+    document_uri: str,
+    sha256: bytes,
+    administration: str,
+    type_: str,
+    at: datetime,
 ) -> str:
     """Compact JWS (ES256) with ``typ: khizana-receipt+jwt``. It says who deposited which bytes when, not for whom."""
     return keys.sign(

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from kit.ids import new_id
-from kit.jose import KeySet, TokenRefused, verify
+from kit.jose import LocalKeySet, TokenRefused, verify
 from locker.verification.refusals import AnswerRefused
 from locker.verification.schema import Judged
 
 TYP = "khizana-verification+jwt"
 
 
-def sign_answer(keys: KeySet, judged: Judged, *, issuer: str) -> tuple[str, bytes]:
+def sign_answer(keys: LocalKeySet, judged: Judged, *, issuer: str) -> tuple[str, bytes]:
     """A compact JWS and the report that it names by its digest. It says what was so at ``iat``, for ever."""
     report = msgspec.json.format(msgspec.json.encode(judged.report), indent=2)
     claims = {
@@ -27,7 +27,7 @@ def sign_answer(keys: KeySet, judged: Judged, *, issuer: str) -> tuple[str, byte
     return keys.sign(claims, typ=TYP), report
 
 
-def check_answer(keys: KeySet, jws: str, *, issuer: str) -> dict[str, Any]:
+def check_answer(keys: LocalKeySet, jws: str, *, issuer: str) -> dict[str, Any]:
     """Claims of an answer that we signed. Raises AnswerRefused."""
     try:
         return verify(jws, keys.public, algorithms=("ES256",), typ=(TYP,), issuer=issuer, require=("iss", "iat", "jti"))

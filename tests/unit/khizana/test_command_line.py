@@ -185,12 +185,26 @@ def test_keys_are_made_once_and_the_next_one_signs_from_tomorrow(khizana: Run) -
     before = khizana("keys", "list").json()["keys"]
     khizana("keys", "make")
     assert khizana("keys", "list").json()["keys"] == before
-    assert {key["alg"] for key in before} == {"ES256", "RS256"}
+    assert {key["alg"] for key in before} == {"ES256", "RS256", "PS256", "EdDSA"}
+    assert {key["state"] for key in before} == {"signs"}
     khizana("keys", "rotate", "--alg", "ES256")
     after = khizana("keys", "list").json()["keys"]
     fresh = [key for key in after if key not in before]
     assert len(fresh) == 1
     assert fresh[0]["signs_from"] > max(key["signs_from"] for key in before)
+    assert fresh[0]["state"] == "announced"
+    assert khizana("keys", "rotate", "--alg", "ES256").code != 0
+
+
+def test_a_stolen_key_is_replaced_and_then_withdrawn(khizana: Run) -> None:
+    khizana("keys", "make")
+    stolen = next(key for key in khizana("keys", "list").json()["keys"] if key["alg"] == "PS256")
+    assert khizana("keys", "rotate", "--alg", "PS256", "--at-once").code == 0
+    assert khizana("keys", "withdraw", stolen["kid"]).code == 0
+    left = [key for key in khizana("keys", "list").json()["keys"] if key["alg"] == "PS256"]
+    assert [key["state"] for key in left] == ["signs"]
+    assert left[0]["kid"] != stolen["kid"]
+    assert khizana("keys", "withdraw", stolen["kid"]).code != 0
 
 
 def test_the_doctor_finds_nothing_and_then_what_is_wrong(khizana: Run, home_folder: Path) -> None:

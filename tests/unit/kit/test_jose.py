@@ -7,9 +7,9 @@ import time
 import pytest
 from jose import jwt as other_jwt
 
-from kit.jose import Algorithm, KeySet, SigningKey, TokenRefused, header_of, verify
+from kit.jose import Algorithm, LocalKeySet, SigningKey, TokenRefused, header_of, verify
 
-KEYS = KeySet([SigningKey.generate("ES256")])
+KEYS = LocalKeySet([SigningKey.generate("ES256")])
 ISSUER = "https://id.test/idp"
 
 
@@ -25,7 +25,7 @@ def verified(text: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
 def test_what_is_signed_verifies(alg: Algorithm) -> None:
-    keys = KeySet([SigningKey.generate(alg)])
+    keys = LocalKeySet([SigningKey.generate(alg)])
     text = keys.sign({"iat": int(time.time()), "exp": int(time.time()) + 60, "n": "é"}, typ="JWT", alg=alg)
     assert verify(text, keys.public, algorithms=[alg], typ=["jwt"])["n"] == "é"
 

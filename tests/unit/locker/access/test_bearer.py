@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kit.jose import KeySet, SigningKey
+from kit.jose import LocalKeySet, SigningKey
 from tests.locker_world import INTERIOR, ISSUER, World, client_of, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -69,7 +69,7 @@ async def test_a_token_of_another_key_or_kind_is_invalid(world: World) -> None:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": "http://localhost:8000", "sub": CLIENT, "client_id": CLIENT, "jti": "1"}
     claims |= {"scope": "documents:deposit", "iat": now, "exp": now + 60}
-    forged = KeySet([SigningKey.generate("ES256")]).sign(claims, typ="at+jwt")
+    forged = LocalKeySet([SigningKey.generate("ES256")]).sign(claims, typ="at+jwt")
     other_kind = world.provider.keys.sign(claims, typ="JWT")
     for text in (forged, other_kind, "x", "x.y.z", "é" * 10, "." * 20_000):
         assert (await ask(world, f"Bearer {text}"))[0] in (401, 431)
@@ -106,7 +106,7 @@ async def test_invented_kids_cost_the_provider_no_flood(world: World) -> None:
 
 async def test_a_rotated_key_is_learnt_and_the_old_one_forgotten(world: World) -> None:
     old = token(world)
-    world.provider.keys = KeySet([SigningKey.generate("ES256")])
+    world.provider.keys = LocalKeySet([SigningKey.generate("ES256")])
     await asyncio.sleep(1.05)
     assert (await ask(world, token(world)))[0] == 404
     assert (await ask(world, old))[0] == 401
