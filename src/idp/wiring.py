@@ -74,6 +74,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             db=db,
             audit=audit,
             secrets=secrets,
+            keys=keys,
             scopes=scopes,
             issuer=settings.issuer,
             interaction_lifetime_s=settings.interaction_lifetime_s,

@@ -1,5 +1,4 @@
 import re
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,5 +30,5 @@ async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interactio
         reauthenticate=bool({"login", "select_account"} & set(request.prompt)) or request.max_age is not None,
         created_at=row["created_at"],
         request=request,
-        redirect_host=urlsplit(request.redirect_uri).netloc or urlsplit(request.redirect_uri).scheme,
+        redirect_host=request.redirect_host,
     )

@@ -15,6 +15,7 @@ from idp.clients.schema import Client
 from idp.clients.scopes import ScopeRegistry
 from idp.consents.current import current_consent
 from idp.consents.schema import Consent
+from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.sessions.schema import Session
 from idp.subjects.pairwise import pairwise_sub
@@ -36,6 +37,7 @@ class Provider(msgspec.Struct, frozen=True):
     db: Database
     audit: Audit
     secrets: Secrets
+    keys: KeyRing
     scopes: ScopeRegistry
     issuer: str
     interaction_lifetime_s: int
@@ -89,7 +91,7 @@ async def resume(
             finishing=(interaction.interaction_id, browser_sha256),
         )
     signed_in_now = session is not None and session.auth_time >= interaction.created_at
-    if page == "login" and signed_in_now and request.hinted_sub is not None and at.sub != request.hinted_sub:
+    if page == "login" and signed_in_now and request.hinted_subs and at.sub not in request.hinted_subs:
         # Somebody signed in, and is not the one whom the relying party asked for (OpenID Connect Core §3.1.2.2).
         return await refuse(
             provider, interaction, AuthorizationError("login_required"), session=session, browser_sha256=browser_sha256
@@ -123,8 +125,7 @@ async def refuse(
         )
 
     await provider.db.transact(finish)
-    request = interaction.request
-    return failure(request.redirect_uri, request.response_mode, error, state=request.state, issuer=provider.issuer)
+    return failure(interaction.request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
 
 
 async def _situation(
@@ -200,7 +201,7 @@ async def _give_code(
         )
 
     await provider.db.transact(give)
-    return success(request.redirect_uri, request.response_mode, code=code, state=request.state, issuer=provider.issuer)
+    return success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
 
 
 def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:

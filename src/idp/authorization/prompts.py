@@ -47,7 +47,7 @@ def the_level_is_too_low(at: Situation) -> bool:
 
 
 def somebody_else_is_signed_in(at: Situation) -> bool:
-    return at.request.hinted_sub is not None and at.request.hinted_sub != at.sub
+    return bool(at.request.hinted_subs) and at.sub not in at.request.hinted_subs
 
 
 def more_is_asked_than_was_given(at: Situation) -> bool:

@@ -33,3 +33,10 @@ class AuthorizationError(Exception):
         super().__init__(error)
         self.error = error
         self.description = description
+
+
+class UnknownRedirect(AuthorizationError):
+    """Of all errors this one never goes to the address that was named."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_request", "redirect_uri is not registered")

@@ -1,17 +1,22 @@
-"""The authorization response and its address: the answer's parameters, with ``iss`` (RFC 9207) in each."""
+"""The authorization response: plain parameters with ``iss`` (RFC 9207), or one signed ``response`` (JARM)."""
 
+import time
 from collections.abc import Mapping
-from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from idp.authorization.refusals import AuthorizationError
+from idp.authorization.schema import ReplyTo
+from kit.jose import KeySet
+
+_SIGNED_LIFETIME_S = 600
+"""JARM §2.1 recommends ten minutes at most."""
 
 
 class AuthorizationResponse(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uri: str
-    response_mode: Literal["query", "form_post"]
+    form_post: bool
     parameters: dict[str, str]
 
     @property
@@ -22,36 +27,25 @@ class AuthorizationResponse(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.redirect_uri}{joint}{query}"
 
 
-def success(
-    redirect_uri: str, response_mode: Literal["query", "form_post"], *, code: str, state: str | None, issuer: str
-) -> AuthorizationResponse:
-    return _response(redirect_uri, response_mode, {"code": code}, state=state, issuer=issuer)
+def success(to: ReplyTo, *, code: str, issuer: str, keys: KeySet) -> AuthorizationResponse:
+    return _response(to, {"code": code}, issuer=issuer, keys=keys)
 
 
-def failure(
-    redirect_uri: str,
-    response_mode: Literal["query", "form_post"],
-    error: AuthorizationError,
-    *,
-    state: str | None,
-    issuer: str,
-) -> AuthorizationResponse:
+def failure(to: ReplyTo, error: AuthorizationError, *, issuer: str, keys: KeySet) -> AuthorizationResponse:
     parameters = {"error": error.error}
     if error.description:
         parameters["error_description"] = error.description
-    return _response(redirect_uri, response_mode, parameters, state=state, issuer=issuer)
+    return _response(to, parameters, issuer=issuer, keys=keys)
 
 
-def _response(
-    redirect_uri: str,
-    response_mode: Literal["query", "form_post"],
-    parameters: Mapping[str, str],
-    *,
-    state: str | None,
-    issuer: str,
-) -> AuthorizationResponse:
+def _response(to: ReplyTo, parameters: Mapping[str, str], *, issuer: str, keys: KeySet) -> AuthorizationResponse:
     answer = dict(parameters)
-    if state is not None:
-        answer["state"] = state
+    if to.state is not None:
+        answer["state"] = to.state
     answer["iss"] = issuer
-    return AuthorizationResponse(redirect_uri=redirect_uri, response_mode=response_mode, parameters=answer)
+    if to.response_mode.endswith(".jwt"):
+        claims = {**answer, "aud": to.client_id, "exp": int(time.time()) + _SIGNED_LIFETIME_S}
+        answer = {"response": keys.sign(claims, typ="JWT", alg=to.signing_alg)}
+    return AuthorizationResponse(
+        redirect_uri=to.redirect_uri, form_post=to.response_mode.startswith("form_post"), parameters=answer
+    )

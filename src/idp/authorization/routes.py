@@ -1,15 +1,22 @@
-from urllib.parse import urlsplit
-
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from idp.authorization.interactions import load
 from idp.authorization.proceed import PageNeeded, begin, resume
-from idp.authorization.refusals import AuthorizationError, InteractionOver, NotRedirected, UnknownClient
+from idp.authorization.refusals import (
+    AuthorizationError,
+    InteractionOver,
+    NotRedirected,
+    UnknownClient,
+    UnregisteredRedirect,
+)
 from idp.authorization.respond import AuthorizationResponse, failure
-from idp.authorization.validate import redirect_uri_of, validate
+from idp.authorization.schema import ReplyTo, origin_of
+from idp.authorization.steps import MODES, Asked
+from idp.authorization.validate import validate
 from idp.clients.find import find_client
+from idp.clients.schema import Client
 from idp.frame import AnyRequest, page, see_other, session_of
 from idp.parameters import Parameters, of_form, of_query
 from idp.refusals import InvalidRequest
@@ -66,33 +73,45 @@ async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters
     client = await find_client(wiring.db, wiring.clients, parameters["client_id"])
     if client is None or client.state != "active":
         raise UnknownClient
-    redirect_uri = redirect_uri_of(parameters, client)
     browser = browser_of(request)
     outcome: AuthorizationResponse | PageNeeded
     try:
+        asked = Asked(
+            endpoint="authorize",
+            parameters=parameters,
+            client=client,
+            scopes=await wiring.scopes.current(),
+            issuer=wiring.settings.issuer,
+            keys=wiring.keys.current(),
+        )
         outcome = await begin(
             wiring.provider,
-            validate(
-                parameters,
-                client,
-                redirect_uri=redirect_uri,
-                scopes=await wiring.scopes.current(),
-                issuer=wiring.settings.issuer,
-                keys=wiring.keys.current(),
-            ),
+            validate(asked),
             client,
             session=await session_of(request, wiring),
             browser_sha256=browser.sha256,
         )
     except AuthorizationError as error:
         outcome = failure(
-            redirect_uri,
-            "form_post" if parameters.get("response_mode") == "form_post" else "query",
-            error,
-            state=parameters.get("state"),
-            issuer=wiring.settings.issuer,
+            reply_to(parameters, client), error, issuer=wiring.settings.issuer, keys=wiring.keys.current()
         )
     return answer(request, wiring, outcome, browser)
+
+
+def reply_to(parameters: Parameters, client: Client) -> ReplyTo:
+    """Where an error goes before the request is known to be good; a page where nothing that is named is registered."""
+    redirect_uri = parameters.get("redirect_uri")
+    if redirect_uri is None:
+        raise NotRedirected("redirect_uri is missing")
+    if redirect_uri not in client.metadata.redirect_uris:
+        raise UnregisteredRedirect("redirect_uri is not registered")
+    return ReplyTo(
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        response_mode=MODES.get(parameters.get("response_mode", "query"), "query"),
+        signing_alg=client.metadata.authorization_signed_response_alg or "ES256",
+        state=parameters.get("state"),
+    )
 
 
 def answer(
@@ -102,14 +121,13 @@ def answer(
     if isinstance(outcome, PageNeeded):
         path = "/idp/sign-in" if outcome.page == "login" else "/idp/consent"
         return see_other(f"{path}?interaction={outcome.interaction_id}", cookies=browser.cookies)
-    if outcome.response_mode == "form_post":
-        target = urlsplit(outcome.redirect_uri)
+    if outcome.form_post:
         return page(
             request,
             wiring,
             "idp/authorization/form_post.html",
             browser=browser,
-            form_action=f"{target.scheme}://{target.netloc}",
+            form_action=origin_of(outcome.redirect_uri),
             redirect_uri=outcome.redirect_uri,
             parameters=outcome.parameters,
         )

@@ -1,12 +1,22 @@
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from idp.clients.schema import Acr
+from kit.jose import Algorithm
 
 Prompt = Literal["none", "login", "consent", "select_account"]
 ACR_RANK: dict[str, int] = {"low": 1, "substantial": 2, "high": 3}
+ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
+"""How the answer travels; those with ``.jwt`` are signed (JARM §2.3). ``jwt`` alone is ``query.jwt`` for a code."""
+
+
+def origin_of(redirect_uri: str) -> str:
+    """As a source in a Content-Security-Policy; of a private-use scheme, the scheme."""
+    target = urlsplit(redirect_uri)
+    return f"{target.scheme}://{target.netloc}" if target.netloc else f"{target.scheme}:"
 
 
 class ClaimRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -15,6 +25,11 @@ class ClaimRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     essential: bool = False
     value: Any = None
     values: tuple[Any, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[Any, ...]:
+        """The values that may be returned; empty for any."""
+        return self.values if self.value is None else (self.value,)
 
 
 class ClaimsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,15 +41,28 @@ class ClaimsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The parameter ``claims_locales``, kept beside what it is about (OpenID Connect Core §5.2)."""
 
 
+class ReplyTo(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an answer goes and how: to an address that is registered, and nowhere else."""
+
+    client_id: str
+    redirect_uri: str
+    response_mode: ResponseMode = "query"
+    signing_alg: Algorithm = "ES256"
+    """Of a signed answer."""
+    state: str | None = None
+
+
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request that passed every check; what the pages and the answer need of it."""
 
     client_id: str
-    redirect_uri: str
-    response_mode: Literal["query", "form_post"] = "query"
+    redirect_uri: str | None = None
+    """None for a request that no browser brings back: a device's, or a back channel's."""
+    response_mode: ResponseMode = "query"
+    response_signing_alg: Algorithm = "ES256"
     state: str | None = None
     nonce: str | None = None
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
     claims: ClaimsRequest = ClaimsRequest()
     code_challenge: str | None = None
     prompt: tuple[Prompt, ...] = ()
@@ -43,12 +71,36 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     login_hint: str | None = None
     ui_locales: str | None = None
     resource: str | None = None
-    hinted_sub: str | None = None
-    """``sub`` of the ID token hint: nobody else may be the answer."""
+    hinted_subs: tuple[str, ...] = ()
+    """Nobody else may be the answer: the hint's ``sub``, or those that ``claims`` named. Empty for anybody."""
+    dpop_jkt: str | None = None
+    """The key that the code's tokens will be bound to (RFC 9449 §10)."""
 
     def claim_names(self) -> frozenset[str]:
         """Claims named one by one, wherever they shall go."""
         return frozenset(self.claims.userinfo) | frozenset(self.claims.id_token)
+
+    @property
+    def reply_to(self) -> ReplyTo:
+        assert self.redirect_uri is not None
+        return ReplyTo(
+            client_id=self.client_id,
+            redirect_uri=self.redirect_uri,
+            response_mode=self.response_mode,
+            signing_alg=self.response_signing_alg,
+            state=self.state,
+        )
+
+    @property
+    def redirect_origin(self) -> str | None:
+        """Where the redirects after a form may end, as ``form-action`` of a Content-Security-Policy."""
+        return None if self.redirect_uri is None else origin_of(self.redirect_uri)
+
+    @property
+    def redirect_host(self) -> str:
+        """For people: whose site they go back to."""
+        target = urlsplit(self.redirect_uri or "")
+        return target.netloc or target.scheme
 
 
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,4 @@
 import datetime as dt
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -39,7 +38,6 @@ async def show_consent(
     if citizen is None:
         raise InteractionOver
     language = locale(request, ui_locales=found.ui_locales, profile=session.locale).value
-    target = urlsplit(found.request.redirect_uri)
     return page(
         request,
         wiring,
@@ -47,7 +45,7 @@ async def show_consent(
         browser=browser,
         ui_locales=found.ui_locales,
         profile=session.locale,
-        form_action=f"{target.scheme}://{target.netloc}" if target.netloc else f"{target.scheme}:",
+        form_action=found.request.redirect_origin,
         interaction=found.interaction_id,
         client_name=found.client_name[language],
         client_host=found.redirect_host,

@@ -4,8 +4,8 @@ import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
+from idp.authorization.hints import hint_claims
 from idp.authorization.refusals import NotRedirected
-from idp.authorization.validate import hint_claims
 from idp.clients.find import find_client
 from idp.frame import AnyRequest, checked_form, page, see_other, session_of
 from idp.logout.sign_out import sign_out

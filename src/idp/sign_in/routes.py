@@ -1,5 +1,3 @@
-from urllib.parse import urlsplit
-
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
@@ -215,10 +213,7 @@ def _second_factor(
 
 def _form_action(errand: Errand) -> str | None:
     """Where the redirects after the form may end: at the relying party."""
-    if errand.interaction is None:
-        return None
-    target = urlsplit(errand.interaction.request.redirect_uri)
-    return f"{target.scheme}://{target.netloc}" if target.netloc else f"{target.scheme}:"
+    return errand.interaction.request.redirect_origin if errand.interaction else None
 
 
 ROUTES = [sign_in_page, sign_in, second_factor_page, second_factor, another_way, sign_out_page, sign_out]

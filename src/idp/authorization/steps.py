@@ -1,0 +1,254 @@
+"""The step table: what an authorization request must pass, in this order, and at which endpoint.
+
+A row is a step, a column an endpoint. A step is pure: it looks at what was asked and returns the request with its part
+filled in, or raises AuthorizationError. What needs the database or the network is done before, where the request is
+received.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from idp.authorization.hints import hint_claims
+from idp.authorization.refusals import AuthorizationError, UnknownRedirect
+from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsRequest, Prompt, ResponseMode
+from idp.clients.schema import Acr, Client
+from idp.clients.scopes import Scopes
+from idp.parameters import Parameters
+from idp.sessions.levels import REACHABLE
+from kit.jose import KeySet, TokenRefused
+
+Endpoint = Literal["authorize", "par"]
+
+MODES: dict[str, ResponseMode] = {
+    "query": "query",
+    "form_post": "form_post",
+    "jwt": "query.jwt",
+    "query.jwt": "query.jwt",
+    "form_post.jwt": "form_post.jwt",
+}
+"""What ``response_mode`` may be; for a code ``jwt`` means ``query.jwt`` (JARM §2.3.4)."""
+
+_CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_STATE_MAX = 4_096
+_NONCE_MAX = 512
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came, and what it is judged by."""
+
+    endpoint: Endpoint
+    parameters: Parameters
+    client: Client
+    scopes: Scopes
+    issuer: str
+    keys: KeySet
+
+
+Step = Callable[[Asked, AuthorizationRequest], AuthorizationRequest]
+
+
+def parameters_stand_in_the_open(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    if "request" in asked.parameters:
+        raise AuthorizationError("request_not_supported")
+    if "request_uri" in asked.parameters:
+        raise AuthorizationError("request_uri_not_supported")
+    return request
+
+
+def registration_stands_elsewhere(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    if "registration" in asked.parameters:
+        raise AuthorizationError("registration_not_supported")
+    return request
+
+
+def redirect_uri_is_registered(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """Exactly one of the registered ones, compared as strings (RFC 9700 §2.1)."""
+    redirect_uri = asked.parameters.get("redirect_uri")
+    if redirect_uri is None:
+        raise AuthorizationError("invalid_request", "redirect_uri is missing")
+    if redirect_uri not in asked.client.metadata.redirect_uris:
+        raise UnknownRedirect
+    return msgspec.structs.replace(request, redirect_uri=redirect_uri)
+
+
+def response_type_is_code(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    response_type = asked.parameters.get("response_type")
+    if response_type is None:
+        raise AuthorizationError("invalid_request", "response_type is missing")
+    if response_type != "code":
+        raise AuthorizationError("unsupported_response_type")
+    if "authorization_code" not in asked.client.metadata.grant_types:
+        raise AuthorizationError("unauthorized_client")
+    return request
+
+
+def response_mode_is_served(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    mode = MODES.get(asked.parameters.get("response_mode", "query"))
+    if mode is None:
+        raise AuthorizationError("invalid_request", "response_mode")
+    if asked.client.profile == "fapi2-ms" and not mode.endswith(".jwt"):
+        # FAPI 2.0 Message Signing §5.4: this client takes signed answers only.
+        raise AuthorizationError("invalid_request", "response_mode: a signed one is required")
+    alg = asked.client.metadata.authorization_signed_response_alg or "ES256"
+    return msgspec.structs.replace(request, response_mode=mode, response_signing_alg=alg)
+
+
+def state_and_nonce_have_a_limit(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    state, nonce = asked.parameters.get("state"), asked.parameters.get("nonce")
+    if len(state or "") > _STATE_MAX or len(nonce or "") > _NONCE_MAX:
+        raise AuthorizationError("invalid_request", "state or nonce is too long")
+    return msgspec.structs.replace(request, state=state, nonce=nonce)
+
+
+def scopes_are_registered(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """OpenID Connect Core §3.1.2.1: scopes that are not understood are ignored. One that is, and is not this client's,
+    is an error."""
+    named = frozenset(asked.parameters.get("scope", "").split())
+    if not named:
+        raise AuthorizationError("invalid_scope", "scope is missing")
+    known = frozenset(scope for scope in named if asked.scopes.known(scope))
+    if not known or not known <= asked.client.metadata.scopes | {"openid", "offline_access"}:
+        raise AuthorizationError("invalid_scope", "a scope that this client has not registered")
+    if "offline_access" in known and "refresh_token" not in asked.client.metadata.grant_types:
+        known -= {"offline_access"}
+    return msgspec.structs.replace(request, scopes=tuple(sorted(known)))
+
+
+def claims_can_be_read(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    locales = tuple(asked.parameters.get("claims_locales", "").split()[:10])
+    text = asked.parameters.get("claims")
+    if text is None:
+        return msgspec.structs.replace(request, claims=ClaimsRequest(locales=locales))
+    try:
+        claims = msgspec.json.decode(text, type=ClaimsRequest)
+    except msgspec.DecodeError:
+        raise AuthorizationError("invalid_request", "claims") from None
+    if len(claims.userinfo) + len(claims.id_token) > 100:
+        raise AuthorizationError("invalid_request", "claims: too many")
+    return msgspec.structs.replace(request, claims=msgspec.structs.replace(claims, locales=locales))
+
+
+def code_challenge_is_s256(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    challenge, method = asked.parameters.get("code_challenge"), asked.parameters.get("code_challenge_method")
+    if challenge is None:
+        if method is not None:
+            raise AuthorizationError("invalid_request", "code_challenge is missing")
+        if asked.client.profile != "basic":
+            raise AuthorizationError("invalid_request", "code_challenge is missing: PKCE is required")
+        return request
+    # RFC 7636 §4.3: an absent method means plain, which is not accepted.
+    if method != "S256":
+        raise AuthorizationError("invalid_request", "code_challenge_method must be S256")
+    if not _CODE_CHALLENGE.fullmatch(challenge):
+        raise AuthorizationError("invalid_request", "code_challenge")
+    return msgspec.structs.replace(request, code_challenge=challenge)
+
+
+def prompt_makes_sense(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """Values that are not known are ignored; "none" stands alone (OpenID Connect Core §3.1.2.1)."""
+    values = asked.parameters.get("prompt", "").split()
+    if "none" in values and len(values) > 1:
+        raise AuthorizationError("invalid_request", "prompt: none stands alone")
+    known = tuple(msgspec.convert(value, Prompt) for value in dict.fromkeys(values) if value in _PROMPTS)
+    return msgspec.structs.replace(request, prompt=known)
+
+
+def max_age_is_a_number(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    text = asked.parameters.get("max_age")
+    if text is None:
+        return msgspec.structs.replace(request, max_age=asked.client.metadata.default_max_age)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise AuthorizationError("invalid_request", "max_age")
+    return msgspec.structs.replace(request, max_age=int(text))
+
+
+def person_is_hinted(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """By an ID token (OpenID Connect Core §3.1.2.1), by a value of ``sub`` in ``claims`` (§5.5.1), or by both alike."""
+    hinted: frozenset[str] | None = None
+    hint = asked.parameters.get("id_token_hint")
+    if hint is not None:
+        try:
+            claims = hint_claims(hint, asked.client.client_id, issuer=asked.issuer, keys=asked.keys)
+        except TokenRefused:
+            raise AuthorizationError("invalid_request", "id_token_hint") from None
+        hinted = frozenset({str(claims["sub"])})
+    for member in (request.claims.id_token.get("sub"), request.claims.userinfo.get("sub")):
+        if member is None or not member.wanted:
+            continue
+        wanted = frozenset(value for value in member.wanted if isinstance(value, str))
+        hinted = wanted if hinted is None else hinted & wanted
+    if hinted is None:
+        return request
+    if not hinted:
+        raise AuthorizationError("invalid_request", "claims: nobody can have this sub")
+    return msgspec.structs.replace(request, hinted_subs=tuple(sorted(hinted)))
+
+
+def level_can_be_reached(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """The higher of what the client registered and what it asks for now (provider.md, Smart Pass).
+
+    An essential level that cannot be reached is an error, a voluntary one is served as well as we can.
+    """
+    member = request.claims.id_token.get("acr")
+    named = [value for value in member.wanted if isinstance(value, str)] if member else []
+    voluntary = [*asked.parameters.get("acr_values", "").split(), *named]
+    needed = _higher(_lowest(asked.client.metadata.default_acr_values) or "substantial", _lowest(voluntary))
+    if ACR_RANK[needed] > ACR_RANK[REACHABLE]:
+        needed = REACHABLE
+    if member is not None and member.essential and member.wanted:
+        essential = _lowest(named)
+        if essential is None or ACR_RANK[essential] > ACR_RANK[REACHABLE]:
+            raise AuthorizationError("unmet_authentication_requirements")
+        needed = _higher(needed, essential)
+    return msgspec.structs.replace(request, acr_needed=needed)
+
+
+def pages_are_prepared(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """``display`` is accepted and there is one kind of page (OpenID Connect Core §3.1.2.1)."""
+    return msgspec.structs.replace(
+        request, login_hint=asked.parameters.get("login_hint"), ui_locales=asked.parameters.get("ui_locales")
+    )
+
+
+def resource_is_known(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """RFC 8707 §2; of several there is no single audience."""
+    resource = asked.parameters.get("resource")
+    if resource is None:
+        return request
+    if asked.scopes.audience(frozenset(request.scopes), resource, issuer=asked.issuer) is None:
+        raise AuthorizationError("invalid_target")
+    return msgspec.structs.replace(request, resource=resource)
+
+
+AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
+
+STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
+    (redirect_uri_is_registered, AP),
+    (parameters_stand_in_the_open, AP),
+    (registration_stands_elsewhere, AP),
+    (response_type_is_code, AP),
+    (response_mode_is_served, AP),
+    (state_and_nonce_have_a_limit, AP),
+    (scopes_are_registered, AP),
+    (claims_can_be_read, AP),
+    (code_challenge_is_s256, AP),
+    (prompt_makes_sense, AP),
+    (max_age_is_a_number, AP),
+    (person_is_hinted, AP),
+    (level_can_be_reached, AP),
+    (pages_are_prepared, AP),
+    (resource_is_known, AP),
+)
+
+
+def _lowest(values: tuple[str, ...] | list[str]) -> Acr | None:
+    known = [value for value in values if value in ACR_RANK]
+    return msgspec.convert(min(known, key=ACR_RANK.__getitem__), Acr) if known else None
+
+
+def _higher(one: Acr, other: Acr | None) -> Acr:
+    return one if other is None else max(one, other, key=ACR_RANK.__getitem__)
