@@ -125,7 +125,7 @@ async def refuse(
         )
 
     await provider.db.transact(finish)
-    return failure(interaction.request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
+    return await failure(interaction.request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
 
 
 async def _situation(
@@ -201,7 +201,7 @@ async def _give_code(
         )
 
     await provider.db.transact(give)
-    return success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
+    return await success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
 
 
 def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:

@@ -27,25 +27,25 @@ class AuthorizationResponse(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.redirect_uri}{joint}{query}"
 
 
-def success(to: ReplyTo, *, code: str, issuer: str, keys: KeySet) -> AuthorizationResponse:
-    return _response(to, {"code": code}, issuer=issuer, keys=keys)
+async def success(to: ReplyTo, *, code: str, issuer: str, keys: KeySet) -> AuthorizationResponse:
+    return await _response(to, {"code": code}, issuer=issuer, keys=keys)
 
 
-def failure(to: ReplyTo, error: AuthorizationError, *, issuer: str, keys: KeySet) -> AuthorizationResponse:
+async def failure(to: ReplyTo, error: AuthorizationError, *, issuer: str, keys: KeySet) -> AuthorizationResponse:
     parameters = {"error": error.error}
     if error.description:
         parameters["error_description"] = error.description
-    return _response(to, parameters, issuer=issuer, keys=keys)
+    return await _response(to, parameters, issuer=issuer, keys=keys)
 
 
-def _response(to: ReplyTo, parameters: Mapping[str, str], *, issuer: str, keys: KeySet) -> AuthorizationResponse:
+async def _response(to: ReplyTo, parameters: Mapping[str, str], *, issuer: str, keys: KeySet) -> AuthorizationResponse:
     answer = dict(parameters)
     if to.state is not None:
         answer["state"] = to.state
     answer["iss"] = issuer
     if to.response_mode.endswith(".jwt"):
         claims = {**answer, "aud": to.client_id, "exp": int(time.time()) + _SIGNED_LIFETIME_S}
-        answer = {"response": keys.sign(claims, typ="JWT", alg=to.signing_alg)}
+        answer = {"response": await keys.sign(claims, typ="JWT", alg=to.signing_alg)}
     return AuthorizationResponse(
         redirect_uri=to.redirect_uri, form_post=to.response_mode.startswith("form_post"), parameters=answer
     )

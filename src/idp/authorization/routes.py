@@ -92,7 +92,7 @@ async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters
             browser_sha256=browser.sha256,
         )
     except AuthorizationError as error:
-        outcome = failure(
+        outcome = await failure(
             reply_to(parameters, client), error, issuer=wiring.settings.issuer, keys=wiring.keys.current()
         )
     return answer(request, wiring, outcome, browser)

@@ -42,7 +42,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "require_request_uri_registration": False,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "authorization_signing_alg_values_supported": ["ES256", "RS256"],
+        "authorization_signing_alg_values_supported": list(signing),
         "ui_locales_supported": ["ar-MA", "zgh", "fr-MA", "en"],
         "claims_locales_supported": ["ar", "zgh", "fr", "en"],
         "display_values_supported": ["page"],
