@@ -19,6 +19,14 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     secret changes every citizen's ``sub``."""
     keys_folder: Path
     """Holds the signing keys, one PEM file each, mode 0600."""
+    pkcs11_module: Path | None = None
+    """Library of a device that keeps the signing keys instead; ``keys_folder`` then remembers their public halves."""
+    pkcs11_token: str | None = None
+    """Label of the token in it."""
+    pkcs11_pin: str | None = None
+    """The token's user PIN, best by KHIZANA_IDP_PKCS11_PIN_FILE."""
+    signing_key_lifetime_s: int = 90 * 86_400
+    """The worker announces a key's successor so that it takes over at this age; 0 leaves that to the operator."""
     trusted_proxies: tuple[str, ...] = ()
 
     mtls_issuer: str | None = None
@@ -57,6 +65,12 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
             raise ValueError("issuer: the provider lives under /idp")
         if len(self.secret) < 64 or not all(digit in "0123456789abcdefABCDEF" for digit in self.secret):
             raise ValueError("secret: at least 64 hexadecimal digits")
+        if self.pkcs11_module is not None and not self.pkcs11_token:
+            raise ValueError("pkcs11_token: the label of the token is needed")
+        if self.pkcs11_module is not None and not self.pkcs11_pin:
+            raise ValueError("pkcs11_pin: the PIN of the token is needed")
+        if 0 < self.signing_key_lifetime_s < 2 * 86_400:
+            raise ValueError("signing_key_lifetime_s: a key is announced for a day, so it serves at least two")
 
     def refused_in_production(self) -> Iterable[tuple[str, str]]:
         if not self.issuer.startswith("https://"):

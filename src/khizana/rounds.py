@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from idp.authenticators import store as authenticators
 from idp.authorization import store as authorization
 from idp.clients import store as clients
+from idp.keys.keep_rotating import keep_rotating
+from idp.keys.ring import KeyPlace
 from idp.messages import store as messages
 from idp.sessions import store as sessions
+from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
 from idp.token import store as token
 from kit.audit import Audit
@@ -36,6 +39,16 @@ async def sweep_idp(db: Database) -> None:
     """Rows past their time, each kind in a transaction of its own."""
     for sweep_one in IDP_SWEEPS.values():
         await sweep_one(db)
+
+
+async def rotate_keys(db: Database, place: KeyPlace, settings: IdpSettings) -> None:
+    await keep_rotating(
+        db,
+        Audit("idp"),
+        place,
+        lifetime_s=settings.signing_key_lifetime_s,
+        longest_token_lifetime_s=settings.longest_token_lifetime_s,
+    )
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

@@ -73,6 +73,7 @@ class PublishedKey:
     def __init__(self, public: PublicKey, alg: Algorithm) -> None:
         _fits(public, alg)
         self.alg = alg
+        self.public = public
         imported = jwk.import_key(_spki(public), _kty(alg))
         self.kid = imported.thumbprint()
         self.public_jwk: dict[str, Any] = {

@@ -32,6 +32,7 @@ SEATS = {
     "pyhanko": r"src/locker/signatures/.*",
     "pyhanko_certvalidator": r"src/locker/signatures/.*",
     "minio": r"src/locker/vault/.*",
+    "pkcs11": r"src/idp/keys/device\.py",
     "granian": r"src/khizana/commands/serve\.py",
 }
 NOT_A_NAME = {"service", "services", "utils", "util", "helpers", "helper", "models", "common", "misc"}

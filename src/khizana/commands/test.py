@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     wanted = list(arguments.pytest)
     linted = True if wanted else lint()
-    environ = {**os.environ, "KHIZANA_TEST_CHROMIUM": chromium() or ""}
+    install_missing()
+    environ = {**os.environ, "KHIZANA_TEST_CHROMIUM": _find_chromium() or ""}
     command = [str(BIN / "pytest"), "-n", str(processors()), "--dist", "loadfile", *wanted]
     if not linted:
         say("a linter found something, see above; the tests run all the same")
@@ -83,17 +85,22 @@ def _passed(linting: Linting) -> bool:
     return passed
 
 
-def chromium() -> str | None:
-    """Found, or installed where the machine allows it without asking anybody."""
-    if found := _find_chromium():
-        return found
+def install_missing() -> None:
+    """Debian's packages of what the tests start for real, where the machine allows it without asking anybody."""
+    missing = [package for package, there in WANTED.items() if not there()]
+    if not missing:
+        return
     if os.geteuid() == 0 and _is_debian() and shutil.which("apt-get"):
-        say("browser tests: Chromium is not here, installing Debian's package")
-        _install_chromium()
-        if found := _find_chromium():
-            return found
-    say("browser tests: SKIPPED, because there is no Chromium; install the package chromium to run them")
-    return None
+        say(f"installing Debian's packages for the tests: {', '.join(missing)}")
+        _install(missing)
+    for package in missing:
+        if not WANTED[package]():
+            say(f"tests with {package}: SKIPPED, because it is not here; install the package {package} to run them")
+
+
+def find_program(name: str) -> str | None:
+    """Also where only an administrator's PATH looks."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
 
 
 def _find_chromium() -> str | None:
@@ -105,11 +112,11 @@ def _find_chromium() -> str | None:
     return None
 
 
-def _install_chromium() -> None:
+def _install(packages: list[str]) -> None:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ("apt-get", "update", "--quiet"),
-        ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"),
+        ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages),
     ):
         try:
             done = subprocess.run(
@@ -121,6 +128,13 @@ def _install_chromium() -> None:
         if done.returncode:
             say(f"{' '.join(command)} failed: {done.stderr.strip()[-500:]}")
             return
+
+
+WANTED: dict[str, Callable[[], object]] = {
+    "chromium": _find_chromium,
+    "haproxy": lambda: find_program("haproxy"),
+    "softhsm2": lambda: find_program("softhsm2-util"),
+}
 
 
 def _is_debian() -> bool:

@@ -1,4 +1,4 @@
-"""Beside the servers: sends messages, sweeps what has expired, removes what died half-way."""
+"""Beside the servers: sends messages, sweeps what has expired, rotates keys, removes what died half-way."""
 
 import argparse
 import asyncio
@@ -8,11 +8,12 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+from idp.keys.place import place_of
 from idp.keys.secrets import Secrets
 from idp.messages.deliver import deliver
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
-from khizana.rounds import sweep_idp, sweep_locker
+from khizana.rounds import rotate_keys, sweep_idp, sweep_locker
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.edge import log_json_lines
@@ -20,6 +21,7 @@ from kit.errors import Unavailable
 
 DELIVER_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
+ROTATE_EVERY_S = 600.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -43,6 +45,9 @@ async def _work(found: Deployment, which: str) -> None:
             settings = found.idp_settings()
             db = await stack.enter_async_context(connected(settings.database_url))
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the provider", lambda: sweep_idp(db)))
+            place = place_of(settings)
+            stack.callback(place.close)
+            rounds.append(_every(ROTATE_EVERY_S, "rotation of the keys", lambda: rotate_keys(db, place, settings)))
             senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
             if senders.channels:
                 rounds.append(

@@ -1,5 +1,6 @@
 """Signing keys follow one another without anybody meeting an unknown one."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import pytest
 
 from idp.keys import rotate
 from idp.keys.folder import KeyFolder, create
+from idp.keys.keep_rotating import keep_rotating
 from idp.keys.refusals import KeyUnknown, RotationUnderWay
 from idp.keys.ring import KeyRing, KeysMissing
+from kit.audit import Audit
+from kit.db import Database
 from kit.errors import Unavailable
-from kit.jose import TokenRefused, verify
+from kit.jose import ASYMMETRIC, TokenRefused, verify
 from tests.provider import signing_keys
 
 DAY_S = 86_400
@@ -102,6 +106,27 @@ async def test_a_rotation_is_due_a_day_before_the_key_has_served_its_time(folder
     await rotate.announce(KeyFolder(folder), "RS256")
     placed = await KeyFolder(folder).read()
     assert rotate.due(placed, lifetime_s=91 * DAY_S, now=now) == ["ES256", "PS256", "EdDSA"]
+
+
+async def test_of_many_workers_one_announces_the_next_key(folder: Path, idp_db: Database) -> None:
+    async def work() -> list[str]:
+        return await keep_rotating(
+            idp_db, Audit("idp"), KeyFolder(folder), lifetime_s=80 * DAY_S, longest_token_lifetime_s=600
+        )
+
+    announced = [name for names in await asyncio.gather(*(work() for _ in range(8))) for name in names]
+    assert sorted(name.split("-")[0] for name in announced) == sorted(ASYMMETRIC)
+    assert {one.name for one in await KeyFolder(folder).read()} >= set(announced)
+    assert await work() == []
+    events = await idp_db.fetch("SELECT detail, actor_kind FROM idp.audit WHERE action = 'keys.rotated'")
+    assert sorted(name for event in events for name in event["detail"]["keys"]) == sorted(announced)
+    assert {event["actor_kind"] for event in events} == {"system"}
+
+
+async def test_an_operator_may_keep_rotation_to_herself(folder: Path, idp_db: Database) -> None:
+    work = keep_rotating(idp_db, Audit("idp"), KeyFolder(folder), lifetime_s=0, longest_token_lifetime_s=600)
+    assert await work == []
+    assert len(await KeyFolder(folder).read()) == len(ASYMMETRIC)
 
 
 async def test_a_ring_without_what_everybody_needs_does_not_start(folder: Path) -> None:
