@@ -109,13 +109,16 @@ async def test_a_rotation_is_due_a_day_before_the_key_has_served_its_time(folder
 
 
 async def test_of_many_workers_one_announces_the_next_key(folder: Path, idp_db: Database) -> None:
+    for path in [*folder.glob("RS256-*"), *folder.glob("PS256-*")]:
+        path.unlink()
+
     async def work() -> list[str]:
         return await keep_rotating(
             idp_db, Audit("idp"), KeyFolder(folder), lifetime_s=80 * DAY_S, longest_token_lifetime_s=600
         )
 
     announced = [name for names in await asyncio.gather(*(work() for _ in range(8))) for name in names]
-    assert sorted(name.split("-")[0] for name in announced) == sorted(ASYMMETRIC)
+    assert sorted(name.split("-")[0] for name in announced) == ["ES256", "EdDSA"]
     assert {one.name for one in await KeyFolder(folder).read()} >= set(announced)
     assert await work() == []
     events = await idp_db.fetch("SELECT detail, actor_kind FROM idp.audit WHERE action = 'keys.rotated'")
