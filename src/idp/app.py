@@ -14,6 +14,7 @@ from idp.account import routes as account
 from idp.activation import routes as activation
 from idp.authorization import routes as authorization
 from idp.consents import routes as consents
+from idp.device import routes as device
 from idp.discovery import routes as discovery
 from idp.frame import refusal_page
 from idp.introspection import routes as introspection
@@ -32,6 +33,7 @@ ROUTES: list[Any] = [
     *discovery.ROUTES,
     *authorization.ROUTES,
     *consents.ROUTES,
+    *device.ROUTES,
     *token.ROUTES,
     *userinfo.ROUTES,
     *introspection.ROUTES,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from idp.authenticators import store as authenticators
 from idp.authorization import store as authorization
 from idp.clients import store as clients
+from idp.device import store as device
 from idp.keys.keep_rotating import keep_rotating
 from idp.keys.ring import KeyPlace
 from idp.messages import store as messages
@@ -27,6 +28,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "authenticators": authenticators.sweep,
     "authorization": authorization.sweep,
     "client assertions": clients.sweep_assertions,
+    "devices": device.sweep,
     "messages": messages.sweep,
     "sessions": sessions.sweep,
     "sign-in": sign_in.sweep,

@@ -28,6 +28,9 @@ class Throttle:
             RETURNING attempts, extract(epoch FROM window_starts_at + make_interval(secs => $2) - now())::float8"""
         self._forget = f"DELETE FROM {schema}.throttle WHERE bucket = $1"
         self._give_back = f"UPDATE {schema}.throttle SET attempts = attempts - 1 WHERE bucket = $1 AND attempts > 0"
+        self._attempts = f"""
+            SELECT attempts FROM {schema}.throttle
+             WHERE bucket = $1 AND window_starts_at = to_timestamp(floor(extract(epoch FROM now()) / $2) * $2)"""
         self._sweep = f"DELETE FROM {schema}.throttle WHERE window_starts_at < now() - interval '1 day'"
 
     async def count(self, tx: Tx, limit: Limit, key: str, *, blocks: bool = True) -> bool:
@@ -39,6 +42,10 @@ class Throttle:
         if blocks:
             raise TooManyRequests(limit.name, retry_after_s=math.ceil(row[1]))
         return False
+
+    async def attempts(self, tx: Tx, limit: Limit, key: str) -> int:
+        """How many this window has seen; nothing is counted."""
+        return await tx.fetchval(self._attempts, f"{limit.name}:{key}", float(limit.per_s)) or 0
 
     async def forget(self, tx: Tx, limit: Limit, key: str) -> None:
         """A success wipes the count of failures."""

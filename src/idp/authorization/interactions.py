@@ -29,6 +29,7 @@ async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interactio
         ui_locales=request.ui_locales,
         reauthenticate=bool({"login", "select_account"} & set(request.prompt)) or request.max_age is not None,
         created_at=row["created_at"],
+        confirmed_at=row["confirmed_at"],
         request=request,
         redirect_host=request.redirect_host,
     )

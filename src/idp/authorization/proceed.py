@@ -1,20 +1,20 @@
 """From a valid request to the next page or to the answer."""
 
 from datetime import UTC, datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from idp.authorization import store
-from idp.authorization.prompts import Situation, next_prompt
+from idp.authorization.prompts import Next, Situation, next_prompt
 from idp.authorization.refusals import AuthorizationError, InteractionOver
 from idp.authorization.respond import AuthorizationResponse, failure, success
-from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction
+from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction, Kind
 from idp.clients.schema import Client
 from idp.clients.scopes import ScopeRegistry
 from idp.consents.current import current_consent
 from idp.consents.schema import Consent
+from idp.device import settle as device
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.sessions.schema import Session
@@ -27,8 +27,15 @@ from kit.tokens import digest, new_token
 
 
 class PageNeeded(msgspec.Struct, frozen=True):
-    page: Literal["login", "consent"]
+    page: Next
     interaction_id: str
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Who waits at the token endpoint has its answer; the browser is sent to nobody."""
+
+    kind: Kind
+    allowed: bool
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -46,9 +53,9 @@ class Provider(msgspec.Struct, frozen=True):
 
 async def begin(
     provider: Provider, request: AuthorizationRequest, client: Client, *, session: Session | None, browser_sha256: bytes
-) -> AuthorizationResponse | PageNeeded:
+) -> AuthorizationResponse | PageNeeded | Settled:
     """Answer at once where nothing stands in the way; else keep the request and say which page comes first."""
-    at = await _situation(provider, request, client.sector, session=session, begun_at=None)
+    at = await _situation(provider, request, client.sector, session=session, interaction=None)
     page = next_prompt(at)
     if page is None:
         assert session is not None
@@ -59,6 +66,11 @@ async def begin(
         )
     if "none" in request.prompt:
         raise AuthorizationError("login_required" if page == "login" else "consent_required")
+    return PageNeeded(page, await keep(provider, request, browser_sha256))
+
+
+async def keep(provider: Provider, request: AuthorizationRequest, browser_sha256: bytes) -> str:
+    """The interaction's id: the request is on its way through the pages of this browser."""
     interaction_id = new_token()
     await store.insert_interaction(
         provider.db,
@@ -67,15 +79,15 @@ async def begin(
         request=request,
         lifetime_s=provider.interaction_lifetime_s,
     )
-    return PageNeeded(page, interaction_id)
+    return interaction_id
 
 
 async def resume(
     provider: Provider, interaction: Interaction, sector: str, *, session: Session | None, browser_sha256: bytes
-) -> AuthorizationResponse | PageNeeded:
+) -> AuthorizationResponse | PageNeeded | Settled:
     """The citizen comes back from a page."""
     request = interaction.request
-    at = await _situation(provider, request, sector, session=session, begun_at=interaction.created_at)
+    at = await _situation(provider, request, sector, session=session, interaction=interaction)
     page = next_prompt(at)
     if page is None:
         assert session is not None
@@ -106,12 +118,13 @@ async def refuse(
     *,
     session: Session | None,
     browser_sha256: bytes,
-) -> AuthorizationResponse:
+) -> AuthorizationResponse | Settled:
     """End the interaction with an error for the relying party: the citizen said no."""
 
     async def finish(tx: Tx) -> None:
         if not await store.finish_interaction(tx, interaction.interaction_id, browser_sha256=browser_sha256):
             raise InteractionOver
+        await _deny(tx, interaction.request, session)
         await provider.audit.append(
             tx,
             AuditEvent(
@@ -125,6 +138,8 @@ async def refuse(
         )
 
     await provider.db.transact(finish)
+    if interaction.request.waiting_sha256 is not None:
+        return Settled(interaction.request.kind, allowed=False)
     return await failure(interaction.request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
 
 
@@ -134,7 +149,7 @@ async def _situation(
     sector: str,
     *,
     session: Session | None,
-    begun_at: datetime | None,
+    interaction: Interaction | None,
 ) -> Situation:
     consent, sub = None, None
     if session is not None:
@@ -145,7 +160,8 @@ async def _situation(
         session=session,
         sub=sub,
         consent=consent,
-        begun_at=begun_at,
+        begun_at=interaction.created_at if interaction else None,
+        confirmed_at=interaction.confirmed_at if interaction else None,
         now=datetime.now(UTC),
     )
 
@@ -159,7 +175,7 @@ async def _give_code(
     sub: str,
     consent: Consent,
     finishing: tuple[str, bytes] | None,
-) -> AuthorizationResponse:
+) -> AuthorizationResponse | Settled:
     code = new_token()
     family_id: UUID = new_id()
     claims = _given(request.claims, consent)
@@ -168,20 +184,21 @@ async def _give_code(
     async def give(tx: Tx) -> None:
         if finishing and not await store.finish_interaction(tx, finishing[0], browser_sha256=finishing[1]):
             raise InteractionOver
+        lifetime_s = await _approve(tx, request, session) or provider.code_lifetime_s
         await remember(tx, sector=sector, sub=sub, citizen_id=session.citizen_id)
         for other in reached:
             their_sub = pairwise_sub(provider.secrets, sector=other, citizen_id=session.citizen_id)
             await remember(tx, sector=other, sub=their_sub, citizen_id=session.citizen_id)
         await store.insert_code(
             tx,
-            digest(code),
+            request.waiting_sha256 or digest(code),
             request=request,
             session=session,
             sub=sub,
             consent_id=consent.consent_id,
             family_id=family_id,
             claims=claims,
-            lifetime_s=provider.code_lifetime_s,
+            lifetime_s=lifetime_s,
         )
         await provider.audit.append(
             tx,
@@ -201,7 +218,25 @@ async def _give_code(
         )
 
     await provider.db.transact(give)
+    if request.waiting_sha256 is not None:
+        return Settled(request.kind, allowed=True)
     return await success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
+
+
+async def _approve(tx: Tx, request: AuthorizationRequest, session: Session) -> int | None:
+    """For how many seconds who waits may still come for the tokens; None where nobody waits."""
+    if request.waiting_sha256 is None:
+        return None
+    remaining_s = await device.approve(tx, request.waiting_sha256)
+    if remaining_s is None:
+        # Answered in another browser, or too late.
+        raise InteractionOver
+    return remaining_s
+
+
+async def _deny(tx: Tx, request: AuthorizationRequest, session: Session | None) -> None:
+    if request.waiting_sha256 is not None and not await device.deny(tx, request.waiting_sha256):
+        raise InteractionOver
 
 
 def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:

@@ -10,7 +10,7 @@ from idp.authorization.schema import ACR_RANK, AuthorizationRequest
 from idp.consents.schema import Consent
 from idp.sessions.schema import Session
 
-Next = Literal["login", "consent"]
+Next = Literal["login", "device", "ciba", "consent"]
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent | None
     begun_at: datetime | None
     """When this interaction began; None while there is none. What happened since then answers a prompt."""
+    confirmed_at: datetime | None
+    """When the citizen said that what waits is in front of them."""
     now: datetime
 
 
@@ -50,6 +52,15 @@ def somebody_else_is_signed_in(at: Situation) -> bool:
     return bool(at.request.hinted_subs) and at.sub not in at.request.hinted_subs
 
 
+def the_device_is_not_confirmed(at: Situation) -> bool:
+    """RFC 8628 §5.4: a code that somebody sent would open the sender's device."""
+    return at.request.kind == "device_code" and at.confirmed_at is None
+
+
+def the_service_is_not_confirmed(at: Situation) -> bool:
+    return at.request.kind == "ciba" and at.confirmed_at is None
+
+
 def more_is_asked_than_was_given(at: Situation) -> bool:
     if at.consent is None:
         return True
@@ -67,6 +78,8 @@ PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
     ("login", the_login_is_too_old),
     ("login", the_level_is_too_low),
     ("login", somebody_else_is_signed_in),
+    ("device", the_device_is_not_confirmed),
+    ("ciba", the_service_is_not_confirmed),
     ("consent", more_is_asked_than_was_given),
     ("consent", consent_was_asked_for),
 )

@@ -2,6 +2,7 @@
 goes back to it (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6)."""
 
 from kit.edge import PageRefusal
+from kit.errors import OAuthRefusal
 
 
 class NotRedirected(PageRefusal):
@@ -33,6 +34,16 @@ class AuthorizationError(Exception):
         super().__init__(error)
         self.error = error
         self.description = description
+
+
+class AnsweredDirectly(OAuthRefusal):
+    """An AuthorizationError where no browser stands between (RFC 8628 §3.1, CIBA Core §13): JSON, 400."""
+
+    title = "This request cannot be accepted."
+
+    def __init__(self, error: AuthorizationError) -> None:
+        super().__init__(error.description)
+        self.http_code = error.error
 
 
 class UnknownRedirect(AuthorizationError):

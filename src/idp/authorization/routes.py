@@ -1,9 +1,12 @@
+from collections.abc import Mapping
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from idp.authorization.interactions import load
-from idp.authorization.proceed import PageNeeded, begin, resume
+from idp.authorization.proceed import PageNeeded, Settled, begin, resume
+from idp.authorization.prompts import Next
 from idp.authorization.refusals import (
     AuthorizationError,
     InteractionOver,
@@ -12,7 +15,7 @@ from idp.authorization.refusals import (
     UnregisteredRedirect,
 )
 from idp.authorization.respond import AuthorizationResponse, failure
-from idp.authorization.schema import ReplyTo, origin_of
+from idp.authorization.schema import Kind, ReplyTo, origin_of
 from idp.authorization.steps import MODES, Asked
 from idp.authorization.validate import validate
 from idp.clients.find import find_client
@@ -22,6 +25,14 @@ from idp.parameters import Parameters, of_form, of_query
 from idp.refusals import InvalidRequest
 from idp.sessions.browser import Browser, browser_of
 from idp.wiring import Wiring
+
+_PAGES: Mapping[Next, str] = {
+    "login": "/idp/sign-in",
+    "device": "/idp/device/confirm",
+    "ciba": "/idp/account/requests/confirm",
+    "consent": "/idp/consent",
+}
+_SETTLED: Mapping[Kind, str] = {"device_code": "/idp/device/done", "ciba": "/idp/account/requests"}
 
 
 @get("/authorize", operation_id="Authorize", include_in_schema=True)
@@ -74,7 +85,7 @@ async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters
     if client is None or client.state != "active":
         raise UnknownClient
     browser = browser_of(request)
-    outcome: AuthorizationResponse | PageNeeded
+    outcome: AuthorizationResponse | PageNeeded | Settled
     try:
         asked = Asked(
             endpoint="authorize",
@@ -115,12 +126,13 @@ def reply_to(parameters: Parameters, client: Client) -> ReplyTo:
 
 
 def answer(
-    request: AnyRequest, wiring: Wiring, outcome: AuthorizationResponse | PageNeeded, browser: Browser
+    request: AnyRequest, wiring: Wiring, outcome: AuthorizationResponse | PageNeeded | Settled, browser: Browser
 ) -> Response[bytes] | Response[str]:
     """303 to the next page or to the relying party; with form_post a page that posts (OAuth 2.0 Form Post §2)."""
     if isinstance(outcome, PageNeeded):
-        path = "/idp/sign-in" if outcome.page == "login" else "/idp/consent"
-        return see_other(f"{path}?interaction={outcome.interaction_id}", cookies=browser.cookies)
+        return see_other(f"{_PAGES[outcome.page]}?interaction={outcome.interaction_id}", cookies=browser.cookies)
+    if isinstance(outcome, Settled):
+        return see_other(f"{_SETTLED[outcome.kind]}?allowed={str(outcome.allowed).lower()}", cookies=browser.cookies)
     if outcome.form_post:
         return page(
             request,

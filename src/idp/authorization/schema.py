@@ -8,6 +8,9 @@ from idp.clients.schema import Acr
 from kit.jose import Algorithm
 
 Prompt = Literal["none", "login", "consent", "select_account"]
+Kind = Literal["authorization_code", "device_code", "ciba"]
+"""What the citizen's answer becomes: a code that a browser brings back, or tokens for who waits at the token endpoint
+with a device_code (RFC 8628) or an auth_req_id (CIBA)."""
 ACR_RANK: dict[str, int] = {"low": 1, "substantial": 2, "high": 3}
 ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
 """How the answer travels; those with ``.jwt`` are signed (JARM §2.3). ``jwt`` alone is ``query.jwt`` for a code."""
@@ -56,6 +59,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """A request that passed every check; what the pages and the answer need of it."""
 
     client_id: str
+    kind: Kind = "authorization_code"
+    waiting_sha256: bytes | None = None
+    """Digest of the device_code or auth_req_id for which somebody waits; None for a request that a browser brought."""
     redirect_uri: str | None = None
     """None for a request that no browser brings back: a device's, or a back channel's."""
     response_mode: ResponseMode = "query"
@@ -117,5 +123,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     reauthenticate: bool
     """A session that exists is not enough: the relying party asked for a fresh sign-in."""
     created_at: datetime
+    confirmed_at: datetime | None = None
+    """When the citizen said that the waiting device or service is the one in front of them."""
     request: AuthorizationRequest
     redirect_host: str

@@ -20,7 +20,7 @@ from idp.parameters import Parameters
 from idp.sessions.levels import REACHABLE
 from kit.jose import KeySet, TokenRefused
 
-Endpoint = Literal["authorize", "par"]
+Endpoint = Literal["authorize", "par", "device", "ciba"]
 
 MODES: dict[str, ResponseMode] = {
     "query": "query",
@@ -225,6 +225,7 @@ def resource_is_known(asked: Asked, request: AuthorizationRequest) -> Authorizat
 
 
 AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
+ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
 
 STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (redirect_uri_is_registered, AP),
@@ -233,15 +234,15 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (response_type_is_code, AP),
     (response_mode_is_served, AP),
     (state_and_nonce_have_a_limit, AP),
-    (scopes_are_registered, AP),
-    (claims_can_be_read, AP),
+    (scopes_are_registered, ALL),
+    (claims_can_be_read, ALL),
     (code_challenge_is_s256, AP),
     (prompt_makes_sense, AP),
     (max_age_is_a_number, AP),
     (person_is_hinted, AP),
-    (level_can_be_reached, AP),
-    (pages_are_prepared, AP),
-    (resource_is_known, AP),
+    (level_can_be_reached, ALL),
+    (pages_are_prepared, ALL),
+    (resource_is_known, ALL),
 )
 
 

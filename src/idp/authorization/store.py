@@ -7,7 +7,7 @@ from idp.sessions.schema import Session
 from kit.db import Row, Tx
 
 _SELECT_INTERACTION = f"""
-    SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at
+    SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at, i.confirmed_at
       FROM idp.interaction i JOIN idp.client c USING (client_id)
      WHERE i.interaction_id = $1 AND i.browser_sha256 = $2
        AND i.finished_at IS NULL AND i.expires_at > now() AND c.state = 'active'"""
@@ -46,6 +46,19 @@ async def finish_interaction(tx: Tx, interaction_id: str, *, browser_sha256: byt
     )
 
 
+async def confirm_interaction(tx: Tx, interaction_id: str, *, browser_sha256: bytes) -> bool:
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.interaction SET confirmed_at = now()
+             WHERE interaction_id = $1 AND browser_sha256 = $2 AND finished_at IS NULL AND expires_at > now()
+            RETURNING true""",
+            interaction_id,
+            browser_sha256,
+        )
+    )
+
+
 async def insert_code(
     tx: Tx,
     code_sha256: bytes,
@@ -62,9 +75,9 @@ async def insert_code(
         """
         INSERT INTO idp.authorization_code
                (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri, code_challenge,
-                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at)
+                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                now() + make_interval(secs => $17))""",
+                now() + make_interval(secs => $17), $18)""",
         code_sha256,
         request.client_id,
         session.citizen_id,
@@ -82,6 +95,7 @@ async def insert_code(
         session.acr,
         list(session.amr),
         float(lifetime_s),
+        request.kind,
     )
 
 

@@ -24,6 +24,7 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "totp": "/idp/account/totp",
     "codes": "/idp/account/codes",
     "contact": "/idp/account/contact",
+    "device": "/idp/device",
 }
 
 
