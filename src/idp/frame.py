@@ -47,12 +47,14 @@ def page(
     profile: str | None = None,
     cookies: Sequence[Cookie] = (),
     form_action: str | None = None,
+    frame_sources: Sequence[str] = (),
     **view: Any,
 ) -> Response[str]:
     """``path`` is where the language links lead: by default this address; name another after a POST.
 
     Forms carry the token of the browser's cookie, which is set where there is none. ``form_action`` is one more origin
-    that a form's answer may lead to: browsers hold the redirect after a form to the same rule.
+    that a form's answer may lead to: browsers hold the redirect after a form to the same rule. ``frame_sources`` are
+    origins of frames.
     """
     spoken = locale(request, ui_locales=ui_locales, profile=profile)
     here = urlsplit(str(request.url))
@@ -64,10 +66,13 @@ def page(
         **view,
     )
     headers = {"Content-Language": spoken.tag}
+    policy = CONTENT_SECURITY_POLICY
     if form_action is not None:
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
-            "form-action 'self'", f"form-action 'self' {form_action}"
-        )
+        policy = policy.replace("form-action 'self'", f"form-action 'self' {form_action}")
+    if frame_sources:
+        policy += f"; frame-src {' '.join(frame_sources)}"
+    if policy != CONTENT_SECURITY_POLICY:
+        headers["Content-Security-Policy"] = policy
     response = Response(
         html, status_code=status, media_type="text/html", headers=headers, cookies=[*browser.cookies, *cookies]
     )

@@ -12,6 +12,7 @@ from idp.clients.scopes import ScopeRegistry
 from idp.keys.place import place_of
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
+from idp.logout.deliver import LogoutDelivery
 from idp.outbound.fetch import Fetcher
 from idp.settings import IdpSettings
 from idp.token.grants import TokenEndpoint
@@ -43,6 +44,7 @@ class Wiring:
     """Argon2 runs here, bounded: a full queue answers 503."""
     fetcher: Fetcher
     """For every address that a client named."""
+    logout_delivery: LogoutDelivery
     pages: Pages
 
 
@@ -57,6 +59,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
     await keys.start()
     scopes, key_sets = ScopeRegistry(db), KeySets(None)
+    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
     client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
     return Wiring(
         settings=settings,
@@ -93,13 +96,15 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             refresh_token_lifetime_s=settings.refresh_token_lifetime_s,
         ),
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
-        fetcher=Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback),
+        fetcher=fetcher,
+        logout_delivery=LogoutDelivery(db, audit, fetcher=fetcher, keys=keys, clients=clients, issuer=settings.issuer),
         pages=pages,
     )
 
 
 async def close(wiring: Wiring) -> None:
     wiring.passwords.close()
+    await wiring.logout_delivery.close()
     wiring.fetcher.close()
     await wiring.keys.stop()
     await wiring.db.close()

@@ -8,6 +8,7 @@ from idp.clients import store as clients
 from idp.device import store as device
 from idp.keys.keep_rotating import keep_rotating
 from idp.keys.ring import KeyPlace
+from idp.logout import store as logout
 from idp.messages import store as messages
 from idp.sessions import store as sessions
 from idp.settings import IdpSettings
@@ -29,6 +30,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "authorization": authorization.sweep,
     "client assertions": clients.sweep_assertions,
     "devices": device.sweep,
+    "logout notices": logout.sweep,
     "messages": messages.sweep,
     "sessions": sessions.sweep,
     "sign-in": sign_in.sweep,

@@ -538,7 +538,7 @@ async def test_o_47_unregistered_post_logout_redirect_uri(idp: Provider, uri: st
     asked = await browser.get(
         "/idp/end-session", params={"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": uri}
     )
-    assert asked.status_code == 200
+    assert (asked.status_code, "error" in asked.text, 'id="logout-confirm"' in asked.text) == (400, True, True)
     confirmed = await browser.post(
         "/idp/end-session/confirm",
         data={"csrf": csrf_of(asked), "id_token_hint": tokens["id_token"], "post_logout_redirect_uri": uri},

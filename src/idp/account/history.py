@@ -41,6 +41,7 @@ _SAID: Mapping[str, Message] = {
     "citizen.frozen": _("Your account was frozen"),
     "citizen.unfrozen": _("Your account was unfrozen"),
     "activation.opened": _("Your activation code was entered"),
+    "logout.not-heard": _("A service did not confirm that you signed out"),
     "contact.changed": _("A contact detail was changed"),
     "language.chosen": _("You chose a language"),
 }

@@ -129,6 +129,7 @@ async def password(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyR
         await change_password(parts_of(wiring), fresh, form.get("password", ""))
     except PasswordRefused as refusal:
         return _password(request, wiring, fresh, reason_of(refusal), status=422)
+    wiring.logout_delivery.kick()
     return see_other("/idp/account?done=password")
 
 
@@ -344,6 +345,7 @@ async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> A
     if not isinstance(fresh, Fresh):
         return fresh
     await end_sessions(parts_of(wiring), fresh.session, sid=form.get("sid") or None)
+    wiring.logout_delivery.kick()
     return see_other("/idp/account?done=session")
 
 

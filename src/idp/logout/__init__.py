@@ -1,1 +1,4 @@
-"""A relying party asks to sign its citizen out (OpenID Connect RP-Initiated Logout 1.0)."""
+"""A session ends: a relying party asks for it, or the citizen does; every client that took part hears of it.
+
+OpenID Connect RP-Initiated Logout 1.0, Back-Channel Logout 1.0 and Front-Channel Logout 1.0.
+"""

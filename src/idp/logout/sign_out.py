@@ -1,15 +1,22 @@
+from collections.abc import Sequence
+
+from idp.logout import store
+from idp.logout.schema import Frame
 from idp.sessions.end import end
-from idp.sessions.schema import Session
-from idp.token.end_with_session import end_with_session
 from kit.audit import Audit
 from kit.db import Database, Tx
 
+FRAMES_MAX = 20
 
-async def sign_out(db: Database, audit: Audit, session: Session) -> None:
-    """End the session and what was not to outlive it."""
 
-    async def both(tx: Tx) -> None:
-        await end(tx, audit, session.session_sha256)
-        await end_with_session(tx, session.sid)
+async def sign_out(db: Database, audit: Audit, session_sha256: bytes) -> Sequence[Frame]:
+    """End the session, though it be idle; the addresses that this browser must load, so that clients forget it too."""
 
-    await db.transact(both)
+    async def once(tx: Tx) -> Sequence[Frame]:
+        ended = await end(tx, audit, session_sha256)
+        if ended is None:
+            return []
+        rows = await store.select_frames(tx, ended.sid, count_max=FRAMES_MAX)
+        return [Frame(row["uri"], ended.sid) for row in rows]
+
+    return await db.transact(once)

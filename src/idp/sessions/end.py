@@ -1,9 +1,14 @@
+"""Every end of a session passes here, so that with it end the tokens that were not to outlive it, and the clients that
+took part are told (Back-Channel Logout §2.7). An expiry is nobody's act and tells nobody."""
+
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 
+from idp.logout.queue_notices import queue_notices
 from idp.sessions import store
+from idp.token.end_with_session import end_with_session
 from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 
@@ -18,14 +23,14 @@ async def end(tx: Tx, audit: Audit, session_sha256: bytes, *, because: str = "si
     found = await store.end(tx, session_sha256)
     if found is None:
         return None
-    await _record(tx, audit, found[1], [found[0]], because, actor_kind="citizen")
+    await _follow(tx, audit, found[1], [found[0]], because, actor_kind="citizen")
     return Ended(*found)
 
 
 async def end_by_sid(tx: Tx, audit: Audit, citizen_id: UUID, sid: str, *, because: str) -> bool:
     if not await store.end_by_sid(tx, citizen_id, sid):
         return False
-    await _record(tx, audit, citizen_id, [sid], because, actor_kind="citizen")
+    await _follow(tx, audit, citizen_id, [sid], because, actor_kind="citizen")
     return True
 
 
@@ -34,14 +39,16 @@ async def end_all_for(
 ) -> list[str]:
     """The ``sid`` of each session that was ended."""
     sids = await store.end_all_for(tx, citizen_id, except_sid=except_sid)
-    await _record(tx, audit, citizen_id, sids, because, actor_kind="system")
+    await _follow(tx, audit, citizen_id, sids, because, actor_kind="system")
     return sids
 
 
-async def _record(
+async def _follow(
     tx: Tx, audit: Audit, citizen_id: UUID, sids: list[str], because: str, *, actor_kind: Literal["citizen", "system"]
 ) -> None:
+    await queue_notices(tx, sids)
     for sid in sids:
+        await end_with_session(tx, sid)
         await audit.append(
             tx,
             AuditEvent(

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from idp.sessions import store
+from idp.sessions.end import end
 from idp.sessions.levels import Acr
 from kit.audit import Audit, AuditEvent
 from kit.db import Tx
@@ -51,7 +52,7 @@ async def start(
             lifetime_s=lifetime_s,
         )
         if sid is None:
-            await store.end(tx, before_sha256)
+            await end(tx, audit, before_sha256, because="another-sign-in")
     if sid is None:
         sid, renewed = new_public_id(), False
         await store.insert(

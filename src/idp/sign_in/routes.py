@@ -2,10 +2,11 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from idp.frame import AnyRequest, page, see_other, session_of
+from idp.logout.answer import signed_out
+from idp.logout.sign_out import sign_out as end_session
 from idp.messages.post import Post
 from idp.sessions.browser import browser_of
-from idp.sessions.cookies import no_session_cookie, session_cookie
-from idp.sessions.end import end
+from idp.sessions.cookies import SESSION_COOKIE, read, session_cookie
 from idp.sessions.levels import at_least
 from idp.sign_in import store
 from idp.sign_in.begin_step_up import begin_step_up
@@ -16,9 +17,9 @@ from idp.sign_in.form import BODY_BYTES_MAX, form_of
 from idp.sign_in.schema import Attempt, Errand, SecondFactorAwaited, SignedIn, SignIn
 from idp.sign_in.visit import errand_of, language_of, visitor_of
 from idp.wiring import Wiring
-from kit.db import Tx
 from kit.errors import TooManyRequests
 from kit.i18n import Message, _
+from kit.tokens import digest
 
 AnyResponse = Response[str] | Response[bytes]
 
@@ -133,14 +134,10 @@ async def sign_out_page(request: AnyRequest, wiring: NamedDependency[Wiring]) ->
 @post("/sign-out", operation_id="SignOut", status_code=303)
 async def sign_out(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     await form_of(request, wiring)
-    session = await session_of(request, wiring)
-    if session is not None:
-
-        async def once(tx: Tx) -> None:
-            await end(tx, wiring.audit, session.session_sha256)
-
-        await wiring.db.transact(once)
-    return see_other("/idp/sign-out", cookies=[no_session_cookie()])
+    token = read(request, SESSION_COOKIE)
+    frames = await end_session(wiring.db, wiring.audit, digest(token)) if token else []
+    wiring.logout_delivery.kick()
+    return signed_out(request, wiring, frames, target=None, here="/idp/sign-out")
 
 
 def _signed_in(errand: Errand, outcome: SignedIn) -> AnyResponse:

@@ -5,21 +5,30 @@ import asyncio
 import logging
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+from idp.clients.registry import ClientRegistry
 from idp.keys.place import place_of
+from idp.keys.ring import REREAD_S, KeyPlace, KeyRing
 from idp.keys.secrets import Secrets
+from idp.logout.deliver import LogoutDelivery
 from idp.messages.deliver import deliver
+from idp.outbound.fetch import Fetcher
+from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
 from khizana.rounds import rotate_keys, sweep_idp, sweep_locker
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
+from kit.audit import Audit
+from kit.db import Database
 from kit.edge import log_json_lines
 from kit.errors import Unavailable
 
 DELIVER_EVERY_S = 1.0
+TELL_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 
@@ -49,6 +58,7 @@ async def _work(found: Deployment, which: str) -> None:
             stack.callback(place.close)
             rounds.append(_every(ROTATE_EVERY_S, "rotation of the keys", lambda: rotate_keys(db, place, settings)))
             senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
+            rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
             if senders.channels:
                 rounds.append(
                     _every(
@@ -63,6 +73,25 @@ async def _work(found: Deployment, which: str) -> None:
             vault = await stack.enter_async_context(opened_vault(locker_db, locker))
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
         await _until_stopped(rounds)
+
+
+def _telling(
+    stack: AsyncExitStack, place: KeyPlace, settings: IdpSettings, db: Database
+) -> Callable[[], Awaitable[None]]:
+    """Logout notices are signed here, so this process reads the keys too; where they are away, it tries again."""
+    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    stack.callback(fetcher.close)
+    keys = KeyRing(place)
+    delivery = LogoutDelivery(
+        db, Audit("idp"), fetcher=fetcher, keys=keys, clients=ClientRegistry(), issuer=settings.issuer
+    )
+
+    async def tell() -> None:
+        if time.time() - keys.read_at > REREAD_S:
+            await keys.reread()
+        await delivery.deliver()
+
+    return tell
 
 
 async def _until_stopped(rounds: list[Awaitable[None]]) -> None:

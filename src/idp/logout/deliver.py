@@ -1,0 +1,130 @@
+"""Tell clients that a session has ended (Back-Channel Logout §2.5, §2.8), however often it takes within a day."""
+
+import asyncio
+import logging
+from urllib.parse import urlencode
+
+from idp.clients.registry import ClientRegistry
+from idp.clients.schema import Client
+from idp.keys.ring import KeyRing
+from idp.logout import store
+from idp.logout.logout_token import logout_token
+from idp.logout.schema import Notice
+from idp.outbound.fetch import Fetcher, FetchRefused
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Row, Tx
+from kit.errors import Unavailable
+
+log = logging.getLogger("khizana.logout")
+
+AT_ONCE_MAX = 16
+FIRST_DELAY_S = 15.0
+"""Longer than one try may take, or two would be on their way at once."""
+DELAY_MAX_S = 4 * 3_600.0
+_ROUNDS_MAX = 100
+# The client read the token and says that it cannot be served: a repeat would be answered alike.
+_REFUSALS = frozenset({400, 501})
+_REFUSALS_MAX = 3
+
+
+class LogoutDelivery:
+    def __init__(
+        self, db: Database, audit: Audit, *, fetcher: Fetcher, keys: KeyRing, clients: ClientRegistry, issuer: str
+    ) -> None:
+        self._db = db
+        self._audit = audit
+        self._fetcher = fetcher
+        self._keys = keys
+        self._clients = clients
+        self._issuer = issuer
+        self._running: asyncio.Task[None] | None = None
+        self._kicked = False
+
+    def kick(self) -> None:
+        """Deliver soon, beside whatever runs here. What this process does not get to, the worker does."""
+        self._kicked = True
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def deliver(self) -> int:
+        """What is due now; how many clients heard it."""
+        heard = 0
+        for _ in range(_ROUNDS_MAX):
+            rows = await store.claim(
+                self._db, count_max=AT_ONCE_MAX, first_delay_s=FIRST_DELAY_S, delay_max_s=DELAY_MAX_S
+            )
+            if not rows:
+                break
+            heard += sum(await asyncio.gather(*(self._tell(row) for row in rows)))
+        return heard
+
+    async def _run(self) -> None:
+        while self._kicked:
+            self._kicked = False
+            try:
+                await self.deliver()
+            except Exception:
+                # Nobody waits for this task: the notices stand in the database and the worker comes for them.
+                log.exception("delivery of logout notices failed")
+
+    async def _tell(self, row: Row) -> bool:
+        client = self._clients.client(row)
+        notice = Notice(
+            notice_id=row["notice_id"],
+            client_id=client.client_id,
+            citizen_id=row["citizen_id"],
+            sid=row["sid"],
+            sub=row["sub"],
+            tries=row["tries"],
+            is_last=row["is_last"],
+        )
+        uri = client.metadata.backchannel_logout_uri
+        if uri is None or client.state != "active":
+            await self._settle(notice, status=None, heard=False)
+            return False
+        try:
+            status = await self._post(uri, client, notice)
+        except (FetchRefused, Unavailable) as refusal:
+            log.info("a client was not told of a logout: %s", refusal, extra={"client_id": client.client_id})
+            status = None
+        heard = status is not None and 200 <= status < 300
+        if heard or notice.is_last or (status in _REFUSALS and notice.tries >= _REFUSALS_MAX):
+            await self._settle(notice, status=status, heard=heard)
+        return heard
+
+    async def _post(self, uri: str, client: Client, notice: Notice) -> int:
+        token = await logout_token(
+            self._keys.current(),
+            issuer=self._issuer,
+            client_id=client.client_id,
+            sub=notice.sub,
+            sid=notice.sid,
+            alg=client.metadata.id_token_signed_response_alg,
+        )
+        return await self._fetcher.post(
+            uri,
+            body=urlencode({"logout_token": token}).encode(),
+            content_type="application/x-www-form-urlencoded",
+        )
+
+    async def _settle(self, notice: Notice, *, status: int | None, heard: bool) -> None:
+        async def once(tx: Tx) -> None:
+            if await store.settle(tx, notice.notice_id, status=status) and not heard:
+                await self._audit.append(
+                    tx,
+                    AuditEvent(
+                        action="logout.not-heard",
+                        actor_kind="client",
+                        actor=notice.client_id,
+                        owner=str(notice.citizen_id),
+                        object_id=notice.client_id,
+                        result=f"http-{status}" if status else "no-answer",
+                    ),
+                )
+
+        await self._db.transact(once)
