@@ -6,7 +6,8 @@ import hashlib
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -67,6 +68,21 @@ class RelyingParty:
             **changed,
         }
         return {name: value for name, value in parameters.items() if value is not None}
+
+    def request_object(self, *, typ: str = "oauth-authz-req+jwt", key: SigningKey | None = None, **changed: Any) -> str:
+        """The same request, signed (RFC 9101); members of the JWT are changed like parameters."""
+        now = int(time.time())
+        claims = {
+            "iss": self.client_id,
+            "aud": ISSUER,
+            "nbf": now,
+            "exp": now + 300,
+            **self.request(),
+            **changed,
+        }
+        signer = key or self.key
+        assert signer is not None
+        return signer.sign({name: value for name, value in claims.items() if value is not None}, typ=typ)
 
     def authentication(self) -> dict[str, str]:
         if self.key is not None:
@@ -139,6 +155,24 @@ class Provider:
     async def wallet(self, **metadata: Any) -> RelyingParty:
         return await self.client(profile="wallet", token_endpoint_auth_method="none", **metadata)
 
+    async def fapi(self, profile: str = "fapi2", **metadata: Any) -> RelyingParty:
+        """A client of one of the strict profiles, with private_key_jwt."""
+        party = await self.client(token_endpoint_auth_method="private_key_jwt", **metadata)
+        await self.owner(
+            "UPDATE idp.client SET profile = $2, revision = revision + 1 WHERE client_id = $1", party.client_id, profile
+        )
+        return party
+
+    async def push(self, party: RelyingParty, **parameters: str) -> httpx.Response:
+        """What the client pushes is ``parameters``, and nothing else."""
+        return await self.http.post("/idp/par", data={**parameters, **party.authentication()})
+
+    async def pushed(self, party: RelyingParty, **changed: str | None) -> dict[str, str]:
+        """The parameters of an authorization request whose request was pushed."""
+        response = await self.push(party, **party.request(**changed))
+        assert response.status_code == 201, response.text
+        return {"client_id": party.client_id, "request_uri": response.json()["request_uri"]}
+
     async def citizen(self, **claims: Any) -> UUID:
         """Enrolled and active; without an authenticator, since sessions are started for it here."""
         enrolment = msgspec.convert(
@@ -192,7 +226,11 @@ class Provider:
 
     async def allowed(self, browser: httpx.AsyncClient, party: RelyingParty, **changed: str | None) -> httpx.Response:
         """The redirect back to the relying party."""
-        response = await browser.get("/idp/authorize", params=party.request(**changed))
+        return await self.allowed_of(browser, party.request(**changed))
+
+    async def allowed_of(self, browser: httpx.AsyncClient, parameters: Mapping[str, str]) -> httpx.Response:
+        """The same, of an authorization request with just these parameters."""
+        response = await browser.get("/idp/authorize", params=parameters)
         if response.headers.get("location", "").startswith("/idp/consent"):
             response = await press_allow(browser, response.headers["location"])
         return response

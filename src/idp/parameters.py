@@ -15,7 +15,7 @@ Parameters = Mapping[str, str]
 
 
 def parse(text: str) -> dict[str, str]:
-    """Decode ``application/x-www-form-urlencoded``; InvalidRequest for a repeated parameter, whatever its name.
+    """Decode ``application/x-www-form-urlencoded``; InvalidRequest for a repeated parameter, except ``resource``.
 
     A parameter without a value is as good as absent (RFC 6749 §3.1).
     """
@@ -28,6 +28,10 @@ def parse(text: str) -> dict[str, str]:
     values: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in pairs:
+        if name in seen and name == "resource" and value and "\x00" not in value:
+            # RFC 8707 §2 lets it be repeated. Two of them are no resource that we know, whoever asks: invalid_target.
+            values[name] = f"{values.get(name, '')} {value}"[:VALUE_MAX]
+            continue
         if name in seen:
             raise InvalidRequest("a parameter is repeated")
         seen.add(name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from litestar.datastructures import State
 
 from idp.authorization.proceed import Provider
+from idp.authorization.receive import Reception
 from idp.clients.authenticate import ClientAuthentication
 from idp.clients.key_sets import KeySets
 from idp.clients.registry import ClientRegistry
@@ -13,7 +14,7 @@ from idp.keys.place import place_of
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
-from idp.outbound.fetch import Fetcher
+from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.settings import IdpSettings
 from idp.token.grants import TokenEndpoint
 from idp.token.store import TokenStore
@@ -39,6 +40,7 @@ class Wiring:
     client_authentication: ClientAuthentication
     scopes: ScopeRegistry
     provider: Provider
+    reception: Reception
     token_endpoint: TokenEndpoint
     passwords: Offload
     """Argon2 runs here, bounded: a full queue answers 503."""
@@ -58,8 +60,8 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     secrets = Secrets(bytes.fromhex(settings.secret))
     audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
     await keys.start()
-    scopes, key_sets = ScopeRegistry(db), KeySets(None)
     fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    scopes, key_sets = ScopeRegistry(db), KeySets(fetcher, refused=(FetchRefused,))
     client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
     return Wiring(
         settings=settings,
@@ -83,6 +85,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             interaction_lifetime_s=settings.interaction_lifetime_s,
             code_lifetime_s=settings.code_lifetime_s,
         ),
+        reception=Reception(key_sets=key_sets, fetcher=fetcher, issuer=settings.issuer),
         token_endpoint=TokenEndpoint(
             db=db,
             audit=audit,

@@ -281,7 +281,7 @@ async def test_o_24_request_uri_is_never_fetched(idp: Provider, request_uri: str
     party = await idp.client()
     browser = await idp.signed_in(await idp.citizen())
     response = await browser.get("/idp/authorize", params=party.request(request_uri=request_uri))
-    assert answer_of(response)["error"] == "request_uri_not_supported"
+    assert answer_of(response)["error"] == "invalid_request_uri"
 
 
 async def test_o_26_request_object_is_refused_by_its_own_code(idp: Provider) -> None:
@@ -289,7 +289,7 @@ async def test_o_26_request_object_is_refused_by_its_own_code(idp: Provider) -> 
     browser = await idp.signed_in(await idp.citizen())
     unsigned = jwt.encode({"client_id": party.client_id}, None, algorithm="none")  # type: ignore[arg-type]
     response = await browser.get("/idp/authorize", params=party.request(request=unsigned))
-    assert answer_of(response)["error"] == "request_not_supported"
+    assert answer_of(response)["error"] == "invalid_request_object"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import msgspec
 
 from idp.authorization import store
 from idp.authorization.prompts import Next, Situation, next_prompt
-from idp.authorization.refusals import AuthorizationError, InteractionOver
+from idp.authorization.refusals import AuthorizationError, InteractionOver, InvalidRequestUri
 from idp.authorization.respond import AuthorizationResponse, failure, success
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction, Kind
 from idp.clients.schema import Client
@@ -65,7 +65,9 @@ async def begin(
             provider, request, client.sector, session=session, sub=at.sub, consent=at.consent, finishing=None
         )
     if "none" in request.prompt:
-        raise AuthorizationError("login_required" if page == "login" else "consent_required")
+        await _spend(provider.db, request)
+        error = AuthorizationError("login_required" if page == "login" else "consent_required")
+        return await failure(request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
     return PageNeeded(page, await keep(provider, request, browser_sha256))
 
 
@@ -124,6 +126,7 @@ async def refuse(
     async def finish(tx: Tx) -> None:
         if not await store.finish_interaction(tx, interaction.interaction_id, browser_sha256=browser_sha256):
             raise InteractionOver
+        await _spend(tx, interaction.request)
         await _deny(tx, interaction.request, session)
         await provider.audit.append(
             tx,
@@ -184,6 +187,7 @@ async def _give_code(
     async def give(tx: Tx) -> None:
         if finishing and not await store.finish_interaction(tx, finishing[0], browser_sha256=finishing[1]):
             raise InteractionOver
+        await _spend(tx, request)
         lifetime_s = await _approve(tx, request, session) or provider.code_lifetime_s
         await remember(tx, sector=sector, sub=sub, citizen_id=session.citizen_id)
         for other in reached:
@@ -221,6 +225,12 @@ async def _give_code(
     if request.waiting_sha256 is not None:
         return Settled(request.kind, allowed=True)
     return await success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
+
+
+async def _spend(tx: Tx, request: AuthorizationRequest) -> None:
+    """A pushed request is answered once (RFC 9126 §7.3), in whichever tab comes first."""
+    if request.request_uri_sha256 is not None and not await store.spend_pushed(tx, request.request_uri_sha256):
+        raise InvalidRequestUri
 
 
 async def _approve(tx: Tx, request: AuthorizationRequest, session: Session) -> int | None:

@@ -20,6 +20,14 @@ class UnregisteredRedirect(NotRedirected):
     title = "The service that sent you here named an address that it has not registered."
 
 
+class InvalidRequestUri(PageRefusal):
+    """Unknown, another client's, expired or used: the same from outside (O-25). Whose address the answer would go to
+    cannot be known."""
+
+    code, status = "invalid_request_uri", 400
+    title = "This sign-in was used already or has taken too long. Go back to the service and begin again."
+
+
 class InteractionOver(PageRefusal):
     """Unknown, expired, finished, or another browser's: the same from outside."""
 
@@ -51,3 +59,24 @@ class UnknownRedirect(AuthorizationError):
 
     def __init__(self) -> None:
         super().__init__("invalid_request", "redirect_uri is not registered")
+
+
+class RequestRefused(OAuthRefusal):
+    """The same error, told to the client itself: at an endpoint that it calls (RFC 9126 §2.3)."""
+
+    code, status, title = "invalid_request", 400, "The authorization request cannot be accepted."
+
+    def __init__(self, error: AuthorizationError) -> None:
+        super().__init__(error.description)
+        self.http_code = error.error
+
+
+class RequestUnreadable(PageRefusal):
+    """A request object that cannot be trusted, from a service whose address is not known otherwise."""
+
+    code, status = "invalid_request_object", 400
+    title = "The service that sent you here made a request that cannot be answered. Go back to it and try again."
+
+    def __init__(self, error: AuthorizationError) -> None:
+        super().__init__(error.description)
+        self.http_code = error.error

@@ -7,10 +7,14 @@ from litestar.params import FromQuery
 from idp.authorization.interactions import load
 from idp.authorization.proceed import PageNeeded, Settled, begin, resume
 from idp.authorization.prompts import Next
+from idp.authorization.push import PushedResponse, push
+from idp.authorization.pushed import PUSHED, pushed
+from idp.authorization.receive import receive
 from idp.authorization.refusals import (
     AuthorizationError,
     InteractionOver,
     NotRedirected,
+    RequestUnreadable,
     UnknownClient,
     UnregisteredRedirect,
 )
@@ -20,7 +24,7 @@ from idp.authorization.steps import MODES, Asked
 from idp.authorization.validate import validate
 from idp.clients.find import find_client
 from idp.clients.schema import Client
-from idp.frame import AnyRequest, page, see_other, session_of
+from idp.frame import AnyRequest, headers_of, page, see_other, session_of
 from idp.parameters import Parameters, of_form, of_query
 from idp.refusals import InvalidRequest
 from idp.sessions.browser import Browser, browser_of
@@ -78,40 +82,70 @@ async def resume_authorization(
     return answer(request, wiring, outcome, browser)
 
 
+@post("/par", operation_id="PushAuthorizationRequest", status_code=201)
+async def push_authorization_request(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[PushedResponse]:
+    """The pushed authorization request endpoint (RFC 9126 §2)."""
+    pushed_response = await push(
+        wiring.client_authentication,
+        wiring.reception,
+        headers_of(request),
+        await of_form(request),
+        scopes=await wiring.scopes.current(),
+        keys=wiring.keys.current(),
+    )
+    return Response(pushed_response, headers={"Cache-Control": "no-store"})
+
+
 async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters) -> Response[bytes] | Response[str]:
     if "client_id" not in parameters:
         raise NotRedirected("client_id is missing")
+    browser = browser_of(request)
+    session = await session_of(request, wiring)
+    if parameters.get("request_uri", "").startswith(PUSHED):
+        found = await pushed(
+            wiring.db, wiring.clients, client_id=parameters["client_id"], request_uri=parameters["request_uri"]
+        )
+        outcome = await begin(
+            wiring.provider,
+            found.request,
+            found.client,
+            session=session,
+            browser_sha256=browser.sha256,
+        )
+        return answer(request, wiring, outcome, browser)
     client = await find_client(wiring.db, wiring.clients, parameters["client_id"])
     if client is None or client.state != "active":
         raise UnknownClient
-    browser = browser_of(request)
-    outcome: AuthorizationResponse | PageNeeded | Settled
     try:
+        received = await receive(wiring.reception, parameters, client, endpoint="authorize")
+        parameters = received.parameters
         asked = Asked(
             endpoint="authorize",
             parameters=parameters,
+            signed=received.signed,
             client=client,
             scopes=await wiring.scopes.current(),
             issuer=wiring.settings.issuer,
             keys=wiring.keys.current(),
         )
-        outcome = await begin(
-            wiring.provider,
-            validate(asked),
-            client,
-            session=await session_of(request, wiring),
-            browser_sha256=browser.sha256,
-        )
+        validated = validate(asked)
     except AuthorizationError as error:
-        outcome = await failure(
-            reply_to(parameters, client), error, issuer=wiring.settings.issuer, keys=wiring.keys.current()
+        refused = await failure(
+            reply_to(parameters, client, error), error, issuer=wiring.settings.issuer, keys=wiring.keys.current()
         )
+        return answer(request, wiring, refused, browser)
+    outcome = await begin(wiring.provider, validated, client, session=session, browser_sha256=browser.sha256)
     return answer(request, wiring, outcome, browser)
 
 
-def reply_to(parameters: Parameters, client: Client) -> ReplyTo:
+def reply_to(parameters: Parameters, client: Client, error: AuthorizationError) -> ReplyTo:
     """Where an error goes before the request is known to be good; a page where nothing that is named is registered."""
     redirect_uri = parameters.get("redirect_uri")
+    if error.error in ("invalid_request_object", "invalid_request_uri") and (
+        redirect_uri not in client.metadata.redirect_uris
+    ):
+        # The address may stand in the object that could not be read.
+        raise RequestUnreadable(error)
     if redirect_uri is None:
         raise NotRedirected("redirect_uri is missing")
     if redirect_uri not in client.metadata.redirect_uris:
@@ -146,4 +180,4 @@ def answer(
     return see_other(outcome.location, cookies=browser.cookies)
 
 
-ROUTES = [authorize, authorize_by_post, resume_authorization]
+ROUTES = [authorize, authorize_by_post, push_authorization_request, resume_authorization]

@@ -62,6 +62,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     kind: Kind = "authorization_code"
     waiting_sha256: bytes | None = None
     """Digest of the device_code or auth_req_id for which somebody waits; None for a request that a browser brought."""
+    request_uri_sha256: bytes | None = None
+    """Of a pushed request: its answer spends it."""
     redirect_uri: str | None = None
     """None for a request that no browser brings back: a device's, or a back channel's."""
     response_mode: ResponseMode = "query"

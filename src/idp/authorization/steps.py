@@ -42,6 +42,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     parameters: Parameters
+    signed: bool = False
+    """They come out of a request object whose signature is the client's."""
     client: Client
     scopes: Scopes
     issuer: str
@@ -51,11 +53,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 Step = Callable[[Asked, AuthorizationRequest], AuthorizationRequest]
 
 
-def parameters_stand_in_the_open(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
-    if "request" in asked.parameters:
-        raise AuthorizationError("request_not_supported")
-    if "request_uri" in asked.parameters:
-        raise AuthorizationError("request_uri_not_supported")
+def must_push(client: Client) -> bool:
+    """RFC 9126 §6; FAPI 2.0 Security Profile §5.3.2.2."""
+    return client.profile in ("fapi2", "fapi2-ms") or client.metadata.require_pushed_authorization_requests
+
+
+def request_is_pushed_where_it_must_be(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    if must_push(asked.client):
+        raise AuthorizationError("invalid_request", "this client pushes its requests (RFC 9126)")
+    return request
+
+
+def request_is_signed_where_it_must_be(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """RFC 9101 §10.5; FAPI 2.0 Message Signing §5.3.1."""
+    must = asked.client.profile == "fapi2-ms" or asked.client.metadata.require_signed_request_object
+    if must and not asked.signed:
+        raise AuthorizationError("invalid_request", "this client signs its requests (RFC 9101)")
     return request
 
 
@@ -224,12 +237,14 @@ def resource_is_known(asked: Asked, request: AuthorizationRequest) -> Authorizat
     return msgspec.structs.replace(request, resource=resource)
 
 
+A: frozenset[Endpoint] = frozenset({"authorize"})
 AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
 ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
 
 STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (redirect_uri_is_registered, AP),
-    (parameters_stand_in_the_open, AP),
+    (request_is_pushed_where_it_must_be, A),
+    (request_is_signed_where_it_must_be, AP),
     (registration_stands_elsewhere, AP),
     (response_type_is_code, AP),
     (response_mode_is_served, AP),

@@ -2,7 +2,7 @@ from datetime import datetime
 from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
-from idp.clients.store import columns
+from idp.clients.store import columns, spend_assertion_cte
 from idp.sessions.schema import Session
 from kit.db import Row, Tx
 
@@ -11,6 +11,20 @@ _SELECT_INTERACTION = f"""
       FROM idp.interaction i JOIN idp.client c USING (client_id)
      WHERE i.interaction_id = $1 AND i.browser_sha256 = $2
        AND i.finished_at IS NULL AND i.expires_at > now() AND c.state = 'active'"""
+
+
+_INSERT_PUSHED = f"""
+    WITH {spend_assertion_cte(1, 2, 3)}
+    INSERT INTO idp.pushed_request (request_uri_sha256, client_id, request, expires_at)
+    SELECT $4::bytea, $1::text, $5::jsonb, now() + make_interval(secs => $6) FROM fresh
+    RETURNING true"""
+
+_SELECT_PUSHED = f"""
+    SELECT {columns("c", "$2::integer")}, p.request
+      FROM idp.client c
+      LEFT JOIN idp.pushed_request p
+             ON p.request_uri_sha256 = $3 AND p.client_id = c.client_id AND p.used_at IS NULL AND p.expires_at > now()
+     WHERE c.client_id = $1"""
 
 
 async def insert_interaction(
@@ -59,6 +73,45 @@ async def confirm_interaction(tx: Tx, interaction_id: str, *, browser_sha256: by
     )
 
 
+async def insert_pushed(
+    tx: Tx,
+    request_uri_sha256: bytes,
+    *,
+    request: AuthorizationRequest,
+    assertion: tuple[bytes | None, float],
+    lifetime_s: int,
+) -> bool:
+    """False where the client assertion that came with it was used before."""
+    return bool(
+        await tx.fetchval(
+            _INSERT_PUSHED,
+            request.client_id,
+            *assertion,
+            request_uri_sha256,
+            request,
+            float(lifetime_s),
+        )
+    )
+
+
+async def select_pushed(tx: Tx, client_id: str, *, known_revision: int, request_uri_sha256: bytes) -> Row | None:
+    """The client, and its request where that can still be answered."""
+    return await tx.fetchrow(_SELECT_PUSHED, client_id, known_revision, request_uri_sha256)
+
+
+async def spend_pushed(tx: Tx, request_uri_sha256: bytes) -> bool:
+    """True for the one answer that spends it."""
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.pushed_request SET used_at = now()
+             WHERE request_uri_sha256 = $1 AND used_at IS NULL
+            RETURNING true""",
+            request_uri_sha256,
+        )
+    )
+
+
 async def insert_code(
     tx: Tx,
     code_sha256: bytes,
@@ -75,9 +128,10 @@ async def insert_code(
         """
         INSERT INTO idp.authorization_code
                (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri, code_challenge,
-                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind)
+                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind,
+                dpop_jkt)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                now() + make_interval(secs => $17), $18)""",
+                now() + make_interval(secs => $17), $18, $19)""",
         code_sha256,
         request.client_id,
         session.citizen_id,
@@ -96,6 +150,7 @@ async def insert_code(
         list(session.amr),
         float(lifetime_s),
         request.kind,
+        request.dpop_jkt,
     )
 
 
@@ -106,5 +161,6 @@ async def now(tx: Tx) -> datetime:
 
 async def sweep(tx: Tx) -> None:
     """What expired long enough ago that nobody comes back for it. A code's row outlives its tokens (reuse is seen)."""
+    await tx.execute("DELETE FROM idp.pushed_request WHERE expires_at < now() - interval '1 day'")
     await tx.execute("DELETE FROM idp.interaction WHERE expires_at < now() - interval '1 day'")
     await tx.execute("DELETE FROM idp.authorization_code WHERE expires_at < now() - interval '7 days'")

@@ -1,0 +1,73 @@
+"""A client leaves its request with us and gets a handle for it (RFC 9126)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from idp.authorization import store
+from idp.authorization.pushed import PUSHED
+from idp.authorization.receive import Reception, receive
+from idp.authorization.refusals import AuthorizationError, RequestRefused
+from idp.authorization.steps import Asked
+from idp.authorization.validate import validate
+from idp.clients.authenticate import ClientAuthentication, authenticate, credentials_of
+from idp.clients.find import find_client
+from idp.clients.scopes import Scopes
+from idp.parameters import Parameters
+from idp.refusals import InvalidClient
+from kit.jose import KeySet
+from kit.tokens import digest, new_token
+
+LIFETIME_S = 90
+
+
+class PushedResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9126 §2.2"""
+
+    request_uri: str
+    expires_in: int
+
+
+async def push(
+    authentication: ClientAuthentication,
+    reception: Reception,
+    headers: Mapping[str, str],
+    parameters: Parameters,
+    *,
+    scopes: Scopes,
+    keys: KeySet,
+) -> PushedResponse:
+    """The client is who it says, the request is one that would be answered, and nobody guesses its handle.
+
+    Everything that can be wrong with a request is told here, to the client, and not later to a citizen.
+    """
+    credentials = credentials_of(headers, parameters)
+    client = await find_client(authentication.db, authentication.clients, credentials.client_id)
+    assertion = await authenticate(authentication, client, credentials, path="/par")
+    assert client is not None
+    try:
+        received = await receive(reception, parameters, client, endpoint="par")
+        request = validate(
+            Asked(
+                endpoint="par",
+                parameters=received.parameters,
+                signed=received.signed,
+                client=client,
+                scopes=scopes,
+                issuer=reception.issuer,
+                keys=keys,
+            )
+        )
+    except AuthorizationError as error:
+        raise RequestRefused(error) from None
+    request_uri = PUSHED + new_token()
+    fresh = await store.insert_pushed(
+        authentication.db,
+        digest(request_uri),
+        request=request,
+        assertion=(assertion.jti_sha256, float(assertion.expires_at)) if assertion else (None, 0.0),
+        lifetime_s=LIFETIME_S,
+    )
+    if not fresh:
+        raise InvalidClient("client_assertion: jti was used before")
+    return PushedResponse(request_uri=request_uri, expires_in=LIFETIME_S)
