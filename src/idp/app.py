@@ -25,6 +25,7 @@ from idp.settings import IdpSettings
 from idp.sign_in import routes as sign_in
 from idp.subjects import routes as subjects
 from idp.token import routes as token
+from idp.upstream import routes as upstream
 from idp.userinfo import routes as userinfo
 from kit.edge import Edge, exception_handlers
 from kit.pages import Pages
@@ -41,6 +42,7 @@ ROUTES: list[Any] = [
     *logout.ROUTES,
     *subjects.ROUTES,
     *sign_in.ROUTES,
+    *upstream.ROUTES,
     *activation.ROUTES,
     *account.ROUTES,
     *messages.ROUTES,

@@ -18,6 +18,8 @@ from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.settings import IdpSettings
 from idp.token.grants import TokenEndpoint
 from idp.token.store import TokenStore
+from idp.upstream.providers import Providers
+from idp.upstream.wire import opened
 from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
@@ -47,6 +49,8 @@ class Wiring:
     fetcher: Fetcher
     """For every address that a client named."""
     logout_delivery: LogoutDelivery
+    upstreams: Providers
+    """Other providers, which an operator named."""
     pages: Pages
 
 
@@ -101,6 +105,9 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
         fetcher=fetcher,
         logout_delivery=LogoutDelivery(db, audit, fetcher=fetcher, keys=keys, clients=clients, issuer=settings.issuer),
+        upstreams=Providers(
+            secrets, wire=opened(ca_file=settings.outbound_ca_file), loopback_allowed=settings.outbound_loopback
+        ),
         pages=pages,
     )
 
@@ -109,6 +116,7 @@ async def close(wiring: Wiring) -> None:
     wiring.passwords.close()
     await wiring.logout_delivery.close()
     wiring.fetcher.close()
+    await wiring.upstreams.wire.inner.aclose()
     await wiring.keys.stop()
     await wiring.db.close()
 

@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "openapi": "write openapi/*.json, or check that they are up to date",
     "citizen": "enrol citizens, show one, change a state",
     "client": "register, update, list and show clients of the provider",
+    "upstream": "register, list and disable other providers that citizens may sign in through",
     "resource": "register a resource server and its scopes",
     "administration": "register an administration, suspend or resume it",
     "type": "register a document type",

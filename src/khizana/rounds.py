@@ -14,6 +14,7 @@ from idp.sessions import store as sessions
 from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
 from idp.token import store as token
+from idp.upstream import store as upstream
 from kit.audit import Audit
 from kit.db import Database, Tx
 from kit.throttle import Throttle
@@ -36,6 +37,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "sign-in": sign_in.sweep,
     "tokens": token.sweep,
     "throttle": Throttle("idp").sweep,
+    "upstream": upstream.sweep,
 }
 
 

@@ -43,6 +43,8 @@ _SAID: Mapping[str, Message] = {
     "activation.opened": _("Your activation code was entered"),
     "logout.not-heard": _("A service did not confirm that you signed out"),
     "contact.changed": _("A contact detail was changed"),
+    "upstream.linked": _("An account at another provider was linked"),
+    "upstream.unlinked": _("The link with an account at another provider was ended"),
     "language.chosen": _("You chose a language"),
 }
 

@@ -30,6 +30,8 @@ from idp.sessions.levels import at_least
 from idp.sessions.schema import Session
 from idp.sign_in.abandon import abandon
 from idp.sign_in.form import BODY_BYTES_MAX, form_of
+from idp.upstream.offered import offered
+from idp.upstream.unlink import links_of
 from idp.wiring import Wiring
 from kit.i18n import Locale, Message, _
 
@@ -108,6 +110,8 @@ async def _account(
         phone_number=seen.citizen.claims.get("phone_number"),
         methods=seen.methods,
         sessions=seen.sessions,
+        upstreams=bool(await offered(wiring.db)),
+        linked=[line.names[spoken.value] for line in await links_of(wiring.db, session.citizen_id)],
         this_sid=session.sid,
         languages=[(other.value, other.native_name) for other in Locale],
         language=session.locale,

@@ -66,3 +66,25 @@ def account_activated() -> Notice:
         subject=_("Your account is active"),
         text=_("Your account is active. If this was not you, go to your registration office at once."),
     )
+
+
+def upstream_linked() -> Notice:
+    return Notice(
+        kind="upstream.linked",
+        subject=_("An account elsewhere was linked with yours"),
+        text=_(
+            "An account at another provider can now be used to sign in to your account. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def upstream_unlinked() -> Notice:
+    return Notice(
+        kind="upstream.unlinked",
+        subject=_("A link with an account elsewhere was ended"),
+        text=_(
+            "An account at another provider can no longer be used to sign in to your account. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )

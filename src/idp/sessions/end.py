@@ -43,6 +43,12 @@ async def end_all_for(
     return sids
 
 
+async def end_all_through(tx: Tx, audit: Audit, upstream: str, *, citizen_id: UUID | None, because: str) -> None:
+    """Sessions that began at another provider: of one citizen, or, with None, of everybody."""
+    for sid, owner in await store.end_all_through(tx, upstream, citizen_id=citizen_id):
+        await _follow(tx, audit, owner, [sid], because, actor_kind="system")
+
+
 async def _follow(
     tx: Tx, audit: Audit, citizen_id: UUID, sids: list[str], because: str, *, actor_kind: Literal["citizen", "system"]
 ) -> None:

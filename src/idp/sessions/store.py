@@ -116,6 +116,19 @@ async def step_up(
     return sid
 
 
+async def end_all_through(tx: Tx, upstream: str, *, citizen_id: UUID | None) -> list[tuple[str, UUID]]:
+    """``sid`` and citizen of each live session that began at ``upstream``; of one citizen, or of all."""
+    rows = await tx.fetch(
+        """
+        UPDATE idp.session SET ended_at = now()
+         WHERE upstream = $1 AND ($2::uuid IS NULL OR citizen_id = $2) AND ended_at IS NULL
+        RETURNING sid, citizen_id""",
+        upstream,
+        citizen_id,
+    )
+    return [(row["sid"], row["citizen_id"]) for row in rows]
+
+
 async def end(tx: Tx, session_sha256: bytes) -> tuple[str, UUID] | None:
     row = await tx.fetchrow(
         """

@@ -1,3 +1,5 @@
+from typing import Any
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
@@ -16,9 +18,10 @@ from idp.sign_in.choose_method import choose_method
 from idp.sign_in.form import BODY_BYTES_MAX, form_of
 from idp.sign_in.schema import Attempt, Errand, SecondFactorAwaited, SignedIn, SignIn
 from idp.sign_in.visit import errand_of, language_of, visitor_of
+from idp.upstream.offered import offered
 from idp.wiring import Wiring
 from kit.errors import TooManyRequests
-from kit.i18n import Message, _
+from kit.i18n import Locale, Message, _
 from kit.tokens import digest
 
 AnyResponse = Response[str] | Response[bytes]
@@ -50,7 +53,7 @@ async def sign_in_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
             return see_other(f"/idp/sign-in/second-factor{errand.query}", cookies=visitor.browser.cookies)
         if errand.interaction is None:
             return see_other(errand.onward)
-    return _sign_in(request, wiring, errand)
+    return await _sign_in(request, wiring, errand)
 
 
 @post("/sign-in", operation_id="SignIn", status_code=303, request_max_body_size=BODY_BYTES_MAX)
@@ -67,12 +70,12 @@ async def sign_in(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRe
             locale=language_of(request, errand),
         )
     except TooManyRequests as refusal:
-        return _sign_in(request, wiring, errand, too_many=refusal)
+        return await _sign_in(request, wiring, errand, too_many=refusal)
     if isinstance(outcome, SignedIn):
         return _signed_in(errand, outcome)
     if isinstance(outcome, SecondFactorAwaited):
         return see_other(f"/idp/sign-in/second-factor{errand.query}")
-    return _sign_in(request, wiring, errand, wrong=True)
+    return await _sign_in(request, wiring, errand, wrong=True)
 
 
 @get("/sign-in/second-factor", operation_id="SecondFactorPage")
@@ -144,7 +147,7 @@ def _signed_in(errand: Errand, outcome: SignedIn) -> AnyResponse:
     return see_other(errand.onward, cookies=[session_cookie(outcome.session_token)])
 
 
-def _sign_in(
+async def _sign_in(
     request: AnyRequest,
     wiring: Wiring,
     errand: Errand,
@@ -175,10 +178,26 @@ def _sign_in(
         host=interaction.redirect_host if interaction else None,
         hint=(interaction.login_hint or "")[:64] if interaction and not errors else "",
         again=errand.reauthenticate and interaction is None,
+        **await _elsewhere(request, wiring, errand, spoken, said=not errors),
     )
     if too_many:
         response.headers.update(too_many.headers)
     return response
+
+
+async def _elsewhere(
+    request: AnyRequest, wiring: Wiring, errand: Errand, spoken: Locale, *, said: bool
+) -> dict[str, Any]:
+    """What the page says of other providers. Those do not open what guards the account (``is_fresh``)."""
+    names = {upstream.slug: upstream.names[spoken.value] for upstream in await offered(wiring.db)}
+    at = names.get(request.query_params.get("at", ""))
+    return {
+        "upstreams": tuple(names.items()) if errand.served_elsewhere else (),
+        "query": errand.query,
+        "linking": names.get(errand.linking),
+        "said": request.query_params.get("said") if said and at else None,
+        "said_at": at,
+    }
 
 
 def _second_factor(

@@ -25,6 +25,7 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "codes": "/idp/account/codes",
     "contact": "/idp/account/contact",
     "device": "/idp/device",
+    "upstream": "/idp/account/upstream",
 }
 
 
@@ -34,6 +35,8 @@ class Errand(msgspec.Struct, frozen=True):
     interaction: Interaction | None
     to: str = ""
     """A key of ACCOUNT_PAGES, without an interaction."""
+    linking: str = ""
+    """The other provider whose account the citizen may link once they have signed in; no power lies in it."""
 
     @property
     def key(self) -> str:
@@ -41,12 +44,16 @@ class Errand(msgspec.Struct, frozen=True):
 
     @property
     def query(self) -> str:
-        if self.interaction:
-            return f"?interaction={self.interaction.interaction_id}"
-        return f"?to={self.to}" if self.to else ""
+        parts = [f"interaction={self.interaction.interaction_id}"] if self.interaction else []
+        parts += [f"to={self.to}"] if self.to else []
+        parts += [f"link={self.linking}"] if self.linking else []
+        return f"?{'&'.join(parts)}" if parts else ""
 
     @property
     def acr_needed(self) -> Acr:
+        # A link opens the account again and again, so it is not made with one factor.
+        if self.linking and self.interaction and self.interaction.acr_needed == "low":
+            return "substantial"
         return self.interaction.acr_needed if self.interaction else "substantial"
 
     @property
@@ -54,11 +61,18 @@ class Errand(msgspec.Struct, frozen=True):
         return self.interaction.reauthenticate if self.interaction else bool(self.to)
 
     @property
+    def served_elsewhere(self) -> bool:
+        """May an account at another provider open this? Not what guards the account itself."""
+        return not self.linking and (self.interaction is not None or self.to in ("", "device"))
+
+    @property
     def client_id(self) -> str | None:
         return self.interaction.client_id if self.interaction else None
 
     @property
     def onward(self) -> str:
+        if self.linking:
+            return f"/idp/account/upstream/link{self.query}"
         if self.interaction:
             return f"/idp/authorize/resume?interaction={self.interaction.interaction_id}"
         return ACCOUNT_PAGES[self.to]
