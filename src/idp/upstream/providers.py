@@ -117,10 +117,13 @@ class Providers:
             url = str(url)
             if metadata.pushed_authorization_request_endpoint is None:
                 return url
+            method = upstream.registration.token_endpoint_auth_method
+            pushed = dict(parse_qsl(urlsplit(url).query))
+            if method != "client_secret_basic":
+                # The others name the client in the body themselves, and no parameter stands there twice.
+                del pushed["client_id"]
             answer = await client.post(
-                metadata.pushed_authorization_request_endpoint,
-                data=dict(parse_qsl(urlsplit(url).query)),
-                auth=client.client_auth(upstream.registration.token_endpoint_auth_method),
+                metadata.pushed_authorization_request_endpoint, data=pushed, auth=client.client_auth(method)
             )
             if answer.status_code != 201:
                 raise UpstreamRefused("pushed-request")
