@@ -149,6 +149,7 @@ class Provider:
             msgspec.convert(registration, ClientRegistration),
             officer="test",
             production=False,
+            fetcher=self.wiring.fetcher,
         )
         return RelyingParty(answer["client_id"], secret=answer.get("client_secret"), key=key)
 

@@ -13,6 +13,7 @@ from idp import wiring as parts
 from idp.account import routes as account
 from idp.activation import routes as activation
 from idp.authorization import routes as authorization
+from idp.clients import routes as clients
 from idp.consents import routes as consents
 from idp.device import routes as device
 from idp.discovery import routes as discovery
@@ -33,6 +34,7 @@ from kit.pages import Pages
 ROUTES: list[Any] = [
     *discovery.ROUTES,
     *authorization.ROUTES,
+    *clients.ROUTES,
     *consents.ROUTES,
     *device.ROUTES,
     *token.ROUTES,

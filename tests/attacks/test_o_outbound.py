@@ -1,15 +1,21 @@
 """O-24, O-28, O-48: addresses that a client names never lead inwards. Ears on this machine count what arrives."""
 
+import base64
 import ipaddress
+import json
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from idp.outbound.addresses import is_public
 from idp.outbound.fetch import Fetcher, FetchRefused, check_url
-from tests.sites import Ear, authority_files, listening, running_site
+from idp.refusals import InvalidClientMetadata
+from tests.conftest import Dsns
+from tests.provider import Provider, running_provider
+from tests.sites import Ear, Site, authority_files, listening, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -178,3 +184,127 @@ async def test_o_28_a_name_that_does_not_resolve_is_no_fault(fetcher: Fetcher) -
 )
 async def test_o_28_only_globally_reachable_unicast_is_public(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def near(dsns: Dsns) -> AsyncIterator[Provider]:
+    """A provider that may fetch from this machine, to meet real documents."""
+    async with running_provider(
+        dsns.idp, dsns.owner, outbound_loopback=True, outbound_ca_file=authority_files()[0]
+    ) as provider:
+        yield provider
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site() -> AsyncIterator[Site]:
+    async with running_site() as found:
+        yield found
+
+
+_MEMBERS = (
+    {"jwks_uri": "{}"},
+    {"sector_identifier_uri": "{}"},
+    {"request_uris": ["{}"]},
+    {"backchannel_logout_uri": "{}"},
+    {"logo_uri": "{}"},
+    {
+        "backchannel_client_notification_endpoint": "{}",
+        "backchannel_token_delivery_mode": "ping",
+    },
+)
+
+
+@pytest.mark.parametrize("member", _MEMBERS, ids=lambda member: next(iter(member)))
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/x",
+        "https://127.0.0.1/x",
+        "https://[::1]/x",
+        "https://0x7f.1/x",
+        "https://2130706433/x",
+        "https://localhost/x",
+        "https://169.254.169.254/x",
+        "http://rp.test/x",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "data:image/png;base64,AAAA",
+    ],
+)
+async def test_o_28_internal_addresses_are_refused_at_registration(
+    idp: Provider, member: dict[str, Any], uri: str
+) -> None:
+    named = json.loads(json.dumps(member).replace("{}", uri))
+    with pytest.raises(InvalidClientMetadata, match=next(iter(member))):
+        await idp.client(**named)
+
+
+async def test_o_28_a_name_that_leads_inwards_is_refused_at_registration(
+    idp: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idp.wiring.fetcher, "_resolve_blocking", lambda host, port: ["127.0.0.1"])
+    with pytest.raises(InvalidClientMetadata, match="jwks_uri: the address is not a public one"):
+        await idp.client(jwks_uri="https://localtest.me/jwks")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '["https://other.test/callback"]',
+        "[]",
+        '{"redirect_uris": ["https://rp.test/callback"]}',
+        '["https://rp.test/callback/"]',
+        "not json",
+        '[["https://rp.test/callback"]]',
+    ],
+)
+async def test_o_30_a_sector_document_without_the_redirect_uri(near: Provider, site: Site, document: str) -> None:
+    with pytest.raises(InvalidClientMetadata, match="sector_identifier_uri"):
+        await near.client(sector_identifier_uri=site.serve("/sector.json", document))
+
+
+async def test_o_30_a_sector_document_that_is_not_there_or_elsewhere(near: Provider, site: Site) -> None:
+    there = site.serve("/real.json", '["https://rp.test/callback"]')
+    for uri in (site.url("/nothing"), site.refuse("/moved", 302, Location=there)):
+        with pytest.raises(InvalidClientMetadata, match="sector_identifier_uri"):
+            await near.client(sector_identifier_uri=uri)
+    await near.client(sector_identifier_uri=there)
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+async def test_o_31_a_logo_is_shown_from_our_own_origin_and_fetched_once(near: Provider, site: Site) -> None:
+    party = await near.client(logo_uri=site.serve("/logo.png", PNG, "image/png"))
+    browser = await near.signed_in(await near.citizen())
+    asked = await browser.get("/idp/authorize", params=party.request())
+    page = await browser.get(asked.headers["location"])
+    assert f'src="/idp/logos/{party.client_id}"' in page.text
+    assert str(site.port) not in page.text
+    assert "img-src 'self'" in page.headers["content-security-policy"]
+    logo = await browser.get(f"/idp/logos/{party.client_id}")
+    assert (logo.content, logo.headers["content-type"]) == (PNG, "image/png")
+    assert logo.headers["x-content-type-options"] == "nosniff"
+    calls = [site.requests.get_nowait() for _ in range(site.requests.qsize())]
+    assert [call.path for call in calls if call.path == "/logo.png"] == ["/logo.png"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "image/svg+xml"),
+        (b"<html><script>alert(1)</script></html>", "image/png"),
+        (PNG + b"\x00" * 131_072, "image/png"),
+        (b"", "image/png"),
+    ],
+    ids=["svg", "html", "too-large", "empty"],
+)
+async def test_o_31_what_is_no_picture_is_left_out(near: Provider, site: Site, body: bytes, content_type: str) -> None:
+    party = await near.client(logo_uri=site.serve("/bad", body, content_type))
+    browser = await near.signed_in(await near.citizen())
+    asked = await browser.get("/idp/authorize", params=party.request())
+    page = await browser.get(asked.headers["location"])
+    assert "client-logo" not in page.text
+    assert (await browser.get(f"/idp/logos/{party.client_id}")).status_code == 404

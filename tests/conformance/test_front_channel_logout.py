@@ -9,6 +9,7 @@ import httpx
 import jwt
 import pytest
 
+from idp.refusals import InvalidClientMetadata
 from tests.provider import ISSUER, Provider, RelyingParty, answer_of, csrf_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,3 +110,20 @@ async def test_a_disabled_client_has_no_frame(idp: Provider) -> None:
     asked = await browser.get("/idp/sign-out")
     page = await browser.post("/idp/sign-out", data={"csrf": csrf_of(asked)}, headers={"Origin": "https://id.test"})
     assert frames(page) == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://elsewhere.test/out",
+        "https://rp.test:8443/out",
+        "http://rp.test/out",
+        "https://rp.test/out#fragment",
+        "https://rp.test;script-src/out",
+        "javascript:alert(1)",
+    ],
+)
+async def test_the_address_has_scheme_host_and_port_of_a_redirect_uri(idp: Provider, uri: str) -> None:
+    """§2"""
+    with pytest.raises(InvalidClientMetadata, match="frontchannel_logout_uri"):
+        await party(idp, uri)

@@ -32,4 +32,5 @@ async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interactio
         confirmed_at=row["confirmed_at"],
         request=request,
         redirect_host=request.redirect_host,
+        about=metadata.about(row["client_id"]),
     )

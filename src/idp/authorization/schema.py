@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from idp.clients.schema import Acr
+from idp.clients.schema import About, Acr
 from kit.jose import Algorithm
 
 Prompt = Literal["none", "login", "consent", "select_account"]
@@ -129,3 +129,4 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """When the citizen said that the waiting device or service is the one in front of them."""
     request: AuthorizationRequest
     redirect_host: str
+    about: About | None = None

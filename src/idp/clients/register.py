@@ -1,29 +1,31 @@
 """An operator registers a client. Strictness is per profile (provider.md, Client profiles)."""
 
-import ipaddress
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET
 
 from idp.clients import store
+from idp.clients.check_metadata import (
+    addresses_to_fetch,
+    check_addresses_of,
+    check_metadata,
+    check_sector_identifier,
+)
+from idp.clients.logo import Logo, fetch_logo
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from idp.clients.scopes import Scopes
-from idp.refusals import InvalidClientMetadata, InvalidRedirectUri
+from idp.outbound.fetch import Fetcher
+from idp.refusals import InvalidClientMetadata
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Conflict
 from kit.ids import new_public_id
-from kit.jose import KeyRefused, PublicKeys
 from kit.tokens import digest, new_token
 
-_URIS_MAX = 20
-_URI_LENGTH_MAX = 2_048
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,64}")
 _SECTOR = re.compile(r"[a-z0-9.-]{2,64}")
-_CUSTOM_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
 
 class ClientExists(Conflict):
@@ -31,16 +33,24 @@ class ClientExists(Conflict):
 
 
 async def register(
-    db: Database, audit: Audit, registration: ClientRegistration, *, officer: str, production: bool
+    db: Database,
+    audit: Audit,
+    registration: ClientRegistration,
+    *,
+    officer: str,
+    production: bool,
+    fetcher: Fetcher | None = None,
 ) -> dict[str, Any]:
     """The client as registered (RFC 7591 §3.2.1): its secret, if it has one, exists only in this answer."""
-    metadata = await _checked(db, registration, production=production)
+    _check_sector(registration.sector)
+    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
     client_id = registration.client_id if isinstance(registration.client_id, str) else f"c-{new_public_id(100).lower()}"
     secret = new_token() if metadata.token_endpoint_auth_method.startswith("client_secret") else None
 
     async def insert(tx: Tx) -> None:
         if not await store.insert_client(tx, client_id, registration, metadata, digest(secret) if secret else None):
             raise ClientExists
+        await store.put_logo(tx, client_id, logo)
         await audit.append(
             tx,
             AuditEvent(
@@ -57,10 +67,17 @@ async def register(
 
 
 async def update(
-    db: Database, audit: Audit, registration: ClientRegistration, *, officer: str, production: bool
+    db: Database,
+    audit: Audit,
+    registration: ClientRegistration,
+    *,
+    officer: str,
+    production: bool,
+    fetcher: Fetcher | None = None,
 ) -> dict[str, Any]:
     """Replace the metadata of a registered client; its secret stays."""
-    metadata = await _checked(db, registration, production=production)
+    _check_sector(registration.sector)
+    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
     if not isinstance(registration.client_id, str):
         raise InvalidClientMetadata("client_id")
     client_id = registration.client_id
@@ -68,12 +85,18 @@ async def update(
     async def replace(tx: Tx) -> None:
         if not await store.update_client(tx, client_id, registration, metadata):
             raise InvalidClientMetadata("client_id: no such client")
+        await store.put_logo(tx, client_id, logo)
         await audit.append(
             tx, AuditEvent(action="client.updated", actor_kind="officer", actor=officer, object_id=client_id)
         )
 
     await db.transact(replace)
     return _answer(client_id, registration, metadata, None)
+
+
+def _check_sector(sector: str) -> None:
+    if not _SECTOR.fullmatch(sector):
+        raise InvalidClientMetadata("sector: 2 to 64 small letters, digits, dots or dashes")
 
 
 def _answer(
@@ -91,15 +114,35 @@ def _answer(
     return answer
 
 
-async def _checked(tx: Tx, registration: ClientRegistration, *, production: bool) -> ClientMetadata:
+async def checked(
+    tx: Tx, registration: ClientRegistration, *, production: bool, fetcher: Fetcher | None
+) -> tuple[ClientMetadata, Logo | None]:
+    """The metadata in force and the logo to keep. Without a ``fetcher`` members that need one are refused.
+
+    Never inside a transaction: it asks other hosts.
+    """
     values = {field.name: getattr(registration, field.name) for field in msgspec.structs.fields(ClientMetadata)}
     if registration.client_id is not UNSET and not _CLIENT_ID.fullmatch(str(registration.client_id)):
         raise InvalidClientMetadata("client_id: 3 to 64 letters, digits or . _ ~ -")
-    if not _SECTOR.fullmatch(registration.sector):
-        raise InvalidClientMetadata("sector: 2 to 64 small letters, digits, dots or dashes")
-    metadata = ClientMetadata(**_by_profile(registration, values))
-    _check_uris(metadata, registration.profile, production=production)
-    _check_keys(metadata)
+    metadata = check_metadata(
+        ClientMetadata(**_by_profile(registration, values)),
+        registration.profile,
+        production=production,
+        loopback_allowed=fetcher is not None and fetcher.loopback_allowed,
+    )
+    await _check_scopes(tx, registration, metadata)
+    if fetcher is None:
+        if addresses_to_fetch(metadata) or metadata.logo_uri is not None:
+            raise InvalidClientMetadata("an address in it cannot be fetched from here")
+        return metadata, None
+    await check_addresses_of(metadata, fetcher)
+    await check_sector_identifier(metadata, fetcher)
+    logo = await fetch_logo(fetcher, metadata.logo_uri) if metadata.logo_uri is not None else None
+    # In force is what we can show: a logo that could not be fetched is none.
+    return (metadata if logo else msgspec.structs.replace(metadata, logo_uri=None)), logo
+
+
+async def _check_scopes(tx: Tx, registration: ClientRegistration, metadata: ClientMetadata) -> None:
     scopes = await Scopes.load(tx)
     if metadata.resource is not None and metadata.resource not in scopes.of_resource:
         raise InvalidClientMetadata("resource: not registered")
@@ -108,7 +151,6 @@ async def _checked(tx: Tx, registration: ClientRegistration, *, production: bool
             raise InvalidClientMetadata(f"scope: {scope} is not known here")
         if scope in scopes.NEED_LEGAL_GROUND and not registration.legal_ground:
             raise InvalidClientMetadata(f"scope: {scope} needs a legal_ground")
-    return metadata
 
 
 def _by_profile(registration: ClientRegistration, values: dict[str, Any]) -> dict[str, Any]:
@@ -139,58 +181,3 @@ def _by_profile(registration: ClientRegistration, values: dict[str, Any]) -> dic
         case _:
             raise InvalidClientMetadata("profile: not offered by this version")
     return values
-
-
-def _check_uris(metadata: ClientMetadata, profile: str, *, production: bool) -> None:
-    if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
-        raise InvalidRedirectUri("redirect_uris: at least one")
-    for uri in (*metadata.redirect_uris, *metadata.post_logout_redirect_uris):
-        _check_redirect_uri(uri, native=profile == "wallet", production=production)
-    if len(metadata.redirect_uris) > _URIS_MAX or len(metadata.post_logout_redirect_uris) > _URIS_MAX:
-        raise InvalidRedirectUri(f"at most {_URIS_MAX}")
-    for name in ("client_uri", "policy_uri", "tos_uri", "logo_uri"):
-        uri = getattr(metadata, name)
-        if uri is not None and (urlsplit(uri).scheme != "https" or len(uri) > _URI_LENGTH_MAX):
-            raise InvalidClientMetadata(f"{name}: an https address")
-
-
-def _check_redirect_uri(uri: str, *, native: bool, production: bool) -> None:
-    try:
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        raise InvalidRedirectUri("not a URI") from None
-    if len(uri) > _URI_LENGTH_MAX or not uri.isascii() or not uri.isprintable() or any(c in uri for c in ' "<>\\^`{|}'):
-        raise InvalidRedirectUri("a redirection URI is plain ASCII without spaces")
-    if "#" in uri or "*" in uri or "@" in parts.netloc or "/../" in f"{parts.path}/" or "/./" in f"{parts.path}/":
-        raise InvalidRedirectUri("no fragment, wildcard, user name or dot segment (RFC 6749 §3.1.2)")
-    if parts.scheme == "https" and host:
-        return
-    if parts.scheme == "http" and _loopback(host) and (native or not production):
-        return
-    # Private-use schemes are reversed domain names (RFC 8252 §7.1).
-    if native and _CUSTOM_SCHEME.fullmatch(parts.scheme):
-        return
-    raise InvalidRedirectUri("https, or for a wallet loopback or a private-use scheme with a dot (RFC 8252 §7)")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_keys(metadata: ClientMetadata) -> None:
-    if metadata.token_endpoint_auth_method == "private_key_jwt" and metadata.jwks is None:
-        raise InvalidClientMetadata("jwks: private_key_jwt needs a key set")
-    if metadata.jwks is not None:
-        try:
-            keys = PublicKeys(metadata.jwks)
-        except KeyRefused as fault:
-            raise InvalidClientMetadata(f"jwks: {fault}") from None
-        if metadata.token_endpoint_auth_method == "private_key_jwt" and not keys.sign():
-            raise InvalidClientMetadata("jwks: no key for signatures")

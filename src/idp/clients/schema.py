@@ -107,9 +107,26 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             return {}
         return _by_language(self.purpose, self.purpose_ar, self.purpose_fr, self.purpose_zgh)
 
+    def about(self, client_id: str) -> "About | None":
+        """None where the client registered nothing of the kind."""
+        if not (self.logo_uri or self.policy_uri or self.tos_uri):
+            return None
+        return About(
+            logo=f"/idp/logos/{client_id}" if self.logo_uri else None, policy_uri=self.policy_uri, tos_uri=self.tos_uri
+        )
+
     @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a citizen may look at before trusting a client (OpenID Connect Dynamic Client Registration §2)."""
+
+    logo: str | None
+    """A path of ours."""
+    policy_uri: str | None
+    tos_uri: str | None
 
 
 def _by_language(en: str, ar: str | None, fr: str | None, zgh: str | None) -> dict[str, str]:

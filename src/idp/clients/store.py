@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+from idp.clients.logo import Logo
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from kit.db import Row, Tx
 
@@ -56,6 +57,26 @@ async def update_client(tx: Tx, client_id: str, registration: ClientRegistration
             metadata,
         )
     )
+
+
+async def put_logo(tx: Tx, client_id: str, logo: Logo | None) -> None:
+    """The one that there is now, or none."""
+    if logo is None:
+        await tx.execute("DELETE FROM idp.client_logo WHERE client_id = $1", client_id)
+        return
+    await tx.execute(
+        """
+        INSERT INTO idp.client_logo (client_id, media_type, body) VALUES ($1, $2, $3)
+        ON CONFLICT (client_id) DO UPDATE SET
+            media_type = excluded.media_type, body = excluded.body, fetched_at = now()""",
+        client_id,
+        logo.media_type,
+        logo.body,
+    )
+
+
+async def select_logo(tx: Tx, client_id: str) -> Row | None:
+    return await tx.fetchrow("SELECT media_type, body FROM idp.client_logo WHERE client_id = $1", client_id)
 
 
 async def set_state(tx: Tx, client_id: str, state: str) -> bool:

@@ -49,6 +49,7 @@ async def show_consent(
         interaction=found.interaction_id,
         client_name=found.client_name[language],
         client_host=found.redirect_host,
+        about=found.about,
         purpose=(found.purpose or {}).get(language),
         permissions=permissions(found.request),
         values=needed_values(found.request, citizen, language),

@@ -176,6 +176,7 @@ async def _sign_in(
         client_name=interaction.client_name[spoken.value] if interaction else None,
         purpose=interaction.purpose[spoken.value] if interaction and interaction.purpose else None,
         host=interaction.redirect_host if interaction else None,
+        about=interaction.about if interaction else None,
         hint=(interaction.login_hint or "")[:64] if interaction and not errors else "",
         again=errand.reauthenticate and interaction is None,
         **await _elsewhere(request, wiring, errand, spoken, said=not errors),

@@ -8,6 +8,7 @@ import msgspec
 from idp.clients import store
 from idp.clients.register import register, update
 from idp.clients.schema import ClientMetadata, ClientRegistration
+from idp.outbound.fetch import Fetcher
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
 from khizana.deployment import Deployment, deployment, officer
@@ -43,7 +44,18 @@ def run(arguments: argparse.Namespace) -> int:
             action = register if arguments.verb == "register" else update
 
             async def act(found: Deployment, db: Database) -> Any:
-                return await action(db, Audit("idp"), registration, officer=officer(), production=found.production)
+                fetcher = fetcher_of(found)
+                try:
+                    return await action(
+                        db,
+                        Audit("idp"),
+                        registration,
+                        officer=officer(),
+                        production=found.production,
+                        fetcher=fetcher,
+                    )
+                finally:
+                    fetcher.close()
 
             answer(with_idp(act))
         case "list":
@@ -59,6 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
             with_idp(lambda _, db: _set_state(db, arguments.client_id, state))
             answer({"client_id": arguments.client_id, "state": state})
     return 0
+
+
+def fetcher_of(found: Deployment) -> Fetcher:
+    settings = found.idp_settings()
+    return Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
 
 
 async def _find(db: Database, client_id: str) -> Row:
