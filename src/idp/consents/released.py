@@ -67,17 +67,14 @@ def _values(names: Mapping[str, None], citizen: Citizen, language: str) -> list[
     return [(LABELS.get(name, name), _text(name, recorded[name])) for name in plain if name in recorded]
 
 
-_WORDS: Mapping[tuple[str, str], Message] = {
-    ("gender", "female"): _("Female"),
-    ("gender", "male"): _("Male"),
-}
+_GENDERS: Mapping[str, Message] = {"female": _("Female"), "male": _("Male")}
 
 
 def _text(name: str, value: Any) -> Value:
     if name == "birthdate":
         return dt.date.fromisoformat(str(value))
-    if (name, value) in _WORDS:
-        return _WORDS[name, value]
+    if name == "gender":
+        return _GENDERS.get(str(value), str(value))
     if name == "locale":
         return Locale(str(value).split("-", 1)[0]).native_name
     if isinstance(value, dict):
