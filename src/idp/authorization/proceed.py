@@ -14,6 +14,7 @@ from idp.clients.schema import Client
 from idp.clients.scopes import ScopeRegistry
 from idp.consents.current import current_consent
 from idp.consents.schema import Consent
+from idp.consents.use_once import use_once
 from idp.device import settle as device
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
@@ -188,6 +189,8 @@ async def _give_code(
         if finishing and not await store.finish_interaction(tx, finishing[0], browser_sha256=finishing[1]):
             raise InteractionOver
         await _spend(tx, request)
+        if not await use_once(tx, consent_id=consent.consent_id, details=request.authorization_details):
+            raise InteractionOver
         lifetime_s = await _approve(tx, request, session) or provider.code_lifetime_s
         await remember(tx, sector=sector, sub=sub, citizen_id=session.citizen_id)
         for other in reached:

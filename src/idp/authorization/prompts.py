@@ -67,6 +67,16 @@ def more_is_asked_than_was_given(at: Situation) -> bool:
     return not (frozenset(at.request.scopes) <= at.consent.scopes and _essential(at.request) <= at.consent.claims)
 
 
+def details_are_not_given(at: Situation) -> bool:
+    """What is for once is asked for each time; what is until a day is remembered until then (RFC 9396)."""
+    assert at.consent is not None
+    given, just_now = at.consent.authorization_details, _since_begun(at, at.consent.given_at)
+    return not all(
+        detail in given and (just_now if detail.until is None else detail.until >= at.now.date())
+        for detail in at.request.authorization_details
+    )
+
+
 def consent_was_asked_for(at: Situation) -> bool:
     assert at.consent is not None
     return "consent" in at.request.prompt and not _since_begun(at, at.consent.given_at)
@@ -81,6 +91,7 @@ PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
     ("device", the_device_is_not_confirmed),
     ("ciba", the_service_is_not_confirmed),
     ("consent", more_is_asked_than_was_given),
+    ("consent", details_are_not_given),
     ("consent", consent_was_asked_for),
 )
 

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from idp.authorization.details import LockerDocument
 from idp.clients.schema import About, Acr
 from kit.jose import Algorithm
 
@@ -79,6 +80,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     login_hint: str | None = None
     ui_locales: str | None = None
     resource: str | None = None
+    authorization_details: tuple[LockerDocument, ...] = ()
     hinted_subs: tuple[str, ...] = ()
     """Nobody else may be the answer: the hint's ``sub``, or those that ``claims`` named. Empty for anybody."""
     dpop_jkt: str | None = None

@@ -5,12 +5,14 @@ filled in, or raises AuthorizationError. What needs the database or the network 
 received.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from idp.authorization.details import read_details
 from idp.authorization.hints import hint_claims
 from idp.authorization.refusals import AuthorizationError, UnknownRedirect
 from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsRequest, Prompt, ResponseMode
@@ -48,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Scopes
     issuer: str
     keys: KeySet
+    today: dt.date = msgspec.field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
 
 
 Step = Callable[[Asked, AuthorizationRequest], AuthorizationRequest]
@@ -237,6 +240,17 @@ def resource_is_known(asked: Asked, request: AuthorizationRequest) -> Authorizat
     return msgspec.structs.replace(request, resource=resource)
 
 
+def details_are_of_a_registered_type(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """RFC 9396 §5"""
+    text = asked.parameters.get("authorization_details")
+    if text is None:
+        return request
+    registered = asked.client.metadata.authorization_details_types
+    return msgspec.structs.replace(
+        request, authorization_details=read_details(text, registered=registered, today=asked.today)
+    )
+
+
 A: frozenset[Endpoint] = frozenset({"authorize"})
 AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
 ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
@@ -258,6 +272,7 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (level_can_be_reached, ALL),
     (pages_are_prepared, ALL),
     (resource_is_known, ALL),
+    (details_are_of_a_registered_type, ALL),
 )
 
 

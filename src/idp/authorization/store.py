@@ -129,9 +129,9 @@ async def insert_code(
         INSERT INTO idp.authorization_code
                (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri, code_challenge,
                 nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind,
-                dpop_jkt)
+                dpop_jkt, authorization_details)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                now() + make_interval(secs => $17), $18, $19)""",
+                now() + make_interval(secs => $17), $18, $19, $20)""",
         code_sha256,
         request.client_id,
         session.citizen_id,
@@ -151,6 +151,7 @@ async def insert_code(
         float(lifetime_s),
         request.kind,
         request.dpop_jkt,
+        request.authorization_details,
     )
 
 

@@ -4,11 +4,12 @@ from uuid import UUID
 
 import msgspec
 
+from idp.authorization.details import LockerDocument
 from idp.clients.schema import ClientMetadata
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.consents import store
-from idp.consents.released import LABELS, SCOPE_LABELS
-from kit.db import Tx
+from idp.consents.released import LABELS, SCOPE_LABELS, DocumentsAsked, documents_asked
+from kit.db import Row, Tx
 from kit.i18n import Message
 
 
@@ -17,20 +18,29 @@ class ConnectedService(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     labels: Sequence[Message]
     """What it may have and do."""
+    documents: Sequence[DocumentsAsked]
+    """What it may still have of the locker."""
     given_at: dt.datetime
 
 
 async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequence[ConnectedService]:
     """Whom the citizen has let in, the latest first."""
+    today = dt.datetime.now(dt.UTC).date()
     return [
         ConnectedService(
             consent_id=row["consent_id"],
             name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
             labels=_labels(row["scopes"], row["claims"]),
+            documents=documents_asked([detail for detail in _details(row) if detail.until and detail.until >= today]),
             given_at=row["given_at"],
         )
         for row in await store.select_of_citizen(tx, citizen_id)
     ]
+
+
+def _details(row: Row) -> tuple[LockerDocument, ...]:
+    details: tuple[LockerDocument, ...] = msgspec.convert(row["authorization_details"], tuple[LockerDocument, ...])
+    return details
 
 
 def _labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:

@@ -28,6 +28,7 @@ async def give(
             client_id=request.client_id,
             scopes=request.scopes,
             claims=claims,
+            authorization_details=request.authorization_details,
             purpose=purpose,
         )
         await audit.append(
@@ -39,7 +40,12 @@ async def give(
                 owner=str(session.citizen_id),
                 object_id=str(consent_id),
                 purpose=(purpose or {}).get("en"),
-                detail={"client_id": request.client_id, "scopes": list(request.scopes), "claims": claims},
+                detail={
+                    "client_id": request.client_id,
+                    "scopes": list(request.scopes),
+                    "claims": claims,
+                    "documents": document_types(request),
+                },
             ),
         )
 
@@ -57,3 +63,7 @@ def needed_claims(request: AuthorizationRequest) -> set[str]:
 
 def optional_claims(request: AuthorizationRequest) -> set[str]:
     return set(request.claim_names()) - needed_claims(request) - ABOUT_THE_SIGN_IN
+
+
+def document_types(request: AuthorizationRequest) -> list[str]:
+    return sorted({code for detail in request.authorization_details for code in detail.document_types})

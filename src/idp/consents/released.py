@@ -1,9 +1,12 @@
 """What a consent would release, with the actual values, so that the citizen sees what is given."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from idp.authorization.details import LockerDocument
 from idp.authorization.schema import AuthorizationRequest
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
@@ -40,6 +43,54 @@ SCOPE_LABELS: Mapping[str, Message] = {
     "documents:read": _("See your documents in your locker"),
     "documents:share": _("Share your documents for you"),
 }
+
+DOCUMENT_LABELS: Mapping[str, Message] = {
+    "BIRTHEXTRACT": _("Birth record extract"),
+    "CNIECOPY": _("Copy of the national identity card"),
+    "RESIDENCE": _("Residence certificate"),
+    "FAMILYBOOK": _("Family booklet extract"),
+    "LIFECERT": _("Life certificate"),
+    "CRIMINAL3": _("Criminal record, extract no. 3"),
+    "MARRIAGE": _("Marriage record"),
+    "TAXSTATUS": _("Tax status certificate"),
+    "BACCALAUREATE": _("Baccalaureate"),
+    "DIPLOMA": _("University diploma"),
+    "VEHICLEREG": _("Vehicle registration certificate"),
+    "DRIVINGLICENCE": _("Driving licence"),
+}
+"""Types of documents that people know; of any other its code is shown, as it stands on the document."""
+FIELD_LABELS: Mapping[str, Message] = {
+    "full_name": LABELS["name"],
+    "family_name": LABELS["family_name"],
+    "given_name": LABELS["given_name"],
+    "sex": LABELS["gender"],
+    "birthdate": LABELS["birthdate"],
+    "birth_place": LABELS["place_of_birth"],
+    "address": LABELS["address"],
+}
+
+
+class DocumentsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """One authorization detail, in words."""
+
+    types: Sequence[Message | str]
+    fields: Sequence[Message | str]
+    """Empty for the whole document."""
+    purpose: str
+    until: dt.date | None
+    """None for once."""
+
+
+def documents_asked(details: Sequence[LockerDocument]) -> list[DocumentsAsked]:
+    return [
+        DocumentsAsked(
+            types=[DOCUMENT_LABELS.get(code, code) for code in detail.document_types],
+            fields=[FIELD_LABELS.get(name, name) for name in detail.fields],
+            purpose=detail.purpose,
+            until=detail.until,
+        )
+        for detail in details
+    ]
 
 
 def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:

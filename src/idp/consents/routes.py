@@ -15,7 +15,7 @@ from idp.citizens.find import find_citizen
 from idp.consents.connected import connected_services
 from idp.consents.end import end
 from idp.consents.give import give
-from idp.consents.released import needed_values, optional_values, permissions
+from idp.consents.released import documents_asked, needed_values, optional_values, permissions
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
@@ -52,6 +52,7 @@ async def show_consent(
         about=found.about,
         purpose=(found.purpose or {}).get(language),
         permissions=permissions(found.request),
+        documents=documents_asked(found.request.authorization_details),
         values=needed_values(found.request, citizen, language),
         optional=optional_values(found.request, citizen, language),
     )

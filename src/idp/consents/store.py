@@ -1,6 +1,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
+from idp.authorization.details import LockerDocument
 from idp.consents.schema import Consent
 from kit.db import Row, Tx
 
@@ -8,7 +11,7 @@ from kit.db import Row, Tx
 async def select_live(tx: Tx, *, citizen_id: UUID, client_id: str) -> Consent | None:
     row = await tx.fetchrow(
         """
-        SELECT consent_id, scopes, claims, given_at FROM idp.consent
+        SELECT consent_id, scopes, claims, authorization_details, given_at FROM idp.consent
          WHERE citizen_id = $1 AND client_id = $2 AND ended_at IS NULL""",
         citizen_id,
         client_id,
@@ -19,6 +22,7 @@ async def select_live(tx: Tx, *, citizen_id: UUID, client_id: str) -> Consent | 
         consent_id=row["consent_id"],
         scopes=frozenset(row["scopes"]),
         claims=frozenset(row["claims"]),
+        authorization_details=msgspec.convert(row["authorization_details"], tuple[LockerDocument, ...]),
         given_at=row["given_at"],
     )
 
@@ -31,19 +35,28 @@ async def upsert(
     client_id: str,
     scopes: Sequence[str],
     claims: Sequence[str],
+    authorization_details: Sequence[LockerDocument],
     purpose: dict[str, str] | None,
 ) -> UUID:
-    """A consent grows by what is given now; it never shrinks by being asked for less."""
+    """A consent grows by what is given now; it never shrinks by being asked for less. Of the details, those that were
+    given for once or until a day that is over are no longer there."""
     return UUID(
         str(
             await tx.fetchval(
                 """
-                INSERT INTO idp.consent AS c (consent_id, citizen_id, client_id, scopes, claims, purpose)
-                VALUES ($1, $2, $3, $4, $5, $6)
+                INSERT INTO idp.consent AS c (consent_id, citizen_id, client_id, scopes, claims, purpose,
+                                              authorization_details)
+                VALUES ($1, $2, $3, $4, $5, $6, $7)
                 ON CONFLICT (citizen_id, client_id) WHERE ended_at IS NULL DO UPDATE SET
                     scopes = ARRAY(SELECT DISTINCT unnest(c.scopes || excluded.scopes) ORDER BY 1),
                     claims = ARRAY(SELECT DISTINCT unnest(c.claims || excluded.claims) ORDER BY 1),
                     purpose = excluded.purpose,
+                    authorization_details = (
+                        SELECT coalesce(jsonb_agg(d), '[]') FROM (
+                            SELECT d FROM jsonb_array_elements(c.authorization_details) AS t (d)
+                             WHERE (d ->> 'until')::date >= current_date
+                             UNION
+                            SELECT d FROM jsonb_array_elements(excluded.authorization_details) AS t (d)) AS kept),
                     given_at = now()
                 RETURNING consent_id""",
                 consent_id,
@@ -52,7 +65,24 @@ async def upsert(
                 list(scopes),
                 list(claims),
                 purpose,
+                tuple(authorization_details),
             )
+        )
+    )
+
+
+async def take_details(tx: Tx, consent_id: UUID, details: Sequence[LockerDocument]) -> bool:
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.consent
+               SET authorization_details = (
+                       SELECT coalesce(jsonb_agg(d), '[]') FROM jsonb_array_elements(authorization_details) AS t (d)
+                        WHERE NOT $2::jsonb @> jsonb_build_array(d))
+             WHERE consent_id = $1 AND ended_at IS NULL AND authorization_details @> $2::jsonb
+            RETURNING true""",
+            consent_id,
+            list(details),
         )
     )
 
@@ -73,7 +103,7 @@ async def end(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> str | None:
 async def select_of_citizen(tx: Tx, citizen_id: UUID, *, limit: int = 100) -> Sequence[Row]:
     return await tx.fetch(
         """
-        SELECT g.consent_id, g.client_id, g.scopes, g.claims, g.given_at, c.metadata
+        SELECT g.consent_id, g.client_id, g.scopes, g.claims, g.authorization_details, g.given_at, c.metadata
           FROM idp.consent g JOIN idp.client c USING (client_id)
          WHERE g.citizen_id = $1 AND g.ended_at IS NULL
          ORDER BY g.given_at DESC LIMIT $2""",

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from idp.authorization.details import TYPES
 from idp.citizens.claims import SUPPORTED_CLAIMS
 from idp.clients.scopes import SHOWN
 from kit.jose import ASYMMETRIC
@@ -48,6 +49,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "require_request_uri_registration": True,
         "require_signed_request_object": False,
         "request_object_signing_alg_values_supported": list(ASYMMETRIC),
+        "authorization_details_types_supported": list(TYPES),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "authorization_signing_alg_values_supported": list(signing),

@@ -1,0 +1,68 @@
+"""Authorization details (RFC 9396): what is asked for in more words than a scope has. One type is registered."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from idp.authorization.refusals import AuthorizationError
+
+LOCKER_DOCUMENT = "locker_document"
+TYPES = (LOCKER_DOCUMENT,)
+_DETAILS_MAX = 10
+_UNTIL_MAX = dt.timedelta(days=731)
+
+DocumentTypeCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{2,16}$")]
+FieldName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class LockerDocument(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """Documents of the citizen's locker, or some of their fields: once, or as often as needed until a day.
+
+    No ``fields`` means the whole document. ``purpose`` is for the citizen, in the words of the service.
+    """
+
+    type: Literal["locker_document"]
+    document_types: Annotated[tuple[DocumentTypeCode, ...], Meta(min_length=1, max_length=20)]
+    fields: Annotated[tuple[FieldName, ...], Meta(max_length=50)] = ()
+    purpose: Annotated[str, Meta(min_length=1, max_length=300)]
+    once: bool = False
+    until: dt.date | None = None
+
+
+def read_details(text: str, *, registered: tuple[str, ...], today: dt.date) -> tuple[LockerDocument, ...]:
+    """AuthorizationError for a type that the client has not registered, and for any member that the type has not."""
+    try:
+        details = msgspec.json.decode(text, type=tuple[LockerDocument, ...])
+    except msgspec.DecodeError as fault:
+        raise DetailsRefused(_where(fault)) from None
+    if LOCKER_DOCUMENT not in registered:
+        raise DetailsRefused("type: this client has not registered it")
+    if not 0 < len(details) <= _DETAILS_MAX:
+        raise DetailsRefused(f"1 to {_DETAILS_MAX} of them")
+    for detail in details:
+        if detail.once == (detail.until is not None):
+            raise DetailsRefused("either once or until")
+        if detail.until is not None and not today <= detail.until <= today + _UNTIL_MAX:
+            raise DetailsRefused("until: from today to two years ahead")
+        if not detail.purpose.isprintable():
+            raise DetailsRefused("purpose: one line")
+    return details
+
+
+class DetailsRefused(AuthorizationError):
+    def __init__(self, description: str) -> None:
+        super().__init__("invalid_authorization_details", description)
+
+
+def _where(fault: msgspec.DecodeError) -> str:
+    """The place, never what stood there."""
+    _, at, path = str(fault).rpartition(" - at `")
+    return f"not of a known type and form at {path.rstrip('`')}" if at else "not of a known type and form"
