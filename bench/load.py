@@ -18,6 +18,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PAGE = {"Accept": "text/html"}
@@ -46,13 +49,56 @@ class Http:
             return answer.headers, content
 
 
+class Holder:
+    """The key to which a token is bound (RFC 9449), and the token: each request gets a proof of its own."""
+
+    def __init__(self, held: dict[str, Any]) -> None:
+        key = load_pem_private_key(held["key"].encode(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        numbers = key.public_key().public_numbers()
+        jwk = {"kty": "EC", "crv": "P-256", "x": _b64(numbers.x.to_bytes(32)), "y": _b64(numbers.y.to_bytes(32))}
+        self._header = _b64(json.dumps({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk}).encode())
+        self._key, self._origin, self._token = key, held["origin"], held.get("token")
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        address = self._origin + path.partition("?")[0]
+        claims = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": address, "iat": int(time.time())}
+        if self._token is None:
+            return {"DPoP": self._signed(claims)}
+        claims["ath"] = _b64(hashlib.sha256(self._token.encode()).digest())
+        return {"Authorization": f"DPoP {self._token}", "DPoP": self._signed(claims)}
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        signed = f"{self._header}.{_b64(json.dumps(claims).encode())}"
+        r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{_b64(r.to_bytes(32) + s.to_bytes(32))}"
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+_holders: dict[str, Holder] = {}
+
+
+def proven(item: Any, method: str, path: str) -> dict[str, str]:
+    """The headers of whoever holds a bound token; none for everybody else."""
+    held = item.get("held")
+    if held is None:
+        return {}
+    name = f"{held['key']} {held.get('token')}"
+    if name not in _holders:
+        _holders[name] = Holder(held)
+    return _holders[name].headers(method, path)
+
+
 Operation = Callable[[Http, Any], Awaitable[None]]
 
 
 async def request(http: Http, item: Any) -> None:
     """One request as it stands in the job; ``length`` bytes must come back if it says so, ``contains`` in them."""
     body: Any = BODIES[item["body_file"]] if "body_file" in item else item.get("body")
-    headers = item.get("headers", {})
+    headers = {**item.get("headers", {}), **proven(item, item["method"], item["path"])}
     if item.get("fresh_key"):
         headers = {**headers, "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
     _, content = await http.ask(item["method"], item["path"], status=item["status"], headers=headers, body=body)
@@ -65,7 +111,8 @@ async def request(http: Http, item: Any) -> None:
 async def refresh(http: Http, chain: Any) -> None:
     """The next link of a chain of refresh tokens; each connection has its own."""
     body = urlencode({**chain["form"], "refresh_token": chain["refresh_token"]})
-    _, content = await http.ask("POST", "/idp/token", status=200, headers=FORM, body=body)
+    headers = {**FORM, **proven(chain, "POST", "/idp/token")}
+    _, content = await http.ask("POST", "/idp/token", status=200, headers=headers, body=body)
     chain["refresh_token"] = json.loads(content)["refresh_token"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.limits import Limit, Limits
-from bench.world import FORM, MACHINE, PASSWORD, RP, RP_LOW, WALLET, Citizen, Client, World, gathered
+from bench.world import FORM, MACHINE, PASSWORD, RP, RP_LOW, WALLET, Citizen, Client, Held, World, gathered
 from idp.authenticators.totp import step_at
 from idp.sessions.cookies import SESSION_COOKIE
 
@@ -65,6 +65,10 @@ def post_form(path: str, form: dict[str, str], headers: dict[str, str] | None = 
         "headers": {**FORM, **(headers or {})},
         "body": urlencode(form),
     }
+
+
+def held(holder: Held | None) -> dict[str, Any] | None:
+    return holder.told() if holder else None
 
 
 # -- the provider --------------------------------------------------------------------------------------------------
@@ -191,7 +195,11 @@ async def token_refresh(world: World, limits: Limits, plan: Plan) -> Work:
     async def items() -> list[Any]:
         form = {"grant_type": "refresh_token", "client_id": client.client_id}
         return [
-            {"form": form, "refresh_token": (await world.tokens(citizens[n % len(citizens)], WALLET))["refresh_token"]}
+            {
+                "form": form,
+                "refresh_token": (await world.tokens(citizens[n % len(citizens)], WALLET))["refresh_token"],
+                "held": held(world.holder(client)),
+            }
             for n in range(CONNECTIONS)
         ]
 
@@ -199,7 +207,7 @@ async def token_refresh(world: World, limits: Limits, plan: Plan) -> Work:
         operation="refresh",
         limit=limits.commits(),
         items=items,
-        note="a public client: the token rotates; one ES256 signature",
+        note="a public client: the token rotates; a DPoP proof verified, one ES256 signature",
         warm_up=5,
     )
 
@@ -208,12 +216,13 @@ async def client_credentials(world: World, limits: Limits, plan: Plan) -> Work:
     client = (await world.clients())[MACHINE]
 
     async def items() -> list[Any]:
-        return [post_form("/idp/token", world.client_credentials(client)) for _ in range(plan.items_max * 4)]
+        key = {"held": held(world.holder(client))}
+        return [{**post_form("/idp/token", world.client_credentials(client)), **key} for _ in range(plan.items_max * 4)]
 
     return Work(
         limit=limits.commits(),
         items=items,
-        note="private_key_jwt: one ES256 verification, one signature",
+        note="private_key_jwt and DPoP: two ES256 verifications, one signature",
         once=True,
         warm_up=5,
     )
@@ -269,26 +278,25 @@ async def deposit_alone(world: World, limits: Limits, plan: Plan) -> Work:
 
 
 async def _deposits(world: World) -> list[Any]:
-    bearer, pdf = await world.machine_bearer(), await world.pdf(PAPER)
+    machine, pdf = await world.machine(), await world.pdf(PAPER)
     found = []
     for citizen in (await world.citizens())[:CONNECTIONS]:
         body, content_type = await world.deposit_body(citizen, pdf)
-        headers = {**bearer, **content_type}
-        item = {"method": "POST", "path": "/v1/deposits", "status": 201, "headers": headers, "fresh_key": True}
-        found.append({**item, "body_file": str(body)})
+        item = {"method": "POST", "path": "/v1/deposits", "status": 201, "headers": content_type, "fresh_key": True}
+        found.append({**item, "body_file": str(body), "held": held(machine)})
     return found
 
 
 async def document_list(world: World, limits: Limits, plan: Plan) -> Work:
     citizen, pdf = (await world.citizens())[-1], await world.pdf(PAPER)
-    bearer = await world.machine_bearer()
-    await gathered([world.deposit(citizen, pdf, bearer) for _ in range(LISTED)])
+    machine = await world.machine()
+    await gathered([world.deposit(citizen, pdf, machine) for _ in range(LISTED)])
     owner = await world.locker_db.fetchval(
         "SELECT owner FROM locker.document GROUP BY owner ORDER BY count(*) DESC LIMIT 1"
     )
 
     async def items() -> list[Any]:
-        listing = get(f"/v1/documents?limit={LISTED}", await world.bearer(citizen))
+        listing = {**get(f"/v1/documents?limit={LISTED}"), "held": held(await world.wallet(citizen))}
         return [{**listing, "contains": '"document_id":', "times": LISTED}]
 
     return Work(
@@ -326,11 +334,11 @@ async def share_opening_alone(world: World, limits: Limits, plan: Plan) -> Work:
 
 async def _links(world: World, count: int) -> list[Any]:
     citizens, pdf = (await world.citizens())[:CONNECTIONS], await world.pdf(LARGE_PAPER)
-    bearer, found = await world.machine_bearer(), []
+    machine, found = await world.machine(), []
 
     async def links(citizen: Citizen) -> list[str]:
-        document_id = await world.deposit(citizen, pdf, bearer)
-        wallet, each = await world.bearer(citizen), -(-count // len(citizens))
+        document_id = await world.deposit(citizen, pdf, machine)
+        wallet, each = await world.wallet(citizen), -(-count // len(citizens))
         openings = [min(OPENINGS_MAX, each - start) for start in range(0, each, OPENINGS_MAX)]
         paths = [await world.share(wallet, document_id, openings=number) for number in openings]
         return [path for path, number in zip(paths, openings, strict=True) for _ in range(number)]

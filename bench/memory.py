@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from bench.product import forget_peak, peak_mb, resident_mb
-from bench.world import World
+from bench.world import Held, World
 
 SMALL, LARGEST, REFUSED = 1_000_000, 24_900_000, 100_000_000
 FRAME_BYTES = 262_144
@@ -27,26 +27,26 @@ class Peak:
 async def memory(world: World) -> list[dict[str, Any]]:
     """One line a direction. The peak is that of the worker with most."""
     lines = []
-    stored: dict[int, tuple[str, dict[str, str]]] = {}
-    citizen, bearer = (await world.citizens())[0], await world.machine_bearer()
-    wallet = await world.bearer(citizen)
+    stored: dict[int, tuple[str, Held]] = {}
+    citizen, machine = (await world.citizens())[0], await world.machine()
+    wallet = await world.wallet(citizen)
     # Whatever is loaded with the first document is there before anything is compared.
     small = await world.pdf(SMALL)
-    await asyncio.gather(*(world.deposit(citizen, small, bearer) for _ in range(8)))
+    await asyncio.gather(*(world.deposit(citizen, small, machine) for _ in range(8)))
     ins, outs = {}, {}
     for size in (SMALL, LARGEST):
         pdf = await world.pdf(size)
         async with _peak(world) as seen:
-            documents = await asyncio.gather(*(world.deposit(citizen, pdf, bearer) for _ in range(AT_ONCE)))
+            documents = await asyncio.gather(*(world.deposit(citizen, pdf, machine) for _ in range(AT_ONCE)))
         ins[size], stored[size] = seen[0], (documents[0], wallet)
-    for size, (document_id, headers) in stored.items():
+    for size, (document_id, holder) in stored.items():
         async with _peak(world) as seen:
-            await asyncio.gather(*(_download(world, document_id, headers) for _ in range(AT_ONCE)))
+            await asyncio.gather(*(_download(world, document_id, holder) for _ in range(AT_ONCE)))
         outs[size] = seen[0]
     lines.append(_line("memory_deposit", ins, f"{AT_ONCE} bodies at once of the largest size that is taken"))
     lines.append(_line("memory_original", outs, f"{AT_ONCE} downloads at once"))
     async with _peak(world) as seen:
-        statuses = await asyncio.gather(*(_stream_too_much(world, bearer) for _ in range(AT_ONCE)))
+        statuses = await asyncio.gather(*(_stream_too_much(world, machine) for _ in range(AT_ONCE)))
     note = f"{AT_ONCE} endless bodies at once, without a Content-Length; answers: {sorted(set(statuses))}"
     lines.append(_line("memory_refused", {REFUSED: seen[0]}, note))
     return lines
@@ -61,14 +61,15 @@ async def _peak(world: World) -> AsyncIterator[list[Peak]]:
     seen.append(Peak(before, peak_mb(workers)))
 
 
-async def _download(world: World, document_id: str, headers: dict[str, str]) -> None:
-    async with world.http.get(f"{world.url}/v1/documents/{document_id}/original", headers=headers) as answer:
+async def _download(world: World, document_id: str, holder: Held) -> None:
+    path = f"/v1/documents/{document_id}/original"
+    async with world.http.get(world.url + path, headers=holder.headers("GET", path)) as answer:
         assert answer.status == 200, await answer.text()
         async for _ in answer.content.iter_chunked(FRAME_BYTES):
             pass
 
 
-async def _stream_too_much(world: World, bearer: dict[str, str]) -> str:
+async def _stream_too_much(world: World, machine: Held) -> str:
     """The status, or what the client met that went on sending after the answer."""
     boundary = "khizana-bench-endless"
 
@@ -80,7 +81,7 @@ async def _stream_too_much(world: World, bearer: dict[str, str]) -> str:
             yield frame
 
     headers = {
-        **bearer,
+        **machine.headers("POST", "/v1/deposits"),
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Idempotency-Key": f'"{secrets.token_hex(8)}"',
     }

@@ -38,6 +38,7 @@ from khizana.demo.pki import Pki, SealOrder, load_or_create
 from khizana.say import say
 from kit.audit import Audit
 from kit.db import Database
+from kit.dpop import prove
 from kit.jose import LocalKeySet, SigningKey, client_assertion
 from kit.offload import Offload
 from kit.pages import Pages
@@ -81,8 +82,26 @@ class Client:
     client_id: str
     secret: str | None = None
     key: SigningKey | None = None
+    dpop: SigningKey | None = None
     scope: str = "openid profile"
     resource: str | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A token that is bound to a key, or the key alone where the token is still to be asked for."""
+
+    key: SigningKey
+    origin: str
+    token: str | None = None
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        proof = prove(self.key, method=method, url=self.origin + path, access_token=self.token)
+        return {"DPoP": proof} if self.token is None else {"Authorization": f"DPoP {self.token}", "DPoP": proof}
+
+    def told(self) -> dict[str, Any]:
+        """For the load program, which proves each request by itself."""
+        return {"key": self.key.pem().decode(), "origin": self.origin, "token": self.token}
 
 
 @dataclass
@@ -171,7 +190,9 @@ class World:
         answer = await register_client(self.idp_db, Audit("idp"), registration, officer=OFFICER, production=False)
         resource = self.url if client_id == WALLET else None
         scope = metadata["scope"].replace("openid profile ", "") if client_id == WALLET else metadata["scope"]
-        return Client(client_id, secret=answer.get("client_secret"), key=key, scope=scope, resource=resource)
+        dpop = SigningKey.generate("ES256") if answer.get("dpop_bound_access_tokens") else None
+        secret = answer.get("client_secret")
+        return Client(client_id, secret=secret, key=key, dpop=dpop, scope=scope, resource=resource)
 
     async def _enrol(self) -> list[Citizen]:
         say(f"enrolling and activating {self.citizens_count} citizens")
@@ -304,14 +325,24 @@ class World:
         form = {**self.exchange(client), "code": code, "code_verifier": verifier}
         if client.resource:
             form["resource"] = client.resource
-        return await self.post_form("/idp/token", form)
+        return await self.post_form("/idp/token", form, self.holder(client))
 
-    async def bearer(self, citizen: Citizen, client_id: str = WALLET) -> dict[str, str]:
+    def holder(self, client: Client) -> Held | None:
+        return Held(client.dpop, self.url) if client.dpop else None
+
+    async def bearer(self, citizen: Citizen, client_id: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {(await self.tokens(citizen, client_id))['access_token']}"}
 
-    async def machine_bearer(self) -> dict[str, str]:
-        answer = await self.post_form("/idp/token", self.client_credentials((await self.clients())[MACHINE]))
-        return {"Authorization": f"Bearer {answer['access_token']}"}
+    async def wallet(self, citizen: Citizen) -> Held:
+        client = (await self.clients())[WALLET]
+        assert client.dpop is not None
+        return Held(client.dpop, self.url, (await self.tokens(citizen, WALLET))["access_token"])
+
+    async def machine(self) -> Held:
+        client = (await self.clients())[MACHINE]
+        assert client.dpop is not None
+        answer = await self.post_form("/idp/token", self.client_credentials(client), self.holder(client))
+        return Held(client.dpop, self.url, answer["access_token"])
 
     def client_credentials(self, client: Client) -> dict[str, str]:
         return {"grant_type": "client_credentials", "scope": client.scope, **self.authentication(client)}
@@ -328,8 +359,9 @@ class World:
             "client_assertion": assertion,
         }
 
-    async def post_form(self, path: str, form: dict[str, str]) -> dict[str, Any]:
-        async with self.http.post(self.url + path, headers=FORM, data=urlencode(form)) as answer:
+    async def post_form(self, path: str, form: dict[str, str], holder: Held | None = None) -> dict[str, Any]:
+        headers = {**FORM, **holder.headers("POST", path)} if holder else FORM
+        async with self.http.post(self.url + path, headers=headers, data=urlencode(form)) as answer:
             text = await answer.text()
             if answer.status != 200:
                 raise PreparationFailed(f"{path}: {answer.status} {text[:500]}")
@@ -387,20 +419,21 @@ class World:
             file.write_bytes(multipart(json.dumps(request).encode(), pdf.read_bytes()))
         return file, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
 
-    async def deposit(self, citizen: Citizen, pdf: Path, bearer: dict[str, str]) -> str:
+    async def deposit(self, citizen: Citizen, pdf: Path, machine: Held) -> str:
         """The document's id."""
         body, content_type = await self.deposit_body(citizen, pdf)
-        headers = {**bearer, **content_type, "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
+        proven = machine.headers("POST", "/v1/deposits")
+        headers = {**proven, **content_type, "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
         async with self.http.post(f"{self.url}/v1/deposits", headers=headers, data=body.read_bytes()) as answer:
             text = await answer.text()
             if answer.status != 201:
                 raise PreparationFailed(f"/v1/deposits: {answer.status} {text[:500]}")
             return str(json.loads(text)["document_id"])
 
-    async def share(self, bearer: dict[str, str], document_id: str, *, openings: int) -> str:
+    async def share(self, wallet: Held, document_id: str, *, openings: int) -> str:
         """The link's path."""
         new = {"documents": [document_id], "recipient": "A bank", "purpose": "An account", "openings": openings}
-        headers = {**bearer, "Content-Type": "application/json"}
+        headers = {**wallet.headers("POST", "/v1/shares"), "Content-Type": "application/json"}
         body = json.dumps({**new, "view_only": False})
         async with self.http.post(f"{self.url}/v1/shares", headers=headers, data=body) as answer:
             text = await answer.text()

@@ -31,6 +31,7 @@ from idp.sessions.cookies import SESSION_COOKIE
 from idp.sessions.start import start
 from idp.settings import IdpSettings
 from idp.wiring import Wiring
+from khizana.holder import Holder
 from kit.jose import ASYMMETRIC, SigningKey, client_assertion
 
 ORIGIN = "https://id.test"
@@ -47,6 +48,8 @@ class RelyingParty:
     secret: str | None = None
     key: SigningKey | None = None
     redirect_uri: str = CALLBACK
+    dpop: SigningKey | None = None
+    """The key that its tokens are bound to."""
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     @property
@@ -83,6 +86,9 @@ class RelyingParty:
         signer = key or self.key
         assert signer is not None
         return signer.sign({name: value for name, value in claims.items() if value is not None}, typ=typ)
+
+    def holder(self, access_token: str | None = None) -> httpx.Auth | None:
+        return Holder(self.dpop, access_token) if self.dpop else None
 
     def authentication(self) -> dict[str, str]:
         if self.key is not None:
@@ -151,18 +157,16 @@ class Provider:
             production=False,
             fetcher=self.wiring.fetcher,
         )
-        return RelyingParty(answer["client_id"], secret=answer.get("client_secret"), key=key)
+        bound = answer.get("dpop_bound_access_tokens")
+        dpop = SigningKey.generate("ES256") if bound else None
+        return RelyingParty(answer["client_id"], secret=answer.get("client_secret"), key=key, dpop=dpop)
 
     async def wallet(self, **metadata: Any) -> RelyingParty:
         return await self.client(profile="wallet", token_endpoint_auth_method="none", **metadata)
 
     async def fapi(self, profile: str = "fapi2", **metadata: Any) -> RelyingParty:
         """A client of one of the strict profiles, with private_key_jwt."""
-        party = await self.client(token_endpoint_auth_method="private_key_jwt", **metadata)
-        await self.owner(
-            "UPDATE idp.client SET profile = $2, revision = revision + 1 WHERE client_id = $1", party.client_id, profile
-        )
-        return party
+        return await self.client(profile=profile, token_endpoint_auth_method="private_key_jwt", **metadata)
 
     async def push(self, party: RelyingParty, **parameters: str) -> httpx.Response:
         """What the client pushes is ``parameters``, and nothing else."""
@@ -238,23 +242,28 @@ class Provider:
 
     async def tokens(self, browser: httpx.AsyncClient, party: RelyingParty, **changed: str | None) -> dict[str, Any]:
         code = await self.code(browser, party, **changed)
-        response = await self.http.post("/idp/token", data=party.exchange(code))
+        response = await self.exchange(party, code)
         assert response.status_code == 200, response.text
         found: dict[str, Any] = response.json()
         return found
 
-    async def userinfo(self, access_token: str) -> httpx.Response:
+    async def exchange(self, party: RelyingParty, code: str, **changed: str | None) -> httpx.Response:
+        return await self.token(party, party.exchange(code, **changed))
+
+    async def token(self, party: RelyingParty, form: dict[str, str]) -> httpx.Response:
+        """A request to the token endpoint, with a proof of the party's key if it has one."""
+        return await self.http.post("/idp/token", data=form, auth=party.holder())
+
+    async def userinfo(self, access_token: str, party: RelyingParty | None = None) -> httpx.Response:
+        """As a bearer token, or with a proof of the party's key."""
+        if party is not None and party.dpop is not None:
+            return await self.http.get("/idp/userinfo", auth=party.holder(access_token))
         return await self.http.get("/idp/userinfo", headers={"Authorization": f"Bearer {access_token}"})
 
     async def refresh(self, party: RelyingParty, refresh_token: str, **changed: str) -> httpx.Response:
-        return await self.http.post(
-            "/idp/token",
-            data={
-                "grant_type": "refresh_token",
-                "refresh_token": refresh_token,
-                **party.authentication(),
-                **changed,
-            },
+        return await self.token(
+            party,
+            {"grant_type": "refresh_token", "refresh_token": refresh_token, **party.authentication(), **changed},
         )
 
 

@@ -37,6 +37,18 @@ class InvalidTarget(OAuthRefusal):
     code, status, title = "invalid_target", 400, "This resource is unknown or not the one that was agreed to."
 
 
+class InvalidDpopProof(OAuthRefusal):
+    """RFC 9449 §5"""
+
+    code, status, title = "invalid_dpop_proof", 400, "The DPoP proof is missing, malformed or not for this request."
+
+
+class UseDpopNonce(OAuthRefusal):
+    """RFC 9449 §8: the answer's header ``DPoP-Nonce`` holds the one to repeat the request with."""
+
+    code, status, title = "use_dpop_nonce", 400, "The DPoP proof needs the nonce of this answer."
+
+
 class InvalidClientMetadata(OAuthRefusal):
     """RFC 7591 §3.2.2"""
 

@@ -45,6 +45,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     code_lifetime_s: int = 60
     access_token_lifetime_s: int = 300
     refresh_token_lifetime_s: int = 30 * 86_400
+    dpop_nonce_required: bool = False
+    """Refuse DPoP proofs without a nonce of ours (RFC 9449 §8); each answer to a proof offers one either way."""
     session_idle_s: int = 900
     session_lifetime_s: int = 12 * 3_600
     activation_code_lifetime_s: int = 30 * 86_400

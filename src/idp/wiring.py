@@ -8,6 +8,7 @@ from idp.authorization.proceed import Provider
 from idp.authorization.receive import Reception
 from idp.clients.authenticate import ClientAuthentication
 from idp.clients.key_sets import KeySets
+from idp.clients.proof import Proofs
 from idp.clients.registry import ClientRegistry
 from idp.clients.scopes import ScopeRegistry
 from idp.keys.place import place_of
@@ -16,6 +17,7 @@ from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
 from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.settings import IdpSettings
+from idp.token.accept import AccessTokens
 from idp.token.grants import TokenEndpoint
 from idp.token.store import TokenStore
 from idp.upstream.providers import Providers
@@ -23,6 +25,8 @@ from idp.upstream.wire import opened
 from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
+from kit.dpop import Nonces
+from kit.errors import Unavailable
 from kit.offload import Offload
 from kit.pages import Pages
 from kit.throttle import Throttle
@@ -40,6 +44,8 @@ class Wiring:
     clients: ClientRegistry
     key_sets: KeySets
     client_authentication: ClientAuthentication
+    proofs: Proofs
+    access_tokens: AccessTokens
     scopes: ScopeRegistry
     provider: Provider
     reception: Reception
@@ -64,8 +70,14 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     secrets = Secrets(bytes.fromhex(settings.secret))
     audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
     await keys.start()
+    proofs = Proofs(
+        issuer=settings.issuer,
+        mtls_issuer=settings.mtls_issuer,
+        nonces=Nonces(secrets.derive("dpop-nonce")),
+        nonce_needed=settings.dpop_nonce_required,
+    )
     fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
-    scopes, key_sets = ScopeRegistry(db), KeySets(fetcher, refused=(FetchRefused,))
+    scopes, key_sets = ScopeRegistry(db), KeySets(fetcher, refused=(FetchRefused, Unavailable))
     client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
     return Wiring(
         settings=settings,
@@ -78,6 +90,8 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         clients=clients,
         key_sets=key_sets,
         client_authentication=client_authentication,
+        proofs=proofs,
+        access_tokens=AccessTokens(db=db, keys=keys, proofs=proofs, issuer=settings.issuer),
         scopes=scopes,
         provider=Provider(
             db=db,

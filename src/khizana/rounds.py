@@ -29,7 +29,7 @@ from locker.vault import Vault
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "authenticators": authenticators.sweep,
     "authorization": authorization.sweep,
-    "client assertions": clients.sweep_assertions,
+    "proofs seen": clients.sweep_proofs,
     "devices": device.sweep,
     "logout notices": logout.sweep,
     "messages": messages.sweep,

@@ -14,6 +14,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
 from kit.errors import OAuthRefusal, Refusal
 
 access_log = logging.getLogger("khizana.access")
@@ -50,7 +51,8 @@ class PageRefusal(Refusal):
 class Edge:
     """Outermost ASGI layer. It knows nothing of routes; a handler that sets one of the headers itself keeps it.
 
-    ``trusted_proxies`` are networks whose X-Forwarded-For names the client (its last entry, the one they added).
+    ``trusted_proxies`` are networks whose X-Forwarded-For names the client (its last entry, the one they added), and
+    whose Client-Cert is what the client showed them in TLS (RFC 9440 §4): from anybody else it is dropped.
     """
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[str] = (), hsts: bool = True) -> None:
@@ -66,6 +68,9 @@ class Edge:
         identifier = secrets.token_hex(8)
         request_id.set(identifier)
         scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope)}
+        certificates = sum(name == CLIENT_CERTIFICATE for name, _ in scope["headers"])
+        if certificates and (certificates > 1 or not self._from_trusted(scope)):
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != CLIENT_CERTIFICATE]
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -97,6 +102,13 @@ class Edge:
                     "ms": round((time.perf_counter() - started) * 1000, 1),
                 },
             )
+
+    def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
+        try:
+            address = ipaddress.ip_address((scope.get("client") or ("", 0))[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
 
     def _client_address(self, scope: Mapping[str, Any]) -> str:
         peer = (scope.get("client") or ("", 0))[0]

@@ -5,9 +5,11 @@ Algorithms are named at every verification. ``typ`` is checked by us, because Py
 
 import base64
 import binascii
+import hashlib
 import os
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -28,6 +30,7 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519Public
 _TOKEN_MAX = 16_384
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _KEYS_MAX = 20
+_RSA_BITS_MAX = 8_192
 
 
 class _Jws(jwt.PyJWS):
@@ -147,6 +150,13 @@ class SigningKey(PublishedKey):
         signed = self.signing_input(claims, typ=typ)
         return _compact(signed, self._algorithm.sign(signed, self.private))
 
+    def sign_with_own_key(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """A compact JWS that carries its public key in the header (RFC 7515 §4.1.3): a proof of possession."""
+        bare = {name: value for name, value in self.public_jwk.items() if name not in ("kid", "use", "alg")}
+        header = _encoded(msgspec.json.encode({"alg": self.alg, "typ": typ, "jwk": bare}))
+        signed = header + b"." + _encoded(msgspec.json.encode(claims))
+        return _compact(signed, self._algorithm.sign(signed, self.private))
+
 
 SignBytes = Callable[[bytes], Awaitable[bytes]]
 """Octets → the signature as RFC 7518 §3 wants it (for ES256: R and S, 64 octets)."""
@@ -256,8 +266,8 @@ class _PublicKey:
         except Exception as fault:  # the library raises many kinds for a bad key
             raise KeyRefused("a key cannot be imported") from fault
         self.public = cast("PublicKey", public)
-        if isinstance(public, rsa.RSAPublicKey) and public.key_size < 2048:
-            raise KeyRefused("an RSA key has at least 2048 bits")
+        if isinstance(public, rsa.RSAPublicKey) and not 2048 <= public.key_size <= _RSA_BITS_MAX:
+            raise KeyRefused(f"an RSA key has 2048 to {_RSA_BITS_MAX} bits")
         self.kid: str | None = member.get("kid")
         self.alg: str | None = member.get("alg")
 
@@ -322,6 +332,91 @@ def verify(
         except jwt.PyJWTError as fault:
             raise TokenRefused(type(fault).__name__) from None
     raise TokenRefused(reason)
+
+
+_OWN_KEY_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_own_keys: OrderedDict[str, PublicKey] = OrderedDict()
+_OWN_KEYS_MAX = 4_096
+
+
+def verify_by_own_key(token: str, *, algorithms: Sequence[Algorithm], typ: str) -> tuple[str, dict[str, Any]]:
+    """The SHA-256 thumbprint (RFC 7638) of the public key in the header, and the claims that it signed.
+
+    It says who holds the key, and nothing of who that is; no claim is checked here.
+    """
+    header = header_of(token)
+    alg, member = str(header.get("alg")), header.get("jwk")
+    if "crit" in header or str(header.get("typ", "")).lower().removeprefix("application/") != typ:
+        raise TokenRefused("crit" if "crit" in header else "typ")
+    if alg not in algorithms:
+        raise TokenRefused("alg")
+    if not isinstance(member, dict) or _PRIVATE_MEMBERS & set(member):
+        raise TokenRefused("jwk")
+    jkt = thumbprint(member)
+    public = _own_key(jkt, member)
+    signed, _, signature = token.rpartition(".")
+    try:
+        _fits(public, alg)
+        if not jwt.get_algorithm_by_name(alg).verify(signed.encode(), public, _decoded(signature)):
+            raise TokenRefused("signature")
+        claims = msgspec.json.decode(_decoded(signed.partition(".")[2]))
+    except (KeyRefused, ValueError) as fault:
+        raise TokenRefused("jwk" if isinstance(fault, KeyRefused) else "not a JWT") from None
+    if not isinstance(claims, dict):
+        raise TokenRefused("not a JWT")
+    return jkt, claims
+
+
+def thumbprint(member: Mapping[str, Any]) -> str:
+    """RFC 7638 §3: the required members alone, in their order, without white space."""
+    names = _OWN_KEY_MEMBERS.get(str(member.get("kty")))
+    if names is None:
+        raise TokenRefused("jwk")
+    values = {name: member.get(name) for name in names}
+    if not all(isinstance(value, str) and _BASE64URL.fullmatch(value) for value in values.values()):
+        raise TokenRefused("jwk")
+    return _encoded(hashlib.sha256(msgspec.json.encode(values)).digest()).decode("ascii")
+
+
+def _own_key(jkt: str, member: Mapping[str, Any]) -> PublicKey:
+    """A client shows one key again and again; importing one costs as much as verifying with it."""
+    known = _own_keys.get(jkt)
+    if known is None:
+        try:
+            known = _imported(member)
+        except (ValueError, binascii.Error):
+            raise TokenRefused("jwk") from None
+        _own_keys[jkt] = known
+        if len(_own_keys) > _OWN_KEYS_MAX:
+            _own_keys.popitem(last=False)
+    return known
+
+
+def _imported(member: Mapping[str, Any]) -> PublicKey:
+    match member["kty"], member.get("crv"):
+        case "EC", "P-256":
+            x, y = (int.from_bytes(_decoded(member[name])) for name in ("x", "y"))
+            return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        case "OKP", "Ed25519":
+            return ed25519.Ed25519PublicKey.from_public_bytes(_decoded(member["x"]))
+        case "RSA", _:
+            e, n = (int.from_bytes(_decoded(member[name])) for name in ("e", "n"))
+            if not 2048 <= n.bit_length() <= _RSA_BITS_MAX or e.bit_length() > 32:
+                raise ValueError("RSA")
+            return rsa.RSAPublicNumbers(e, n).public_key()
+        case _:
+            raise ValueError("kty")
+
+
+def _decoded(segment: str) -> bytes:
+    """BASE64URL without padding, and in the one way to write it."""
+    raw = segment.encode("ascii")
+    decoded = base64.b64decode(raw + b"=" * (-len(raw) % 4), b"-_", validate=True)
+    if _encoded(decoded) != raw:
+        raise ValueError("base64url")
+    return decoded
 
 
 def header_of(token: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from kit.audit import Audit
 from kit.csrf import Csrf
 from kit.db import Database
+from kit.dpop import Nonces
 from kit.errors import Unavailable
 from kit.jose import LocalKeySet, SigningKey
 from kit.pages import Pages
@@ -79,8 +80,10 @@ async def connect(
             keys_refresh_min_s=settings.provider_keys_refresh_min_s,
         )
         bearer = BearerTokens(
+            db,
             provider,
             audience=settings.locker_url,
+            nonces=Nonces(_derived(settings.secret, "dpop-nonce")),
             age_max_s=settings.introspection_age_max_s,
             kept_max=settings.introspections_kept_max,
         )

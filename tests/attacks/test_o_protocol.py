@@ -330,9 +330,8 @@ async def test_o_32_private_key_jwt_claims(idp: Provider, changed: dict[str, obj
         "exp": now + 60,
     } | changed
     assertion = party.key.sign({k: v for k, v in claims.items() if v is not None}, typ="JWT")
-    response = await idp.http.post(
-        "/idp/token",
-        data={"grant_type": "client_credentials", **party.authentication(), "client_assertion": assertion},
+    response = await idp.token(
+        party, {"grant_type": "client_credentials", **party.authentication(), "client_assertion": assertion}
     )
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
@@ -346,7 +345,7 @@ async def test_o_32_private_key_jwt_is_good_once(idp: Provider) -> None:
         scope="documents:deposit",
     )
     body = {"grant_type": "client_credentials", **party.authentication()}
-    answers = await asyncio.gather(*(idp.http.post("/idp/token", data=body) for _ in range(4)))
+    answers = await asyncio.gather(*(idp.token(party, body) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
@@ -359,9 +358,8 @@ async def test_o_32_assertion_of_another_key(idp: Provider) -> None:
         scope="documents:deposit",
     )
     forged = client_assertion(SigningKey.generate("ES256"), client_id=party.client_id, audience=ISSUER, jti="forged")
-    response = await idp.http.post(
-        "/idp/token",
-        data={"grant_type": "client_credentials", **party.authentication(), "client_assertion": forged},
+    response = await idp.token(
+        party, {"grant_type": "client_credentials", **party.authentication(), "client_assertion": forged}
     )
     assert response.status_code == 401
 
@@ -408,9 +406,8 @@ async def test_o_34_public_key_as_hmac_secret(idp: Provider) -> None:
         own,
         party.key.kid,
     )
-    response = await idp.http.post(
-        "/idp/token",
-        data={"grant_type": "client_credentials", **party.authentication(), "client_assertion": assertion},
+    response = await idp.token(
+        party, {"grant_type": "client_credentials", **party.authentication(), "client_assertion": assertion}
     )
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
@@ -420,12 +417,13 @@ async def test_o_40_rotated_refresh_token_ends_the_family(idp: Provider) -> None
     tokens = await idp.tokens(await idp.signed_in(await idp.citizen()), party)
     fresh = (await idp.refresh(party, tokens["refresh_token"])).json()
     assert fresh["refresh_token"] != tokens["refresh_token"]
+    assert (await idp.userinfo(fresh["access_token"], party)).status_code == 200
 
     reused = await idp.refresh(party, tokens["refresh_token"])
 
     assert (reused.status_code, reused.json()["error"]) == (400, "invalid_grant")
     assert (await idp.refresh(party, fresh["refresh_token"])).json()["error"] == "invalid_grant"
-    assert (await idp.userinfo(fresh["access_token"])).status_code == 401
+    assert (await idp.userinfo(fresh["access_token"], party)).status_code == 401
 
 
 async def test_o_40_racing_refreshes_of_a_public_client_win_at_most_once(idp: Provider) -> None:

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from khizana.demo.register import client_id_of, key_of
-from kit.jose import client_assertion
+from khizana.holder import Holder
+from kit.dpop import prove
+from kit.jose import SigningKey, client_assertion
 from tests.locker_world import INTERIOR
 from tests.product import Product, product
 
@@ -17,14 +19,17 @@ __all__ = ["product"]
 
 PART = b'--b\r\nContent-Disposition: form-data; name="document"\r\nContent-Type: application/pdf\r\n\r\n%PDF-1.7\n'
 SENT_MAX = 60_000_000
+Held = tuple[SigningKey, str]
 
 
 @pytest.fixture(scope="module")
-def authorization(product: Product) -> str:
+def held(product: Product) -> Held:
+    """A back end's key and its token."""
     client_id = client_id_of(INTERIOR)
     key = key_of(product.home / "demo", client_id)
     answer = httpx.post(
         f"{product.issuer}/token",
+        auth=Holder(key),
         data={
             "grant_type": "client_credentials",
             "scope": "documents:deposit",
@@ -35,16 +40,19 @@ def authorization(product: Product) -> str:
             ),
         },
     )
-    return f"Bearer {answer.json()['access_token']}"
+    return key, answer.json()["access_token"]
 
 
-def opened(product: Product, authorization: str, *headers: str) -> socket.socket:
+def opened(product: Product, held: Held, *headers: str) -> socket.socket:
     address = urlsplit(product.url)
     connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
+    key, token = held
+    proof = prove(key, method="POST", url=f"{product.url}/v1/deposits", access_token=token)
     lines = [
         "POST /v1/deposits HTTP/1.1",
         f"Host: {address.netloc}",
-        f"Authorization: {authorization}",
+        f"Authorization: DPoP {token}",
+        f"DPoP: {proof}",
         "Content-Type: multipart/form-data; boundary=b",
         f'Idempotency-Key: "{secrets.token_hex(8)}"',
         *headers,
@@ -59,8 +67,8 @@ def status_of(connection: socket.socket) -> int:
     return int(line.split(b" ", 2)[1]) if line.startswith(b"HTTP/1.1 ") else 0
 
 
-def test_u_18_an_endless_chunked_body_is_answered_early(product: Product, authorization: str) -> None:
-    connection = opened(product, authorization, "Transfer-Encoding: chunked")
+def test_u_18_an_endless_chunked_body_is_answered_early(product: Product, held: Held) -> None:
+    connection = opened(product, held, "Transfer-Encoding: chunked")
     frame = b"x" * 65_536
     sent = 0
     try:
@@ -78,27 +86,27 @@ def test_u_18_an_endless_chunked_body_is_answered_early(product: Product, author
     connection.close()
 
 
-def test_u_18_a_length_beyond_the_cap_is_refused_before_the_body(product: Product, authorization: str) -> None:
-    with opened(product, authorization, "Content-Length: 10000000000") as connection:
+def test_u_18_a_length_beyond_the_cap_is_refused_before_the_body(product: Product, held: Held) -> None:
+    with opened(product, held, "Content-Length: 10000000000") as connection:
         started = time.monotonic()
         assert status_of(connection) == 413
         assert time.monotonic() - started < 5
 
 
-def test_u_18_a_body_shorter_than_announced_leaves_nothing(product: Product, authorization: str) -> None:
-    with opened(product, authorization, "Content-Length: 100000") as connection:
+def test_u_18_a_body_shorter_than_announced_leaves_nothing(product: Product, held: Held) -> None:
+    with opened(product, held, "Content-Length: 100000") as connection:
         connection.sendall(PART)
         connection.shutdown(socket.SHUT_WR)
         assert status_of(connection) in (0, 400)
     assert httpx.get(f"{product.url}/.well-known/jwks.json").status_code == 200
 
 
-def test_u_18_two_lengths_or_a_length_that_is_none(product: Product, authorization: str) -> None:
+def test_u_18_two_lengths_or_a_length_that_is_none(product: Product, held: Held) -> None:
     for lines in (
         ("Content-Length: 10", "Content-Length: 20"),
         ("Content-Length: -1",),
         ("Content-Length: 5", "Transfer-Encoding: chunked"),
     ):
-        with opened(product, authorization, *lines) as connection:
+        with opened(product, held, *lines) as connection:
             connection.sendall(b"0\r\n\r\n")
             assert status_of(connection) in (0, 400), lines

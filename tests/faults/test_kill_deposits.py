@@ -35,6 +35,7 @@ from khizana.demo.pki import Pki
 from khizana.deployment import Deployment
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
+from khizana.holder import Holder
 from khizana.home import Home
 from khizana.prepare import prepare
 from kit.audit import Audit
@@ -187,7 +188,8 @@ class Backend:
             try:
                 answer = await self._http.post(
                     "/v1/deposits",
-                    headers={"Authorization": f"Bearer {await self._access_token()}", "Idempotency-Key": f'"{key}"'},
+                    auth=Holder(self._registry.key, await self._access_token()),
+                    headers={"Idempotency-Key": f'"{key}"'},
                     files={
                         "document": ("d.pdf", pdf, "application/pdf"),
                         "deposit": ("d.json", json.dumps(request).encode(), "application/json"),
@@ -211,6 +213,7 @@ class Backend:
         if time.monotonic() > self._token[1]:
             answer = await self._http.post(
                 "/idp/token",
+                auth=Holder(self._registry.key),
                 data={
                     "grant_type": "client_credentials",
                     "scope": "documents:deposit",

@@ -18,6 +18,7 @@ from khizana.demo.documents import Registry
 from khizana.demo.papers import papers
 from khizana.demo.pki import load_or_create
 from khizana.demo.register import client_id_of, key_of
+from khizana.holder import Holder
 from kit.jose import client_assertion
 from tests.product import HttpBrowser, Product
 
@@ -25,11 +26,13 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BOUNDARY = "khizana-demo-a-line-that-no-paper-has"
 
 
-def machine_token(product: Product, administration: str) -> str:
+def machine(product: Product, administration: str) -> Holder:
+    """An administration's back end with its token."""
     client_id = client_id_of(administration)
     key = key_of(Path(product.told["folder"]), client_id)
     answer = httpx.post(
         f"{product.issuer}/token",
+        auth=Holder(key),
         data={
             "grant_type": "client_credentials",
             "scope": "documents:deposit",
@@ -40,7 +43,7 @@ def machine_token(product: Product, administration: str) -> str:
         },
     )
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["access_token"])
+    return Holder(key, answer.json()["access_token"])
 
 
 def freshly_sealed(product: Product, uid: str) -> tuple[str, dict[str, Any], bytes]:
@@ -61,14 +64,14 @@ def freshly_sealed(product: Product, uid: str) -> tuple[str, dict[str, Any], byt
     return paper.administration, msgspec.to_builtins(request), Registry(pki).sealed(paper)
 
 
-def deposit(product: Product, token: str, request: dict[str, Any], pdf: bytes, key: str) -> httpx.Response:
+def deposit(product: Product, back_end: Holder, request: dict[str, Any], pdf: bytes, key: str) -> httpx.Response:
     import msgspec
 
     return httpx.post(
         f"{product.url}/v1/deposits",
         content=_multipart(msgspec.json.encode(request), pdf),
+        auth=back_end,
         headers={
-            "Authorization": f"Bearer {token}",
             "Idempotency-Key": f'"{key}"',
             "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
         },
@@ -99,11 +102,11 @@ def share(browser: HttpBrowser, document_id: str, **limits: str) -> str:
 def test_an_administration_deposits_a_citizen_shares_a_relying_party_verifies(product: Product) -> None:
     citizen = product.citizens[0]
     administration, request, pdf = freshly_sealed(product, citizen.uid)
-    token = machine_token(product, administration)
+    back_end = machine(product, administration)
 
     # The administration deposits; the same again is the same document.
     key = secrets.token_urlsafe(12)
-    first, again = (deposit(product, token, request, pdf, key) for _ in range(2))
+    first, again = (deposit(product, back_end, request, pdf, key) for _ in range(2))
     assert first.status_code == 201, first.text
     assert again.json() == first.json()
     document_id = first.json()["document_id"]
@@ -162,7 +165,7 @@ def test_an_administration_deposits_a_citizen_shares_a_relying_party_verifies(pr
     revoked = httpx.post(
         f"{product.url}/v1/documents/{document_id}/revoke",
         json={"reason": "issued-in-error"},
-        headers={"Authorization": f"Bearer {token}"},
+        auth=back_end,
     )
     assert revoked.status_code == 200, revoked.text
     after = httpx.post(
@@ -173,10 +176,10 @@ def test_an_administration_deposits_a_citizen_shares_a_relying_party_verifies(pr
 
 def test_a_changed_document_is_refused_by_its_indication_and_nothing_is_stored(product: Product) -> None:
     administration, request, pdf = freshly_sealed(product, product.citizens[1].uid)
-    token = machine_token(product, administration)
+    back_end = machine(product, administration)
     at = pdf.index(b"stream") + 40
     changed = pdf[:at] + bytes([pdf[at] ^ 1]) + pdf[at + 1 :]
-    refused = deposit(product, token, request, changed, secrets.token_urlsafe(12))
+    refused = deposit(product, back_end, request, changed, secrets.token_urlsafe(12))
     assert refused.status_code == 422
     assert refused.headers["content-type"].startswith("application/problem+json")
     assert (refused.json()["indication"], refused.json()["sub_indication"]) == ("TOTAL-FAILED", "HASH_FAILURE")

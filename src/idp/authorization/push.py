@@ -13,8 +13,8 @@ from idp.authorization.validate import validate
 from idp.clients.authenticate import ClientAuthentication, authenticate, credentials_of
 from idp.clients.find import find_client
 from idp.clients.scopes import Scopes
+from idp.clients.spend import once, refuse_repeated
 from idp.parameters import Parameters
-from idp.refusals import InvalidClient
 from kit.jose import KeySet
 from kit.tokens import digest, new_token
 
@@ -61,13 +61,13 @@ async def push(
     except AuthorizationError as error:
         raise RequestRefused(error) from None
     request_uri = PUSHED + new_token()
+    shown = once(assertion)
     fresh = await store.insert_pushed(
         authentication.db,
         digest(request_uri),
         request=request,
-        assertion=(assertion.jti_sha256, float(assertion.expires_at)) if assertion else (None, 0.0),
+        once=shown,
         lifetime_s=LIFETIME_S,
     )
-    if not fresh:
-        raise InvalidClient("client_assertion: jti was used before")
+    refuse_repeated(shown, fresh)
     return PushedResponse(request_uri=request_uri, expires_in=LIFETIME_S)

@@ -1,8 +1,9 @@
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
-from idp.clients.store import columns, spend_assertion_cte
+from idp.clients.store import Seen, columns, spend_cte, spending
 from idp.sessions.schema import Session
 from kit.db import Row, Tx
 
@@ -14,10 +15,11 @@ _SELECT_INTERACTION = f"""
 
 
 _INSERT_PUSHED = f"""
-    WITH {spend_assertion_cte(1, 2, 3)}
-    INSERT INTO idp.pushed_request (request_uri_sha256, client_id, request, expires_at)
-    SELECT $4::bytea, $1::text, $5::jsonb, now() + make_interval(secs => $6) FROM fresh
-    RETURNING true"""
+    WITH {spend_cte(1, 2)},
+    pushed AS (
+        INSERT INTO idp.pushed_request (request_uri_sha256, client_id, request, expires_at)
+        SELECT $3::bytea, $4::text, $5::jsonb, now() + make_interval(secs => $6) FROM fresh)
+    SELECT array(SELECT proof_sha256 FROM seen)"""
 
 _SELECT_PUSHED = f"""
     SELECT {columns("c", "$2::integer")}, p.request
@@ -78,20 +80,14 @@ async def insert_pushed(
     request_uri_sha256: bytes,
     *,
     request: AuthorizationRequest,
-    assertion: tuple[bytes | None, float],
+    once: Sequence[Seen],
     lifetime_s: int,
-) -> bool:
-    """False where the client assertion that came with it was used before."""
-    return bool(
-        await tx.fetchval(
-            _INSERT_PUSHED,
-            request.client_id,
-            *assertion,
-            request_uri_sha256,
-            request,
-            float(lifetime_s),
-        )
+) -> Sequence[bytes]:
+    """Which of the proofs that came with it were fresh; unless all were, nothing is kept."""
+    found: Sequence[bytes] = await tx.fetchval(
+        _INSERT_PUSHED, *spending(once), request_uri_sha256, request.client_id, request, float(lifetime_s)
     )
+    return found
 
 
 async def select_pushed(tx: Tx, client_id: str, *, known_revision: int, request_uri_sha256: bytes) -> Row | None:

@@ -11,11 +11,11 @@ import msgspec
 
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
-from idp.clients.schema import AuthenticationMethod, Client
+from idp.clients.schema import ALGORITHMS_OF_PROFILE, AuthenticationMethod, Client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
 from kit.db import Database
-from kit.jose import ASYMMETRIC, TokenRefused, header_of, unverified_claims, verify
+from kit.jose import TokenRefused, header_of, unverified_claims, verify
 from kit.tokens import digest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -47,8 +47,9 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class Assertion(msgspec.Struct, frozen=True):
     """A client assertion that was verified and must now be spent."""
 
-    jti_sha256: bytes
-    expires_at: int
+    sha256: bytes
+    """Of the client and the assertion's ``jti``."""
+    expires_at: float
 
 
 def credentials_of(headers: Mapping[str, str], parameters: Parameters) -> Credentials:
@@ -128,12 +129,12 @@ def _assertion(parameters: Parameters) -> Credentials:
 
 
 async def _verified(parts: ClientAuthentication, client: Client, assertion: str, *, path: str) -> Assertion:
-    strict = client.profile in ("fapi2", "fapi2-ms")
+    strict, registered = client.profile in ("fapi2", "fapi2-ms"), client.metadata.token_endpoint_auth_signing_alg
     try:
         claims = verify(
             assertion,
             await parts.key_sets.keys_of(client, kid=header_of(assertion).get("kid")),
-            algorithms=ASYMMETRIC,
+            algorithms=[registered] if registered else ALGORITHMS_OF_PROFILE[client.profile],
             typ=None,
             issuer=client.client_id,
             audience=parts.issuer if strict else parts.audiences(path),
@@ -148,7 +149,7 @@ async def _verified(parts: ClientAuthentication, client: Client, assertion: str,
     if claims["exp"] > time.time() + _ASSERTION_LIFETIME_MAX_S + 60:
         raise InvalidClient("client_assertion: exp is too far away")
     # Kept for the leeway too, or an assertion could come back in its last seconds.
-    return Assertion(digest(str(claims["jti"])), int(claims["exp"]) + 60)
+    return Assertion(digest(f"{client.client_id} {claims['jti']}"), float(claims["exp"]) + 60)
 
 
 def _challenge(authorization: str) -> dict[str, str] | None:

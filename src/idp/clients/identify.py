@@ -7,15 +7,21 @@ from idp.clients.find import find_client
 from idp.clients.schema import Client
 from idp.clients.spend import spend
 from idp.parameters import Parameters
+from kit.dpop import Proof
 
 
 async def identify(
-    parts: ClientAuthentication, headers: Mapping[str, str], parameters: Parameters, *, path: str
+    parts: ClientAuthentication,
+    headers: Mapping[str, str],
+    parameters: Parameters,
+    *,
+    path: str,
+    proof: Proof | None = None,
 ) -> Client:
-    """``path`` is the endpoint's, below the issuer: ``/introspect``."""
+    """``path`` is the endpoint's, below the issuer: ``/introspect``. ``proof`` is spent with the assertion."""
     credentials = credentials_of(headers, parameters)
     client = await find_client(parts.db, parts.clients, credentials.client_id)
     assertion = await authenticate(parts, client, credentials, path=path)
     assert client is not None
-    await spend(parts.db, client.client_id, assertion)
+    await spend(parts.db, assertion, proof)
     return client

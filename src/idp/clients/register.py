@@ -14,6 +14,7 @@ from idp.clients.check_metadata import (
     check_sector_identifier,
 )
 from idp.clients.logo import Logo, fetch_logo
+from idp.clients.profiles import by_profile
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from idp.clients.scopes import Scopes
 from idp.outbound.fetch import Fetcher
@@ -125,7 +126,7 @@ async def checked(
     if registration.client_id is not UNSET and not _CLIENT_ID.fullmatch(str(registration.client_id)):
         raise InvalidClientMetadata("client_id: 3 to 64 letters, digits or . _ ~ -")
     metadata = check_metadata(
-        ClientMetadata(**_by_profile(registration, values)),
+        ClientMetadata(**by_profile(registration, values)),
         registration.profile,
         production=production,
         loopback_allowed=fetcher is not None and fetcher.loopback_allowed,
@@ -151,33 +152,3 @@ async def _check_scopes(tx: Tx, registration: ClientRegistration, metadata: Clie
             raise InvalidClientMetadata(f"scope: {scope} is not known here")
         if scope in scopes.NEED_LEGAL_GROUND and not registration.legal_ground:
             raise InvalidClientMetadata(f"scope: {scope} needs a legal_ground")
-
-
-def _by_profile(registration: ClientRegistration, values: dict[str, Any]) -> dict[str, Any]:
-    method, grants = values["token_endpoint_auth_method"], set(values["grant_types"])
-    match registration.profile:
-        case "wallet":
-            # "client_secret_basic" is only the standard's default here.
-            if method not in ("none", "client_secret_basic"):
-                raise InvalidClientMetadata("token_endpoint_auth_method: a wallet is a public client")
-            values["token_endpoint_auth_method"] = "none"
-            if grants - {"authorization_code", "refresh_token"}:
-                raise InvalidClientMetadata("grant_types: a wallet uses authorization_code and refresh_token")
-        case "basic":
-            if method == "none":
-                raise InvalidClientMetadata("token_endpoint_auth_method: register a public client as a wallet")
-            # A resource server that signs citizens in also speaks for itself: the locker resolves subjects.
-            if "client_credentials" in grants and not (method == "private_key_jwt" and registration.legal_ground):
-                raise InvalidClientMetadata("grant_types: client_credentials is for the profile machine")
-        case "machine":
-            if method not in ("private_key_jwt", "client_secret_basic"):
-                raise InvalidClientMetadata("token_endpoint_auth_method: a machine uses private_key_jwt")
-            values["token_endpoint_auth_method"] = "private_key_jwt"
-            if values["redirect_uris"] or grants - {"client_credentials", "authorization_code"}:
-                raise InvalidClientMetadata("grant_types: a machine uses client_credentials and nothing else")
-            values["grant_types"], values["response_types"] = ("client_credentials",), ()
-            if values["scope"] == "openid":
-                values["scope"] = ""
-        case _:
-            raise InvalidClientMetadata("profile: not offered by this version")
-    return values

@@ -6,6 +6,17 @@ from msgspec import UNSET, UnsetType
 from kit.jose import Algorithm, PublicKeys
 
 Profile = Literal["wallet", "basic", "fapi2", "fapi2-ms", "machine"]
+SENDER_CONSTRAINED: frozenset[Profile] = frozenset({"wallet", "fapi2", "fapi2-ms", "machine"})
+"""Profiles whose tokens are good only together with a key or a certificate."""
+ALGORITHMS_OF_PROFILE: dict[Profile, tuple[Algorithm, ...]] = {
+    "wallet": ("ES256", "EdDSA"),
+    "basic": ("RS256", "ES256", "PS256", "EdDSA"),
+    # FAPI 2.0 Security Profile §5.4.1: nothing with PKCS #1 v1.5.
+    "fapi2": ("ES256", "PS256", "EdDSA"),
+    "fapi2-ms": ("ES256", "PS256", "EdDSA"),
+    "machine": ("ES256", "PS256", "EdDSA"),
+}
+"""What a client of the profile may sign with, and have signed for it."""
 AuthenticationMethod = Literal[
     "none",
     "client_secret_basic",
@@ -155,6 +166,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     keys: PublicKeys | None
     """Parsed once a revision."""
+
+    @property
+    def dpop_bound(self) -> bool:
+        """Its tokens are bound to a key (RFC 9449 §5.2): by its wish, or because its profile wants that or mTLS."""
+        return self.metadata.dpop_bound_access_tokens or (
+            self.profile in SENDER_CONSTRAINED and not self.metadata.tls_client_certificate_bound_access_tokens
+        )
 
     @property
     def public(self) -> bool:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Protocol
 
 from idp.clients.logo import Logo
 from idp.clients.schema import ClientMetadata, ClientRegistration
@@ -116,29 +117,41 @@ async def select_resources(tx: Tx) -> Sequence[Row]:
     return await tx.fetch("SELECT resource, scopes, sector FROM idp.resource ORDER BY resource LIMIT 100")
 
 
-def spend_assertion_cte(client_id: int, jti_sha256: int, expires_at: int) -> str:
-    """One row if there is nothing to spend or it is spent now, none for a replay. Numbers of parameters; a NULL
-    ``jti_sha256`` is nothing to spend."""
+class Seen(Protocol):
+    """A proof that is good once."""
+
+    @property
+    def sha256(self) -> bytes: ...
+    @property
+    def expires_at(self) -> float: ...
+
+
+def spend_cte(digests: int, expiries: int) -> str:
+    """``seen``, what is spent by this statement; and ``fresh``, one row if that is everything, else none: a replay.
+
+    Numbers of the two parameters that ``spending`` makes.
+    """
     return f"""
-        inserted_assertion AS (
-            INSERT INTO idp.client_assertion (client_id, jti_sha256, expires_at)
-            SELECT ${client_id}, ${jti_sha256}::bytea, to_timestamp(${expires_at}::float8)
-             WHERE ${jti_sha256}::bytea IS NOT NULL
+        seen AS (
+            INSERT INTO idp.proof_seen (proof_sha256, expires_at)
+            SELECT proof_sha256, to_timestamp(expires_at)
+              FROM unnest(${digests}::bytea[], ${expiries}::float8[]) AS shown (proof_sha256, expires_at)
             ON CONFLICT DO NOTHING
-            RETURNING 1),
-        fresh AS (SELECT 1 WHERE ${jti_sha256}::bytea IS NULL UNION ALL SELECT 1 FROM inserted_assertion)"""
+            RETURNING proof_sha256),
+        fresh AS (SELECT 1 WHERE (SELECT count(*) FROM seen) = cardinality(${digests}::bytea[]))"""
 
 
-async def spend_assertion(tx: Tx, client_id: str, *, jti_sha256: bytes, expires_at: int) -> bool:
-    return bool(
-        await tx.fetchval(
-            f"WITH {spend_assertion_cte(1, 2, 3)} SELECT true FROM fresh",
-            client_id,
-            jti_sha256,
-            float(expires_at),
-        )
+def spending(shown: Sequence[Seen]) -> tuple[list[bytes], list[float]]:
+    return [one.sha256 for one in shown], [one.expires_at for one in shown]
+
+
+async def spend(tx: Tx, shown: Sequence[Seen]) -> list[bytes]:
+    """The digests of those that were not seen before."""
+    found: list[bytes] = await tx.fetchval(
+        f"WITH {spend_cte(1, 2)} SELECT array(SELECT proof_sha256 FROM seen)", *spending(shown)
     )
+    return found
 
 
-async def sweep_assertions(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.client_assertion WHERE expires_at < now()")
+async def sweep_proofs(tx: Tx) -> None:
+    await tx.execute("DELETE FROM idp.proof_seen WHERE expires_at < now()")

@@ -3,6 +3,7 @@ from typing import Any
 from idp.clients.schema import Client
 from idp.token import store
 from idp.token.accept import family_of_claims
+from idp.token.binding import Binding
 from kit.db import Tx
 from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
 from kit.tokens import digest
@@ -42,7 +43,7 @@ async def _access_token(
     )
     if status is None or not status["active"]:
         return INACTIVE
-    return {"active": True, "token_type": "Bearer", **claims}
+    return {"active": True, "token_type": Binding.of_cnf(claims.get("cnf")).token_type, **claims}
 
 
 async def _refresh_token(tx: Tx, token: str, client: Client, *, issuer: str) -> dict[str, Any]:

@@ -3,10 +3,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from idp.clients.find import find_client
-from idp.frame import AnyRequest, headers_of
+from idp.frame import AnyRequest
 from idp.subjects.resolve import resolve
 from idp.subjects.schema import ResolveRequest, ResolveResponse
-from idp.token.accept import accept, bearer_token
+from idp.token.accept import accept
 from idp.userinfo.refusals import InvalidToken
 from idp.wiring import Wiring
 
@@ -16,13 +16,7 @@ async def resolve_subject(
     request: AnyRequest, data: JSONBody[ResolveRequest], wiring: NamedDependency[Wiring]
 ) -> ResolveResponse:
     """From a unique identifier to the caller's own ``sub``, for clients with a registered legal ground."""
-    token = await accept(
-        wiring.db,
-        bearer_token(headers_of(request), {}),
-        keys=wiring.keys.current(),
-        issuer=wiring.settings.issuer,
-        scope="subjects:resolve",
-    )
+    token = await accept(wiring.access_tokens, request, path="/subjects/resolve", scope="subjects:resolve")
     client = await find_client(wiring.db, wiring.clients, token.client_id)
     # Only a client that acts for itself resolves: not an app in a citizen's name.
     if client is None or token.claims["sub"] != token.client_id:

@@ -1,63 +1,122 @@
-"""An access token that is used at the provider itself: is it ours, for us, and does it still stand?"""
+"""An access token that is used at the provider itself: is it ours, for us, shown by its holder, and does it stand?"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from litestar import Request
 
+from idp.clients.proof import Proofs
+from idp.clients.spend import once
+from idp.keys.ring import KeyRing
 from idp.parameters import Parameters
+from idp.refusals import InvalidDpopProof, UseDpopNonce
 from idp.token import store
+from idp.token.binding import Binding
 from idp.token.mint import family_of
-from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, TokenTwice
-from kit.db import Row, Tx
-from kit.jose import ASYMMETRIC, KeySet, TokenRefused, verify
+from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, ProofNotAccepted, TokenTwice
+from kit.db import Database, Row
+from kit.dpop import Proof
+from kit.jose import ASYMMETRIC, TokenRefused, verify
+
+
+class AccessTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that accepting a token takes."""
+
+    db: Database
+    keys: KeyRing
+    proofs: Proofs
+    issuer: str
 
 
 class AcceptedToken(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, Any]
     status: Row
+    binding: Binding
 
     @property
     def client_id(self) -> str:
         return str(self.claims["client_id"])
 
 
-def bearer_token(headers: Mapping[str, str], body: Parameters) -> str:
-    """RFC 6750 §2.1 and §2.2; never in the query (§2.3 lets it leak into logs)."""
-    authorization = headers.get("authorization", "")
-    in_header = authorization[7:].strip() if authorization[:7].lower() == "bearer " else None
-    in_body = body.get("access_token")
+class ShownToken(msgspec.Struct, frozen=True):
+    scheme: str
+    """``bearer`` or ``dpop``: the name of a scheme is written in any case (RFC 9110 §11.1)."""
+    token: str
+
+
+def shown_token(headers: Mapping[str, str], body: Parameters) -> ShownToken:
+    """RFC 6750 §2.1 and §2.2, RFC 9449 §7.1; never in the query (RFC 6750 §2.3 lets it leak into logs)."""
+    scheme, _, in_header = headers.get("authorization", "").partition(" ")
+    scheme, in_header = scheme.lower(), in_header.strip()
+    if scheme not in ("bearer", "dpop"):
+        in_header = ""
+    in_body = body.get("access_token", "")
     if in_header and in_body:
         raise TokenTwice
-    token = in_header or in_body
-    if not token:
-        raise NoToken
-    return token
+    if in_header:
+        return ShownToken(scheme, in_header)
+    if in_body:
+        return ShownToken("bearer", in_body)
+    raise NoToken
 
 
-async def accept(tx: Tx, token: str, *, keys: KeySet, issuer: str, scope: str) -> AcceptedToken:
+async def accept(
+    parts: AccessTokens, request: Request[Any, Any, Any], *, path: str, scope: str, body: Parameters | None = None
+) -> AcceptedToken:
+    """``path`` is the endpoint's, below the issuer; ``body`` where the endpoint takes the token in a form too."""
+    shown = shown_token({name.lower(): value for name, value in request.headers.items()}, body or {})
     try:
         claims = verify(
-            token,
-            keys.public,
+            shown.token,
+            parts.keys.current().public,
             algorithms=ASYMMETRIC,
             typ=["at+jwt"],
-            issuer=issuer,
-            audience=issuer,
+            issuer=parts.issuer,
+            audience=parts.issuer,
             strict_audience=True,
             require=("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope"),
             leeway_s=0,
         )
     except TokenRefused:
         raise InvalidToken from None
-    if scope not in str(claims["scope"]).split():
-        raise InsufficientScope(scope)
+    binding = Binding.of_cnf(claims.get("cnf"))
+    shown_once = once(_proof_of_holder(parts.proofs, request, shown, binding, path=path))
     status = await store.select_status(
-        tx, jti=claims["jti"], client_id=claims["client_id"], family_id=family_of_claims(claims)
+        parts.db,
+        jti=claims["jti"],
+        client_id=claims["client_id"],
+        family_id=family_of_claims(claims),
+        once=shown_once,
     )
     if status is None or not status["active"]:
         raise InvalidToken
-    return AcceptedToken(claims=claims, status=status)
+    if any(one.sha256 not in status["seen"] for one in shown_once):
+        raise ProofNotAccepted("DPoP: jti was used before", headers=parts.proofs.nonce())
+    if scope not in str(claims["scope"]).split():
+        raise InsufficientScope(scope)
+    return AcceptedToken(claims=claims, status=status, binding=binding)
+
+
+def _proof_of_holder(
+    proofs: Proofs, request: Request[Any, Any, Any], shown: ShownToken, binding: Binding, *, path: str
+) -> Proof | None:
+    """A token that is bound to a key is good with a proof of it and under its own scheme alone (RFC 9449 §7.1)."""
+    if binding.jkt is None:
+        if shown.scheme == "dpop":
+            raise InvalidToken("the token is not bound to a key")
+        return None
+    if shown.scheme != "dpop":
+        raise InvalidToken("the token is bound to a key")
+    try:
+        proof = proofs.of(request, path=path, access_token=shown.token)
+    except (InvalidDpopProof, UseDpopNonce) as refused:
+        raise ProofNotAccepted.of(refused) from None
+    if proof is None:
+        raise ProofNotAccepted("a DPoP proof is needed", headers=proofs.nonce())
+    if proof.jkt != binding.jkt:
+        raise InvalidToken("the token is bound to another key")
+    return proof
 
 
 def family_of_claims(claims: Mapping[str, Any]) -> Any:

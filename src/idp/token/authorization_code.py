@@ -9,9 +9,11 @@ from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.authenticate import authenticate
 from idp.clients.schema import Client
-from idp.refusals import InvalidClient, InvalidGrant, InvalidRequest, UnauthorizedClient
+from idp.clients.spend import once, refuse_repeated
+from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
-from idp.token.grants import TokenEndpoint, TokenRequest, assertion_parameters, audience_of, respond
+from idp.token.binding import binding_of
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, respond
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.db import Row, Tx
@@ -31,6 +33,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         client_id,
         known_revision=endpoint.clients.known_revision(client_id),
         code_sha256=code_sha256,
+        kind="authorization_code",
     )
     client = endpoint.clients.client(row) if row else None
     assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
@@ -38,22 +41,26 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
     assert row is not None
     if "authorization_code" not in client.metadata.grant_types:
         raise UnauthorizedClient
+    binding = binding_of(client, request.proof)
     grant = await _checked(endpoint, request, row, code_sha256)
     audience_of(endpoint, request, grant.scopes, grant.resource)
 
     refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
-    fresh, spent = await endpoint.store.spend_code(
+    shown = once(assertion, request.proof)
+    written = await endpoint.store.spend_code(
         endpoint.db,
         client_id=client_id,
-        assertion=assertion_parameters(assertion),
+        kind="authorization_code",
+        once=shown,
         code_sha256=code_sha256,
+        cnf_jkt=binding.jkt,
+        cnf_x5t=binding.x5t,
         refresh_sha256=digest(refresh_token) if refresh_token else None,
         family_lifetime_s=endpoint.refresh_token_lifetime_s,
         event=_issued(grant),
     )
-    if not fresh:
-        raise InvalidClient("client_assertion: jti was used before")
-    if not spent:
+    refuse_repeated(shown, written.fresh)
+    if not written.spent:
         await _replayed(endpoint, code_sha256, client_id)
         raise InvalidGrant
     return await respond(
@@ -61,6 +68,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         request,
         client,
         grant,
+        binding=binding,
         refresh_token=refresh_token,
         id_token_claims=_id_token_claims(row, grant, client),
     )
@@ -87,6 +95,8 @@ def _mismatch(request: TokenRequest, row: Row) -> str | None:
         return "the code was given to another client"
     if request.parameters.get("redirect_uri") != row["redirect_uri"]:
         return "redirect_uri does not match the authorization request"
+    if row["dpop_jkt"] is not None and (request.proof is None or request.proof.jkt != row["dpop_jkt"]):
+        return "the code was given to another DPoP key"
     verifier, challenge = request.parameters.get("code_verifier"), row["code_challenge"]
     if challenge is None:
         # An attacker could otherwise strip the challenge from the request (PKCE downgrade, RFC 9700 §4.8.2).

@@ -2,6 +2,10 @@
 
 import msgspec
 
+from idp.clients.schema import Client
+from idp.refusals import InvalidDpopProof
+from kit.dpop import Proof
+
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """What the client has shown in this request, or what a token's ``cnf`` says."""
@@ -20,5 +24,17 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         named = {"jkt": self.jkt, "x5t#S256": self.x5t}
         return {name: value for name, value in named.items() if value is not None}
 
+    @classmethod
+    def of_cnf(cls, cnf: object) -> "Binding":
+        """From the claim ``cnf``, of a token that we signed."""
+        return cls(jkt=cnf.get("jkt"), x5t=cnf.get("x5t#S256")) if isinstance(cnf, dict) else BEARER
+
 
 BEARER = Binding()
+
+
+def binding_of(client: Client, proof: Proof | None) -> Binding:
+    """What the tokens of this request will be bound to; a client that promised to show a key must show it."""
+    if client.dpop_bound and proof is None:
+        raise InvalidDpopProof("a DPoP proof is needed")
+    return Binding(jkt=proof.jkt) if proof else BEARER

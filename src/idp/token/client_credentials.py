@@ -2,9 +2,11 @@
 
 from idp.clients import store as clients
 from idp.clients.authenticate import authenticate
-from idp.refusals import InvalidClient, InvalidScope, UnauthorizedClient
+from idp.clients.spend import once, refuse_repeated
+from idp.refusals import InvalidScope, UnauthorizedClient
 from idp.token import mint
-from idp.token.grants import TokenEndpoint, TokenRequest, assertion_parameters, audience_of
+from idp.token.binding import binding_of
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of
 from idp.token.schema import TokenResponse
 from kit.audit import AuditEvent
 
@@ -17,6 +19,7 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
     assert client is not None
     if "client_credentials" not in client.metadata.grant_types:
         raise UnauthorizedClient
+    binding = binding_of(client, request.proof)
     scopes = client.metadata.scopes
     if "scope" in request.parameters:
         scopes = frozenset(request.parameters["scope"].split())
@@ -27,14 +30,15 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
         client_id,
         audience=audience,
         scopes=scopes,
+        binding=binding,
         keys=endpoint.keys.current(),
         issuer=endpoint.issuer,
         lifetime_s=endpoint.access_token_lifetime_s,
     )
-    fresh = await endpoint.store.record(
+    shown = once(assertion, request.proof)
+    written = await endpoint.store.record(
         endpoint.db,
-        client_id=client_id,
-        assertion=assertion_parameters(assertion),
+        once=shown,
         event=AuditEvent(
             action="token.issued",
             actor_kind="client",
@@ -43,11 +47,10 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
             detail={"grant_type": "client_credentials", "scopes": sorted(scopes)},
         ),
     )
-    if not fresh:
-        raise InvalidClient("client_assertion: jti was used before")
+    refuse_repeated(shown, written.fresh)
     return TokenResponse(
         access_token=token,
-        token_type="Bearer",
+        token_type=binding.token_type,
         expires_in=endpoint.access_token_lifetime_s,
         scope=" ".join(sorted(scopes)),
     )

@@ -1,8 +1,8 @@
-"""What the three grants share: the parts they need, the audience, the answer."""
+"""What the grants share: the parts they need, the audience, the answer."""
 
 import msgspec
 
-from idp.clients.authenticate import Assertion, ClientAuthentication, Credentials
+from idp.clients.authenticate import ClientAuthentication, Credentials
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
@@ -12,10 +12,12 @@ from idp.parameters import Parameters
 from idp.refusals import InvalidScope, InvalidTarget
 from idp.subjects.pairwise import pairwise_sub
 from idp.token import mint
+from idp.token.binding import Binding
 from idp.token.schema import Grant, TokenResponse
 from idp.token.store import TokenStore
 from kit.audit import Audit
 from kit.db import Database
+from kit.dpop import Proof
 
 
 class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,10 +37,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Parameters
     credentials: Credentials
     scopes: Scopes
-
-
-def assertion_parameters(assertion: Assertion | None) -> tuple[bytes | None, float]:
-    return (assertion.jti_sha256, float(assertion.expires_at)) if assertion else (None, 0.0)
+    proof: Proof | None = None
 
 
 def narrowed(parameters: Parameters, granted: frozenset[str]) -> frozenset[str]:
@@ -71,6 +70,7 @@ async def respond(
     client: Client,
     grant: Grant,
     *,
+    binding: Binding,
     refresh_token: str | None,
     id_token_claims: dict[str, object],
 ) -> TokenResponse:
@@ -81,6 +81,8 @@ async def respond(
         grant,
         # A resource server knows citizens by its own pairwise identifier, whichever client speaks for them.
         sub=pairwise_sub(endpoint.secrets, sector=sector, citizen_id=grant.citizen_id) if sector else grant.sub,
+        act=_actor(endpoint, grant, sector or client.sector),
+        binding=binding,
         audience=audience,
         scopes=scopes,
         keys=keys,
@@ -93,6 +95,7 @@ async def respond(
             grant,
             access_token=access_token,
             claims=id_token_claims,
+            act=_actor(endpoint, grant, client.sector),
             keys=keys,
             alg=client.metadata.id_token_signed_response_alg,
             issuer=endpoint.issuer,
@@ -100,9 +103,17 @@ async def respond(
         )
     return TokenResponse(
         access_token=access_token,
-        token_type="Bearer",
+        token_type=binding.token_type,
         expires_in=endpoint.access_token_lifetime_s,
         scope=" ".join(sorted(grant.scopes)),
         refresh_token=refresh_token if refresh_token is not None else msgspec.UNSET,
         id_token=id_token,
+        authorization_details=grant.authorization_details or msgspec.UNSET,
     )
+
+
+def _actor(endpoint: TokenEndpoint, grant: Grant, sector: str) -> dict[str, str] | None:
+    """Who acts for the citizen, as the reader of the token knows people (RFC 8693 §4.1)."""
+    if grant.actor_citizen_id is None:
+        return None
+    return {"sub": pairwise_sub(endpoint.secrets, sector=sector, citizen_id=grant.actor_citizen_id)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from idp.token.binding import Binding
 from idp.token.schema import Grant
 from kit.jose import KeySet
 
@@ -15,7 +16,16 @@ _RANDOM_BYTES = 9
 
 
 async def access_token_of_grant(
-    grant: Grant, *, sub: str, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
+    grant: Grant,
+    *,
+    sub: str,
+    act: Mapping[str, Any] | None,
+    audience: str,
+    scopes: Iterable[str],
+    binding: Binding,
+    keys: KeySet,
+    issuer: str,
+    lifetime_s: int,
 ) -> str:
     """RFC 9068 §2. The ``jti`` begins with the family, so that the family's end is found by it."""
     now = int(time.time())
@@ -32,13 +42,21 @@ async def access_token_of_grant(
             "auth_time": int(grant.auth_time.timestamp()),
             "acr": grant.acr,
             "amr": list(grant.amr),
+            **_where_there({"cnf": binding.cnf(), "act": act, "authorization_details": grant.authorization_details}),
         },
         typ="at+jwt",
     )
 
 
 async def access_token_of_client(
-    client_id: str, *, audience: str, scopes: Iterable[str], keys: KeySet, issuer: str, lifetime_s: int
+    client_id: str,
+    *,
+    audience: str,
+    scopes: Iterable[str],
+    binding: Binding,
+    keys: KeySet,
+    issuer: str,
+    lifetime_s: int,
 ) -> tuple[str, str]:
     """The token and its ``jti``; a client that acts for itself is its own subject (RFC 9068 §2.2)."""
     now = int(time.time())
@@ -53,6 +71,7 @@ async def access_token_of_client(
             "exp": now + lifetime_s,
             "jti": jti,
             "scope": " ".join(sorted(scopes)),
+            **_where_there({"cnf": binding.cnf()}),
         },
         typ="at+jwt",
     )
@@ -64,6 +83,7 @@ async def id_token(
     *,
     access_token: str,
     claims: Mapping[str, Any],
+    act: Mapping[str, Any] | None,
     keys: KeySet,
     alg: str,
     issuer: str,
@@ -84,6 +104,7 @@ async def id_token(
         "amr": list(grant.amr),
         "sid": grant.sid,
         "at_hash": at_hash,
+        **_where_there({"act": act}),
     }
     if grant.nonce is not None:
         body["nonce"] = grant.nonce
@@ -97,6 +118,10 @@ def family_of(jti: str) -> UUID | None:
     except ValueError:
         return None
     return UUID(bytes=raw[:16]) if len(raw) == 16 + _RANDOM_BYTES else None
+
+
+def _where_there(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}
 
 
 def _jti(family_id: UUID) -> str:

@@ -7,12 +7,14 @@ authentication, and does not rotate: a lost answer must not lock the client out 
 import msgspec
 
 from idp.clients.authenticate import authenticate
-from idp.refusals import InvalidClient, InvalidGrant, InvalidRequest, UnauthorizedClient
+from idp.clients.spend import once, refuse_repeated
+from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
-from idp.token.grants import TokenEndpoint, TokenRequest, assertion_parameters, audience_of, narrowed, respond
+from idp.token.binding import Binding, binding_of
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, narrowed, respond
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
-from kit.db import Tx
+from kit.db import Row, Tx
 from kit.tokens import digest, new_token
 
 
@@ -36,12 +38,13 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise UnauthorizedClient
     if row["family_client_id"] != client_id:
         raise InvalidGrant
+    binding = binding_of(client, request.proof)
     # A refreshed ID token has no nonce (OpenID Connect Core §12.2).
     grant = Grant.of(row, client_id=client_id, nonce=None)
     if row["consumed"]:
         await _reused(endpoint, grant)
         raise InvalidGrant
-    if not row["live"]:
+    if not row["live"] or (client.public and not _same_holder(row, binding)):
         raise InvalidGrant
     grant = msgspec.structs.replace(grant, scopes=narrowed(request.parameters, grant.scopes))
     audience_of(endpoint, request, grant.scopes, grant.resource)
@@ -54,30 +57,33 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         object_id=str(grant.family_id),
         detail={"grant_type": "refresh_token"},
     )
+    shown = once(assertion, request.proof)
     fresh_token: str | None = None
     if client.public:
         fresh_token = new_token()
-        fresh, spent = await endpoint.store.rotate(
+        written = await endpoint.store.rotate(
             endpoint.db,
-            client_id=client_id,
-            assertion=assertion_parameters(assertion),
+            once=shown,
             token_sha256=token_sha256,
             next_sha256=digest(fresh_token),
             lifetime_s=endpoint.refresh_token_lifetime_s,
             event=event,
         )
     else:
-        spent = True
-        fresh = await endpoint.store.record(
-            endpoint.db, client_id=client_id, assertion=assertion_parameters(assertion), event=event
-        )
-    if not fresh:
-        raise InvalidClient("client_assertion: jti was used before")
-    if not spent:
+        written = await endpoint.store.record(endpoint.db, once=shown, event=event)
+    refuse_repeated(shown, written.fresh)
+    if not written.spent:
         # Somebody else used it between our two statements.
         await _reused(endpoint, grant)
         raise InvalidGrant
-    return await respond(endpoint, request, client, grant, refresh_token=fresh_token or token, id_token_claims={})
+    return await respond(
+        endpoint, request, client, grant, binding=binding, refresh_token=fresh_token or token, id_token_claims={}
+    )
+
+
+def _same_holder(row: Row, binding: Binding) -> bool:
+    """A public client has nothing but its key to be known by (RFC 9449 §5, RFC 8705 §4)."""
+    return row["cnf_jkt"] in (None, binding.jkt) and row["cnf_x5t"] in (None, binding.x5t)
 
 
 async def _reused(endpoint: TokenEndpoint, grant: Grant) -> None:

@@ -30,15 +30,17 @@ async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Respons
     grant = GRANTS.get(grant_type)
     if grant is None:
         raise UnsupportedGrantType
+    proof = wiring.proofs.of(request, path="/token")
     response = await grant(
         wiring.token_endpoint,
         TokenRequest(
             parameters=parameters,
             credentials=credentials_of(headers_of(request), parameters),
             scopes=await wiring.scopes.current(),
+            proof=proof,
         ),
     )
-    return Response(response, headers=NO_STORE)
+    return Response(response, headers=NO_STORE | wiring.proofs.nonce() if proof else NO_STORE)
 
 
 ROUTES = [token]

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,8 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     refresh_token: str | msgspec.UnsetType = msgspec.UNSET
     id_token: str | msgspec.UnsetType = msgspec.UNSET
+    authorization_details: tuple[dict[str, Any], ...] | msgspec.UnsetType = msgspec.UNSET
+    """RFC 9396 §7: as they were granted."""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +36,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: datetime
     acr: str
     amr: tuple[str, ...]
+    authorization_details: tuple[dict[str, Any], ...] = ()
+    actor_citizen_id: UUID | None = None
+    """Who signed in, where that is not the citizen whom the tokens are about."""
+    mandate_id: UUID | None = None
 
     @classmethod
     def of(cls, row: Row, *, client_id: str, nonce: str | None) -> "Grant":
@@ -50,4 +57,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
             auth_time=row["auth_time"],
             acr=row["acr"],
             amr=tuple(row["amr"]),
+            authorization_details=tuple(row["authorization_details"]),
+            actor_citizen_id=row["actor_citizen_id"],
+            mandate_id=row["mandate_id"],
         )

@@ -1,19 +1,24 @@
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from idp.clients.store import columns, spend_assertion_cte
+import msgspec
+
+from idp.clients.store import Seen, columns, spend_cte, spending
 from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
 
 _PREFETCH_CODE = f"""
     SELECT {columns("c", "$2::integer")},
            a.client_id AS code_client_id, a.citizen_id, a.family_id, a.sid, a.sub, a.redirect_uri, a.code_challenge,
-           a.nonce, a.scopes, a.claims, a.resource, a.auth_time, a.acr, a.amr,
+           a.nonce, a.scopes, a.claims, a.resource, a.auth_time, a.acr, a.amr, a.dpop_jkt, a.authorization_details,
+           a.actor_citizen_id, a.mandate_id,
            a.consumed_at IS NOT NULL AS consumed, a.expires_at <= now() AS expired,
            z.state AS citizen_state, z.uid, z.locale, z.proofing, z.updated_at, z.tokens_valid_from,
            CASE WHEN a.claims ? 'id_token' THEN z.claims END AS citizen_claims,
            g.ended_at IS NULL AS consent_live
       FROM idp.client c
-      LEFT JOIN idp.authorization_code a ON a.code_sha256 = $3
+      LEFT JOIN idp.authorization_code a ON a.code_sha256 = $3 AND a.kind = $4
       LEFT JOIN idp.citizen z ON z.citizen_id = a.citizen_id
       LEFT JOIN idp.consent g ON g.consent_id = a.consent_id
      WHERE c.client_id = $1"""
@@ -21,7 +26,8 @@ _PREFETCH_CODE = f"""
 _PREFETCH_REFRESH = f"""
     SELECT {columns("c", "$2::integer")},
            f.client_id AS family_client_id, f.citizen_id, f.family_id, f.sid, f.sub, f.scopes, f.claims, f.resource,
-           f.nonce, f.auth_time, f.acr, f.amr,
+           f.nonce, f.auth_time, f.acr, f.amr, f.cnf_jkt, f.cnf_x5t, f.authorization_details,
+           f.actor_citizen_id, f.mandate_id,
            r.consumed_at IS NOT NULL AS consumed,
            f.ended_at IS NULL AND f.expires_at > now() AND r.expires_at > now()
                AND z.state = 'active' AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
@@ -35,100 +41,116 @@ _PREFETCH_REFRESH = f"""
      WHERE c.client_id = $1"""
 
 
+class Written(msgspec.Struct, frozen=True):
+    """What one statement could do."""
+
+    fresh: Sequence[bytes]
+    """Digests of the assertions and proofs that nobody had shown before."""
+    spent: bool
+    """The code or the refresh token: by this call and no other."""
+
+
 class TokenStore:
     """Its statements hold the audit row too, so that a token request is one SELECT and one write."""
 
     def __init__(self, audit: Audit) -> None:
         self._spend_code = f"""
-            WITH {spend_assertion_cte(1, 2, 3)},
+            WITH {spend_cte(1, 2)},
             spent AS (
                 UPDATE idp.authorization_code SET consumed_at = now()
-                 WHERE code_sha256 = $4 AND client_id = $1 AND consumed_at IS NULL AND expires_at > now()
-                   AND EXISTS (SELECT 1 FROM fresh)
+                 WHERE code_sha256 = $3 AND client_id = $4 AND kind = $5
+                   AND consumed_at IS NULL AND expires_at > now() AND EXISTS (SELECT 1 FROM fresh)
                 RETURNING *),
             family AS (
                 INSERT INTO idp.token_family
                        (family_id, client_id, citizen_id, consent_id, sid, sub, scopes, claims, resource, nonce,
-                        auth_time, acr, amr, offline, expires_at)
+                        auth_time, acr, amr, kind, authorization_details, actor_citizen_id, mandate_id,
+                        cnf_jkt, cnf_x5t, offline, expires_at)
                 SELECT family_id, client_id, citizen_id, consent_id, sid, sub, scopes, claims, resource, nonce,
-                       auth_time, acr, amr, 'offline_access' = ANY (scopes), now() + make_interval(secs => $6)
+                       auth_time, acr, amr, kind, authorization_details, actor_citizen_id, mandate_id,
+                       $6, $7, 'offline_access' = ANY (scopes) OR kind <> 'authorization_code',
+                       now() + make_interval(secs => $9)
                   FROM spent),
             refresh AS (
                 INSERT INTO idp.refresh_token (token_sha256, family_id, expires_at)
-                SELECT $5::bytea, family_id, now() + make_interval(secs => $6) FROM spent WHERE $5::bytea IS NOT NULL),
-            audited AS ({audit.cte(7, source="spent")})
-            SELECT EXISTS (SELECT 1 FROM fresh) AS fresh, EXISTS (SELECT 1 FROM spent) AS spent"""
+                SELECT $8::bytea, family_id, now() + make_interval(secs => $9) FROM spent WHERE $8::bytea IS NOT NULL),
+            audited AS ({audit.cte(10, source="spent")})
+            SELECT array(SELECT proof_sha256 FROM seen) AS seen, EXISTS (SELECT 1 FROM spent) AS spent"""
         self._rotate = f"""
-            WITH {spend_assertion_cte(1, 2, 3)},
+            WITH {spend_cte(1, 2)},
             spent AS (
                 UPDATE idp.refresh_token SET consumed_at = now()
-                 WHERE token_sha256 = $4 AND consumed_at IS NULL AND expires_at > now()
+                 WHERE token_sha256 = $3 AND consumed_at IS NULL AND expires_at > now()
                    AND EXISTS (SELECT 1 FROM fresh)
                 RETURNING family_id),
             refresh AS (
                 INSERT INTO idp.refresh_token (token_sha256, family_id, expires_at)
-                SELECT $5, family_id, now() + make_interval(secs => $6) FROM spent),
-            audited AS ({audit.cte(7, source="spent")})
-            SELECT EXISTS (SELECT 1 FROM fresh) AS fresh, EXISTS (SELECT 1 FROM spent) AS spent"""
-        self._reuse = f"""
-            WITH {spend_assertion_cte(1, 2, 3)},
-            audited AS ({audit.cte(4, source="fresh")})
-            SELECT EXISTS (SELECT 1 FROM fresh) AS fresh"""
+                SELECT $4, family_id, now() + make_interval(secs => $5) FROM spent),
+            audited AS ({audit.cte(6, source="spent")})
+            SELECT array(SELECT proof_sha256 FROM seen) AS seen, EXISTS (SELECT 1 FROM spent) AS spent"""
+        self._record = f"""
+            WITH {spend_cte(1, 2)},
+            audited AS ({audit.cte(3, source="fresh")})
+            SELECT array(SELECT proof_sha256 FROM seen) AS seen"""
 
     async def spend_code(
         self,
         tx: Tx,
         *,
         client_id: str,
-        assertion: tuple[bytes | None, float],
+        kind: str,
+        once: Sequence[Seen],
         code_sha256: bytes,
+        cnf_jkt: str | None,
+        cnf_x5t: str | None,
         refresh_sha256: bytes | None,
         family_lifetime_s: int,
         event: AuditEvent,
-    ) -> tuple[bool, bool]:
-        """Whether the client assertion was fresh, and whether the code was spent: by this call and no other."""
+    ) -> Written:
+        """Begin the family of a code, a device code or an auth_req_id (``kind``); nothing is written for a replay."""
         row = await tx.fetchrow(
             self._spend_code,
-            client_id,
-            *assertion,
+            *spending(once),
             code_sha256,
+            client_id,
+            kind,
+            cnf_jkt,
+            cnf_x5t,
             refresh_sha256,
             float(family_lifetime_s),
             *Audit.arguments(event),
         )
         assert row is not None
-        return row["fresh"], row["spent"]
+        return Written(row["seen"], row["spent"])
 
     async def rotate(
         self,
         tx: Tx,
         *,
-        client_id: str,
-        assertion: tuple[bytes | None, float],
+        once: Sequence[Seen],
         token_sha256: bytes,
         next_sha256: bytes,
         lifetime_s: int,
         event: AuditEvent,
-    ) -> tuple[bool, bool]:
+    ) -> Written:
         row = await tx.fetchrow(
             self._rotate,
-            client_id,
-            *assertion,
+            *spending(once),
             token_sha256,
             next_sha256,
             float(lifetime_s),
             *Audit.arguments(event),
         )
         assert row is not None
-        return row["fresh"], row["spent"]
+        return Written(row["seen"], row["spent"])
 
-    async def record(self, tx: Tx, *, client_id: str, assertion: tuple[bytes | None, float], event: AuditEvent) -> bool:
-        """For a token that spends nothing but the client's assertion: False where that is a replay."""
-        return bool(await tx.fetchval(self._reuse, client_id, *assertion, *Audit.arguments(event)))
+    async def record(self, tx: Tx, *, once: Sequence[Seen], event: AuditEvent) -> Written:
+        """For a token that spends nothing but what the client proves itself with."""
+        return Written(await tx.fetchval(self._record, *spending(once), *Audit.arguments(event)), True)
 
 
-async def prefetch_code(tx: Tx, client_id: str, *, known_revision: int, code_sha256: bytes) -> Row | None:
-    return await tx.fetchrow(_PREFETCH_CODE, client_id, known_revision, code_sha256)
+async def prefetch_code(tx: Tx, client_id: str, *, known_revision: int, code_sha256: bytes, kind: str) -> Row | None:
+    return await tx.fetchrow(_PREFETCH_CODE, client_id, known_revision, code_sha256, kind)
 
 
 async def prefetch_refresh(tx: Tx, client_id: str, *, known_revision: int, token_sha256: bytes) -> Row | None:
@@ -187,6 +209,7 @@ _STATUS = """
                AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now())))) IS TRUE AS active,
            f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes,
            z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
+           {seen}
       FROM idp.client c
       LEFT JOIN idp.revoked_access_token t ON t.jti = $1
       LEFT JOIN idp.token_family f ON f.family_id = $3::uuid
@@ -194,11 +217,19 @@ _STATUS = """
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
       LEFT JOIN idp.session s ON s.sid = f.sid
      WHERE c.client_id = $2"""
+_SELECT_STATUS = _STATUS.format(seen="")
+_STATUS_SPENDING = f"WITH {spend_cte(4, 5)} {_STATUS.format(seen=', array(SELECT proof_sha256 FROM seen) AS seen')}"
 
 
-async def select_status(tx: Tx, *, jti: str, client_id: str, family_id: UUID | None) -> Row | None:
-    """Whether an access token still stands today, with the citizen's record for userinfo."""
-    return await tx.fetchrow(_STATUS, jti, client_id, family_id)
+async def select_status(
+    tx: Tx, *, jti: str, client_id: str, family_id: UUID | None, once: Sequence[Seen] = ()
+) -> Row | None:
+    """Whether an access token still stands today, with the citizen's record for userinfo. With ``once`` the proofs are
+    spent too, and ``seen`` says which of them were fresh."""
+    arguments: tuple[Any, ...] = (jti, client_id, family_id)
+    if not once:
+        return await tx.fetchrow(_SELECT_STATUS, *arguments)
+    return await tx.fetchrow(_STATUS_SPENDING, *arguments, *spending(once))
 
 
 async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:

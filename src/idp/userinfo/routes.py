@@ -9,9 +9,9 @@ from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.find import find_client
 from idp.clients.scopes import CLAIMS_OF_SCOPE
-from idp.frame import AnyRequest, headers_of
+from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
-from idp.token.accept import accept, bearer_token
+from idp.token.accept import accept
 from idp.userinfo.refusals import InvalidToken
 from idp.wiring import Wiring
 
@@ -29,13 +29,7 @@ async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring])
 
 
 async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> dict[str, Any]:
-    token = await accept(
-        wiring.db,
-        bearer_token(headers_of(request), body),
-        keys=wiring.keys.current(),
-        issuer=wiring.settings.issuer,
-        scope="openid",
-    )
+    token = await accept(wiring.access_tokens, request, path="/userinfo", scope="openid", body=body)
     client = await find_client(wiring.db, wiring.clients, token.client_id)
     row = token.status
     if client is None or row["citizen_id"] is None:

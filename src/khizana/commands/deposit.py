@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from khizana.cli import CommandRefused
+from khizana.holder import Holder
 from khizana.home import Home
 from khizana.input import read_json
 from khizana.say import answer
@@ -51,10 +52,8 @@ async def _deposit(arguments: argparse.Namespace) -> Any:
             token = await _token(http, issuer, client_id=arguments.client_id, key=key)
             response = await http.post(
                 f"{locker}/v1/deposits",
-                headers={
-                    "Authorization": f"Bearer {token}",
-                    "Idempotency-Key": arguments.idempotency_key or new_public_id(),
-                },
+                auth=Holder(key, token),
+                headers={"Idempotency-Key": arguments.idempotency_key or new_public_id()},
                 files={
                     "deposit": ("deposit.json", msgspec.json.encode(request), "application/json"),
                     "document": ("document.pdf", pdf, "application/pdf"),
@@ -75,7 +74,8 @@ async def _token(http: httpx.AsyncClient, issuer: str, *, client_id: str, key: S
         "client_assertion_type": _ASSERTION,
         "client_assertion": assertion,
     }
-    return str(_json(await http.post(metadata["token_endpoint"], data=body), expected=200)["access_token"])
+    answer = await http.post(metadata["token_endpoint"], data=body, auth=Holder(key))
+    return str(_json(answer, expected=200)["access_token"])
 
 
 def _json(response: httpx.Response, *, expected: int) -> Any:

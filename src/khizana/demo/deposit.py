@@ -14,6 +14,7 @@ from khizana.demo.documents import Registry
 from khizana.demo.kept import Memory
 from khizana.demo.papers import Paper
 from khizana.demo.register import client_id_of, key_of
+from khizana.holder import Holder
 from khizana.say import Progress, say
 from kit.jose import client_assertion
 
@@ -62,7 +63,7 @@ class Administration:
         told = False
         while True:
             token = await self._access_token()
-            answer = await self._http.post(path, headers={"Authorization": f"Bearer {token}", **headers}, **body)
+            answer = await self._http.post(path, auth=Holder(self._key, token), headers=headers, **body)
             if answer.is_success:
                 found: dict[str, Any] = answer.json()
                 return found
@@ -80,6 +81,7 @@ class Administration:
             if self._token is None or time.monotonic() > self._token[1]:
                 answer = await self._http.post(
                     f"{self._issuer}/token",
+                    auth=Holder(self._key),
                     data={
                         "grant_type": "client_credentials",
                         "scope": "documents:deposit",

@@ -15,8 +15,10 @@ from idp.sessions.cookies import SESSION_COOKIE
 from idp.sessions.start import start
 from khizana.demo.kept import KeptShare, Memory
 from khizana.demo.register import WALLET, WALLET_CALLBACK
+from khizana.holder import Holder
 from kit.audit import Audit
 from kit.db import Database, Tx
+from kit.jose import SigningKey
 
 SHARER = "fatima-zahra"
 _SCOPE = "openid profile documents:read documents:share"
@@ -48,18 +50,19 @@ async def share(http: httpx.AsyncClient, db: Database, memory: Memory, *, issuer
     """``http`` is a program without cookies; ``db`` is the provider's."""
     if memory.kept.shares:
         return
-    token = await _wallet_token(http, db, memory, issuer=issuer, locker_url=locker_url)
-    headers = {"Authorization": f"Bearer {token}"}
+    key = SigningKey.generate("ES256")
+    token = await _wallet_token(http, db, memory, key, issuer=issuer, locker_url=locker_url)
+    held = Holder(key, token)
     # A seeding that was killed may have left links that nobody knows.
-    _expect(await http.delete("/v1/shares", headers=headers), 200, 204)
-    _expect(await http.get("/v1/documents", headers=headers), 200)
+    _expect(await http.delete("/v1/shares", auth=held), 200, 204)
+    _expect(await http.get("/v1/documents", auth=held), 200)
     made: list[KeptShare] = []
     for wanted in _SHARES:
         until = dt.datetime.now(dt.UTC) + dt.timedelta(days=29)
         answer = _expect(
             await http.post(
                 "/v1/shares",
-                headers=headers,
+                auth=held,
                 json={
                     **{name: value for name, value in wanted.items() if name != "papers"},
                     "documents": [memory.kept.documents[paper] for paper in wanted["papers"]],
@@ -76,7 +79,9 @@ async def share(http: httpx.AsyncClient, db: Database, memory: Memory, *, issuer
     memory.save()
 
 
-async def _wallet_token(http: httpx.AsyncClient, db: Database, memory: Memory, *, issuer: str, locker_url: str) -> str:
+async def _wallet_token(
+    http: httpx.AsyncClient, db: Database, memory: Memory, key: SigningKey, *, issuer: str, locker_url: str
+) -> str:
     """Authorization code with PKCE, in a browser in which the citizen is signed in."""
     cookie = await _signed_in(db, memory.kept.citizens[SHARER].uid)
     verifier = secrets.token_urlsafe(48)
@@ -103,6 +108,7 @@ async def _wallet_token(http: httpx.AsyncClient, db: Database, memory: Memory, *
         raise SharingRefused(f"authorize: {answer.headers['location']}")
     answer = await http.post(
         f"{issuer}/token",
+        auth=Holder(key),
         data={
             "grant_type": "authorization_code",
             "client_id": WALLET,

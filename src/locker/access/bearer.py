@@ -1,16 +1,23 @@
-"""Access tokens for programs: a JWT of the provider for our audience (RFC 9068), and its word that it still holds."""
+"""Access tokens for programs: a JWT of the provider for our audience (RFC 9068), shown by whom it is bound to (RFC
+9449, RFC 8705), and the provider's word that it still holds."""
 
 import asyncio
 import time
 from collections import OrderedDict
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
+from litestar import Request
 
+from kit import client_certificate, dpop
+from kit.db import Database
+from kit.dpop import Nonces, Proof
 from kit.jose import TokenRefused
 from kit.tokens import digest
+from locker.access import store
 from locker.access.provider import Provider
-from locker.access.refusals import ScopeMissing, TokenInvalid, TokenMissing
+from locker.access.refusals import ProofRefused, ScopeMissing, TokenInvalid, TokenMissing
 
 _REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "client_id")
 
@@ -33,53 +40,100 @@ class ClientCaller(msgspec.Struct, frozen=True, kw_only=True):
 Caller = CitizenCaller | ClientCaller
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A token that the provider called active."""
+
+    caller: Caller
+    jkt: str | None
+    """The DPoP key that it is bound to."""
+    x5t: str | None
+    """The certificate that it is bound to."""
+    until: float = 0.0
+
+
 class BearerTokens:
     """A token is believed for ``age_max_s`` after the provider called it active, never longer."""
 
-    def __init__(self, provider: Provider, *, audience: str, age_max_s: float, kept_max: int) -> None:
+    def __init__(
+        self, db: Database, provider: Provider, *, audience: str, nonces: Nonces, age_max_s: float, kept_max: int
+    ) -> None:
+        self._db = db
         self._provider = provider
+        self._nonces = nonces
         self._audience = audience
         self._age_max_s = age_max_s
         self._kept_max = kept_max
-        self._kept: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Caller]] = {}
+        self._kept: OrderedDict[bytes, Known] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Known]] = {}
 
-    async def citizen(self, authorization: str | None, *, scope: str) -> CitizenCaller:
-        caller = await self._allowed(authorization, scope)
+    async def citizen(self, request: Request[Any, Any, Any], *, scope: str) -> CitizenCaller:
+        caller = await self._allowed(request, scope)
         if not isinstance(caller, CitizenCaller):
             raise TokenInvalid("a token of a citizen is needed")
         return caller
 
-    async def client(self, authorization: str | None, *, scope: str) -> ClientCaller:
-        caller = await self._allowed(authorization, scope)
+    async def client(self, request: Request[Any, Any, Any], *, scope: str) -> ClientCaller:
+        caller = await self._allowed(request, scope)
         if not isinstance(caller, ClientCaller):
             raise TokenInvalid("a token of a client for itself is needed")
         return caller
 
-    async def anyone(self, authorization: str | None) -> Caller:
+    async def anyone(self, request: Request[Any, Any, Any]) -> Caller:
         """Whoever holds a token for us, of whatever scope: where only who calls matters."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scheme, token = scheme.lower(), token.strip()
+        if scheme not in ("bearer", "dpop") or not token:
             raise TokenMissing
-        return await self._caller(token.strip())
+        known = await self._known(token)
+        await self._check_holder(known, request, scheme=scheme, token=token)
+        return known.caller
 
-    async def _allowed(self, authorization: str | None, scope: str) -> Caller:
-        """``authorization`` is the value of the header field."""
-        if authorization is None:
-            raise TokenMissing
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise TokenMissing
-        caller = await self._caller(token.strip())
+    async def _allowed(self, request: Request[Any, Any, Any], scope: str) -> Caller:
+        caller = await self.anyone(request)
         if scope not in caller.scopes:
             raise ScopeMissing(scope)
         return caller
 
-    async def _caller(self, token: str) -> Caller:
+    async def _check_holder(self, known: Known, request: Request[Any, Any, Any], *, scheme: str, token: str) -> None:
+        """Shown by somebody who does not hold its key or certificate, a token was stolen."""
+        if known.x5t is not None and known.x5t != _certificate_of(request):
+            raise TokenInvalid("this token is bound to a certificate")
+        if known.jkt is None:
+            if scheme == "dpop":
+                raise TokenInvalid("this token is not bound to a key")
+            return
+        if scheme != "dpop":
+            # RFC 9449 §7.1: a token with its key beside it is no bearer token.
+            raise TokenInvalid("this token is bound to a key")
+        proof = self._proof(request, token)
+        if proof.jkt != known.jkt:
+            raise TokenInvalid("this token is bound to another key")
+        if not await store.spend_proof(self._db, proof.sha256, expires_at=proof.expires_at):
+            raise ProofRefused("DPoP: jti was used before", nonce=self._nonces.current())
+
+    def _proof(self, request: Request[Any, Any, Any], token: str) -> Proof:
+        """The address is ours and the request's path, whatever its Host header says."""
+        try:
+            shown = dpop.header_in(request.scope["headers"])
+            if shown is None:
+                raise ProofRefused("a DPoP proof is needed", nonce=self._nonces.current())
+            return dpop.check(
+                shown,
+                method=request.method,
+                urls=(f"{self._audience}{quote(request.scope['path'])}",),
+                access_token=token,
+                nonces=self._nonces,
+            )
+        except dpop.NonceRefused:
+            raise ProofRefused(code="use_dpop_nonce", nonce=self._nonces.current()) from None
+        except dpop.ProofRefused as refused:
+            raise ProofRefused(f"DPoP: {refused.reason}", nonce=self._nonces.current()) from None
+
+    async def _known(self, token: str) -> Known:
         name = digest(token)
         kept = self._kept.get(name)
-        if kept and time.monotonic() < kept[1]:
-            return kept[0]
+        if kept and time.monotonic() < kept.until:
+            return kept
         # Many requests with one token at once ask the provider once.
         asking = self._asking.get(name)
         if asking is None:
@@ -87,26 +141,36 @@ class BearerTokens:
             asking.add_done_callback(lambda _: self._asking.pop(name, None))
         return await asyncio.shield(asking)
 
-    async def _ask(self, name: bytes, token: str) -> Caller:
+    async def _ask(self, name: bytes, token: str) -> Known:
         asked_at = time.monotonic()
         try:
             claims = await self._provider.verify(token, typ=("at+jwt",), audience=self._audience, require=_REQUIRED)
         except TokenRefused as refused:
             raise TokenInvalid from refused
-        if "cnf" in claims:
-            # Bound to a key (DPoP, mTLS): shown as a bearer token it was stolen (RFC 9449 §7.1).
-            raise TokenInvalid("this token is bound to a key")
         caller = _caller_of(claims)
         if (await self._provider.introspect(token)).get("active") is not True:
             raise TokenInvalid
-        self._keep(name, caller, min(asked_at + self._age_max_s, asked_at + claims["exp"] - time.time()))
-        return caller
+        cnf = claims.get("cnf", {})
+        until = min(asked_at + self._age_max_s, asked_at + claims["exp"] - time.time())
+        known = Known(caller, cnf.get("jkt"), cnf.get("x5t#S256"), until)
+        if set(cnf) - {"jkt", "x5t#S256"}:
+            raise TokenInvalid("this token is bound in a way that is not known here")
+        self._keep(name, known)
+        return known
 
-    def _keep(self, name: bytes, caller: Caller, until: float) -> None:
-        self._kept[name] = (caller, until)
+    def _keep(self, name: bytes, known: Known) -> None:
+        self._kept[name] = known
         self._kept.move_to_end(name)
         while len(self._kept) > self._kept_max:
             self._kept.popitem(last=False)
+
+
+def _certificate_of(request: Request[Any, Any, Any]) -> str | None:
+    try:
+        shown = client_certificate.shown_in(request.scope["headers"])
+    except client_certificate.CertificateUnreadable:
+        return None
+    return shown.x5t if shown else None
 
 
 def _caller_of(claims: dict[str, Any]) -> Caller:

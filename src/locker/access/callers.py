@@ -10,11 +10,11 @@ from locker.wiring import Wiring
 
 
 async def client(request: Request[Any, Any, Any], wiring: NamedDependency[Wiring]) -> ClientCaller:
-    return await wiring.bearer.client(request.headers.get("authorization"), scope=_scope(request))
+    return await wiring.bearer.client(request, scope=_scope(request))
 
 
 async def citizen(request: Request[Any, Any, Any], wiring: NamedDependency[Wiring]) -> CitizenCaller:
-    return await wiring.bearer.citizen(request.headers.get("authorization"), scope=_scope(request))
+    return await wiring.bearer.citizen(request, scope=_scope(request))
 
 
 def _scope(request: Request[Any, Any, Any]) -> str:

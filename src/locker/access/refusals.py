@@ -1,8 +1,11 @@
-"""What a resource server says of a token it does not accept (RFC 6750 §3.1)."""
+"""What a resource server says of a token it does not accept (RFC 6750 §3.1, RFC 9449 §7.1)."""
 
 from urllib.parse import urlencode
 
+from kit.dpop import ALGORITHMS
 from kit.errors import Refusal
+
+_ALGS = f'algs="{" ".join(ALGORITHMS)}"'
 
 
 class TokenMissing(Refusal):
@@ -11,7 +14,7 @@ class TokenMissing(Refusal):
     code, status, title = "token-missing", 401, "This address needs an access token."
 
     def __init__(self) -> None:
-        super().__init__(headers={"WWW-Authenticate": 'Bearer realm="locker"'})
+        super().__init__(headers={"WWW-Authenticate": f'Bearer realm="locker", DPoP realm="locker", {_ALGS}'})
 
 
 class TokenInvalid(Refusal):
@@ -20,7 +23,19 @@ class TokenInvalid(Refusal):
     code, status, title = "invalid_token", 401, "This access token is not valid here."
 
     def __init__(self, detail: str | None = None) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="locker", error="invalid_token"'})
+        error = 'realm="locker", error="invalid_token"'
+        super().__init__(detail, headers={"WWW-Authenticate": f"Bearer {error}, DPoP {error}, {_ALGS}"})
+
+
+class ProofRefused(Refusal):
+    """RFC 9449 §7.1"""
+
+    code, status, title = "invalid_dpop_proof", 401, "The proof of this access token's key is not valid here."
+
+    def __init__(self, detail: str | None = None, *, nonce: str, code: str = "invalid_dpop_proof") -> None:
+        challenge = f'DPoP realm="locker", error="{code}", {_ALGS}'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge, "DPoP-Nonce": nonce})
+        self.http_code = code
 
 
 class ScopeMissing(Refusal):

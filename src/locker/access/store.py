@@ -1,4 +1,4 @@
-"""The one writer of ``locker.sign_in`` and ``locker.session``."""
+"""The one writer of ``locker.sign_in``, ``locker.session`` and ``locker.proof_seen``."""
 
 import msgspec
 
@@ -88,8 +88,22 @@ async def end_session(tx: Tx, *, session_sha256: bytes) -> str | None:
     return owner
 
 
+async def spend_proof(tx: Tx, proof_sha256: bytes, *, expires_at: float) -> bool:
+    """True for the first to show it (RFC 9449 §11.1)."""
+    return bool(
+        await tx.fetchval(
+            """
+            INSERT INTO locker.proof_seen (proof_sha256, expires_at) VALUES ($1, to_timestamp($2))
+            ON CONFLICT DO NOTHING RETURNING true""",
+            proof_sha256,
+            expires_at,
+        )
+    )
+
+
 async def sweep(tx: Tx, *, idle_s: int) -> None:
     await tx.execute("DELETE FROM locker.sign_in WHERE expires_at < now()")
+    await tx.execute("DELETE FROM locker.proof_seen WHERE expires_at < now()")
     await tx.execute(
         "DELETE FROM locker.session WHERE expires_at < now() OR last_seen_at < now() - make_interval(secs => $1)",
         float(idle_s),

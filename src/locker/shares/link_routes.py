@@ -219,7 +219,7 @@ async def _pin(request: AnyRequest) -> str | None:
 async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
     """A relying party proves itself by an access token for our audience, of whatever scope."""
     authorization = request.headers.get("authorization")
-    caller = await wiring.bearer.anyone(authorization) if authorization else None
+    caller = await wiring.bearer.anyone(request) if authorization else None
     return Opener(address=prober(request), client_id=caller.client_id if caller else None)
 
 
