@@ -12,7 +12,7 @@ from kit.throttle import Limit
 from kit.tokens import digest, new_token
 
 REQUEST_LIFETIME_S = 600
-_BEGUN = Limit("upstream-begun", 30, 300)
+_BEGUN = Limit("upstream-begun", 100, 300)
 
 
 def verifier_sealer(parts: Linking) -> Sealer:
