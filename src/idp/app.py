@@ -21,6 +21,8 @@ from idp.frame import refusal_page
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
 from idp.messages import routes as messages
+from idp.passkeys import routes as passkeys
+from idp.recovery_codes import routes as recovery_codes
 from idp.revocation import routes as revocation
 from idp.settings import IdpSettings
 from idp.sign_in import routes as sign_in
@@ -47,6 +49,8 @@ ROUTES: list[Any] = [
     *upstream.ROUTES,
     *activation.ROUTES,
     *account.ROUTES,
+    *passkeys.ROUTES,
+    *recovery_codes.ROUTES,
     *messages.ROUTES,
 ]
 

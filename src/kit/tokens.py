@@ -12,3 +12,8 @@ def new_token() -> str:
 def digest(token: str) -> bytes:
     """SHA-256 of a high-entropy secret, 32 bytes. Not for passwords: those are stretched."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def digest_bytes(secret: bytes) -> bytes:
+    """The same of a secret that is bytes: a WebAuthn challenge, a key's handle."""
+    return hashlib.sha256(secret).digest()

@@ -10,8 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from webauthn.helpers import encode_cbor
 
+from idp.authenticators.passkey_challenge import new_challenge
 from idp.citizens.unique_identifier import new_uid
+from idp.sessions.cookies import BROWSER_COOKIE
+from kit.tokens import digest
+from tests.passkeys import BE, BS, UP, UV, SoftPasskey, b64, set_up, use
 from tests.people import (
     PASSWORD,
     Person,
@@ -577,3 +582,175 @@ async def test_l_32_a_form_that_no_page_of_ours_sends_is_no_fault(idp: Provider,
             headers: dict[str, Any] = {"Content-Type": content_type}
             answer = await browser.post("/idp/sign-in", content=body, headers=headers)
             assert answer.status_code in (400, 403, 422), answer.text
+
+
+@asynccontextmanager
+async def with_passkey(idp: Provider, device: SoftPasskey) -> AsyncIterator[Person]:
+    await unthrottled(idp)
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        assert (await set_up(browser, device)).status_code == 303
+    await idp.owner("UPDATE idp.session SET ended_at = now() WHERE citizen_id = $1", person.citizen_id)
+    yield person
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"origin": "https://id.test.evil.example"},
+        {"origin": "http://id.test"},
+        {"origin": "https://id.test:8443"},
+        {"rp_id": "evil.example"},
+        {"rp_id": "test"},
+        {"cross_origin": True},
+        {"type": "webauthn.create"},
+        {"flags": UP | BE | BS},
+        {"flags": UV | BE | BS},
+        {"flags": UP | UV},
+        {"challenge": "AAAA"},
+        {"challenge": "A" * 64},
+        {"handle": b""},
+        {"handle": b"somebody else"},
+        {"sign_count": 0},
+    ],
+    ids=str,
+)
+async def test_l_24_a_passkey_answer_that_is_not_to_our_question_is_refused(
+    idp: Provider, changed: dict[str, Any]
+) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device) as person, idp.browser() as browser:
+        assert (await use(browser, device)).status_code == 303
+        await idp.owner("UPDATE idp.session SET ended_at = now() WHERE citizen_id = $1", person.citizen_id)
+        answer = await use(browser, device, **changed)
+        assert answer.status_code == 422, changed
+        assert (await browser.get("/idp/account")).headers["location"] == "/idp/sign-in"
+        # Its owner still gets in.
+        device.sign_count += 5
+        assert (await use(browser, device)).status_code == 303
+
+
+async def test_l_24_a_signature_of_another_key_is_refused(idp: Provider) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device), idp.browser() as browser:
+        forger = SoftPasskey(credential_id=device.credential_id, handle=device.handle, sign_count=100)
+        assert (await use(browser, forger)).status_code == 422
+
+
+async def test_l_24_a_challenge_passes_once_in_its_browser_for_its_errand_and_five_minutes(idp: Provider) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device), idp.browser() as browser, idp.browser() as other_browser:
+        page = await browser.get("/idp/sign-in")
+        options = (await browser.get("/idp/sign-in/passkey")).json()
+        # Another browser, another errand, another ceremony.
+        elsewhere = await other_browser.get("/idp/sign-in")
+        answer = await submit(other_browser, "/idp/sign-in/passkey", elsewhere, passkey=device.get(options))
+        assert answer.status_code == 422
+        answer = await submit(browser, "/idp/sign-in/passkey?to=contact", page, passkey=device.get(options))
+        assert answer.status_code == 422
+        first = device.get(options)
+        assert (await submit(browser, "/idp/sign-in/passkey", page, passkey=first)).status_code == 303
+        # The same answer, and a new one to the same challenge.
+        for again in (first, device.get(options)):
+            answer = await submit(browser, "/idp/sign-in/passkey", page, passkey=again)
+            assert answer.status_code == 422
+        sha = digest(browser.cookies[BROWSER_COOKIE])
+        for age_s, status in ((301, 422), (290, 303)):
+            old = new_challenge(
+                idp.wiring.secrets,
+                ceremony="sign-in",
+                browser_sha256=sha,
+                errand="account:",
+                now_s=time.time() - age_s,
+            )
+            answer = await submit(browser, "/idp/sign-in/passkey", page, passkey=device.get({"challenge": b64(old)}))
+            assert answer.status_code == status
+
+
+async def test_l_24_two_browsers_cannot_race_with_one_answer(idp: Provider) -> None:
+    device = SoftPasskey(counts=False)
+    async with with_passkey(idp, device), idp.browser() as browser:
+        page = await browser.get("/idp/sign-in")
+        options = (await browser.get("/idp/sign-in/passkey")).json()
+        answer = device.get(options)
+        data = {"csrf": csrf_of(page), "passkey": answer}
+        answers = await asyncio.gather(*(browser.post("/idp/sign-in/passkey", data=data) for _ in range(6)))
+    assert sorted(one.status_code for one in answers) == [303, *[422] * 5]
+
+
+async def test_l_24_a_challenge_of_another_session_sets_up_nothing(idp: Provider) -> None:
+    await unthrottled(idp)
+    mine, theirs, device = await active(idp), await active(idp), SoftPasskey()
+    async with signed_in(idp, mine) as browser, signed_in(idp, theirs) as other_browser:
+        options = (await other_browser.get("/idp/account/passkeys/options")).json()
+        page = await browser.get("/idp/account/passkeys")
+        answer = await submit(browser, "/idp/account/passkeys", page, name="x", passkey=device.create(options))
+        assert answer.status_code == 422
+        options = (await browser.get("/idp/account/passkeys/options")).json()
+        for changed in (
+            {"origin": "https://evil.example"},
+            {"rp_id": "evil.example"},
+            {"cross_origin": True},
+            {"type": "webauthn.get"},
+            {"flags": UP | BE | BS},
+            {"fmt": "packed"},
+            {"public_key": encode_cbor({1: 2, 3: -7, -1: 2, -2: bytes(48), -3: bytes(48)})},
+            {"public_key": encode_cbor({1: 2, 3: -35, -1: 2, -2: bytes(48), -3: bytes(48)})},
+            {"public_key": b"\x00"},
+        ):
+            options = (await browser.get("/idp/account/passkeys/options")).json()
+            answer = await submit(
+                browser, "/idp/account/passkeys", page, name="x", passkey=device.create(options, **changed)
+            )
+            assert answer.status_code == 422, changed
+    assert await idp.owner("SELECT 1 FROM idp.passkey WHERE citizen_id = $1", mine.citizen_id) == []
+
+
+async def test_l_24_a_credential_of_one_citizen_is_never_anothers(idp: Provider) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device) as owner:
+        thief = await active(idp)
+        copy = SoftPasskey(credential_id=device.credential_id)
+        async with signed_in(idp, thief) as browser:
+            assert (await set_up(browser, copy)).status_code == 422
+        # As a second factor it proves its owner and nobody else.
+        await rested(idp, thief)
+        async with signed_in(idp, thief) as browser:
+            assert (await set_up(browser, SoftPasskey())).status_code == 303
+        async with idp.browser() as browser:
+            await first_factor(browser, thief)
+            page = await browser.get("/idp/sign-in/second-factor")
+            await submit(browser, "/idp/sign-in/another-way", page, way="passkey")
+            options = (await browser.get("/idp/sign-in/passkey?second=1")).json()
+            answer = await submit(browser, "/idp/sign-in/second-factor", page, passkey=device.get(options))
+            assert answer.status_code == 422
+        rows = await idp.owner("SELECT citizen_id FROM idp.passkey WHERE credential_id = $1", device.credential_id)
+        assert [row["citizen_id"] for row in rows] == [owner.citizen_id]
+
+
+async def test_l_24_a_count_that_goes_back_is_refused_and_told(idp: Provider) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device) as person, idp.browser() as browser:
+        device.sign_count = 10
+        assert (await use(browser, device)).status_code == 303
+        for count in (11, 10, 3, 0):
+            async with idp.browser() as elsewhere:
+                assert (await use(elsewhere, device, sign_count=count)).status_code == 422
+        kinds = [one.kind for one in await letters(idp, person.citizen_id)]
+        assert kinds.count("passkey.copy-suspected") == 8
+        rows = await idp.owner(
+            "SELECT 1 FROM idp.audit WHERE owner = $1 AND action = 'passkey.copy-suspected'", str(person.citizen_id)
+        )
+        assert len(rows) == 4
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "\x00", "{" * 3_000, '{"id": 1}', '"' * 500, "é" * 2_000])
+async def test_l_24_what_is_no_answer_of_an_authenticator_is_no_fault(idp: Provider, text: str) -> None:
+    await unthrottled(idp)
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        page = await browser.get("/idp/account/passkeys")
+        answer = await submit(browser, "/idp/account/passkeys", page, name="x", passkey=text)
+        assert answer.status_code == 422
+        answer = await submit(browser, "/idp/sign-in/passkey?to=totp", page, passkey=text)
+        assert answer.status_code == 422

@@ -205,10 +205,10 @@ async def test_o_18_auth_time_is_in_the_id_token(idp: Provider) -> None:
     assert abs(claims["auth_time"] - time.time()) < 60
 
 
-async def test_o_19_essential_level_that_cannot_be_reached(idp: Provider) -> None:
+async def test_o_19_essential_level_that_does_not_exist(idp: Provider) -> None:
     party = await idp.client(default_acr_values=["low"])
     browser = await idp.signed_in(await idp.citizen(), acr="low")
-    claims = json.dumps({"id_token": {"acr": {"essential": True, "value": "high"}}})
+    claims = json.dumps({"id_token": {"acr": {"essential": True, "value": "urn:nobody:highest"}}})
     response = await browser.get("/idp/authorize", params=party.request(claims=claims))
     assert answer_of(response)["error"] == "unmet_authentication_requirements"
 

@@ -8,11 +8,11 @@ from idp.account.change_totp import change_totp
 from idp.account.choose_language import choose_language
 from idp.account.contact_point import contact_point
 from idp.account.end_sessions import end_sessions
+from idp.account.guard import parts_of, sent_by, shown_to, whole
 from idp.account.history import history
 from idp.account.overview import overview
-from idp.account.refusals import NotSignedIn
 from idp.account.remove_method import remove_method
-from idp.account.schema import Account, Fresh, is_fresh
+from idp.account.schema import Fresh
 from idp.account.send_account_code import send_account_code
 from idp.account.use_codes import use_codes
 from idp.authenticators.find_destination import destination_of
@@ -22,14 +22,10 @@ from idp.authenticators.schema import Destination
 from idp.authenticators.set_up_totp import proposed
 from idp.authenticators.totp import as_text, provisioning_uri, qr_svg
 from idp.citizens.claims import full_name
-from idp.citizens.find import find_citizen
 from idp.frame import AnyRequest, locale, page, see_other, session_of
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
-from idp.sessions.levels import at_least
 from idp.sessions.schema import Session
-from idp.sign_in.abandon import abandon
-from idp.sign_in.form import BODY_BYTES_MAX, form_of
+from idp.sign_in.form import BODY_BYTES_MAX
 from idp.upstream.offered import offered
 from idp.upstream.unlink import links_of
 from idp.wiring import Wiring
@@ -38,52 +34,10 @@ from kit.i18n import Locale, Message, _
 AnyResponse = Response[str] | Response[bytes]
 
 
-def parts_of(wiring: Wiring) -> Account:
-    return Account(
-        db=wiring.db,
-        audit=wiring.audit,
-        throttle=wiring.throttle,
-        secrets=wiring.secrets,
-        passwords=wiring.passwords,
-        post=Post(wiring.secrets, wiring.pages),
-        one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
-    )
-
-
-def _whole(session: Session | None) -> bool:
-    return session is not None and at_least(session.acr, "substantial")
-
-
-async def _shown_to(request: AnyRequest, wiring: Wiring, to: str) -> Fresh | Response[bytes]:
-    """For a page that changes what guards the account: a fresh session, or the way to one."""
-    session = await session_of(request, wiring)
-    if session is None or not _whole(session) or not is_fresh(session):
-        return see_other(f"/idp/sign-in?to={to}")
-    citizen = await find_citizen(wiring.db, session.citizen_id)
-    return see_other("/idp/sign-in") if citizen is None else Fresh(session, citizen)
-
-
-async def _sent_by(
-    request: AnyRequest, wiring: Wiring, to: str | None
-) -> tuple[dict[str, str], Fresh | Response[bytes]]:
-    """The form and who sent it. ``to`` is None where no fresh session is needed. Raises NotSignedIn, CrossSite."""
-    session = await session_of(request, wiring)
-    if session is None or not _whole(session):
-        await abandon(wiring.db, browser_of(request).sha256)
-        raise NotSignedIn
-    form = await form_of(request, wiring)
-    if to is not None and not is_fresh(session):
-        return form, see_other(f"/idp/sign-in?to={to}")
-    citizen = await find_citizen(wiring.db, session.citizen_id)
-    if citizen is None:
-        raise NotSignedIn
-    return form, Fresh(session, citizen)
-
-
 @get("/account", operation_id="AccountPage")
 async def account_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     session = await session_of(request, wiring)
-    if session is None or not _whole(session):
+    if session is None or not whole(session):
         return see_other("/idp/sign-in")
     return await _account(request, wiring, session)
 
@@ -120,13 +74,13 @@ async def _account(
 
 @get("/account/password", operation_id="ChangePasswordPage")
 async def password_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "password")
+    fresh = await shown_to(request, wiring, "password")
     return _password(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/password", operation_id="ChangePassword", status_code=303, request_max_body_size=BODY_BYTES_MAX)
 async def password(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "password")
+    form, fresh = await sent_by(request, wiring, "password")
     if not isinstance(fresh, Fresh):
         return fresh
     try:
@@ -155,13 +109,13 @@ def _password(
 
 @get("/account/totp", operation_id="ChangeTotpPage")
 async def totp_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "totp")
+    fresh = await shown_to(request, wiring, "totp")
     return await _totp(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/totp", operation_id="ChangeTotp", status_code=303)
 async def totp(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "totp")
+    form, fresh = await sent_by(request, wiring, "totp")
     if not isinstance(fresh, Fresh):
         return fresh
     if not await change_totp(parts_of(wiring), fresh, form.get("otp", "")):
@@ -190,13 +144,13 @@ async def _totp(
 
 @get("/account/codes", operation_id="UseCodesPage")
 async def codes_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "codes")
+    fresh = await shown_to(request, wiring, "codes")
     return _codes(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/codes", operation_id="SendCodeForCodes", status_code=303)
 async def codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "codes")
+    form, fresh = await sent_by(request, wiring, "codes")
     if not isinstance(fresh, Fresh):
         return fresh
     to = next((to for to in _destinations(fresh) if to.channel == form.get("channel")), None)
@@ -211,13 +165,13 @@ async def codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResp
 
 @get("/account/codes/confirm", operation_id="ConfirmCodesPage")
 async def confirm_codes_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "codes")
+    fresh = await shown_to(request, wiring, "codes")
     return await _confirm(request, wiring, fresh, "codes") if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/codes/confirm", operation_id="ConfirmCodes", status_code=303)
 async def confirm_codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "codes")
+    form, fresh = await sent_by(request, wiring, "codes")
     if not isinstance(fresh, Fresh):
         return fresh
     if not await use_codes(parts_of(wiring), fresh, form.get("otp", "")):
@@ -252,13 +206,13 @@ def _destinations(fresh: Fresh) -> list[Destination]:
 
 @get("/account/contact", operation_id="ChangeContactPage")
 async def contact_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "contact")
+    fresh = await shown_to(request, wiring, "contact")
     return _contact(request, wiring, fresh) if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/contact", operation_id="ChangeContact", status_code=303)
 async def contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "contact")
+    form, fresh = await sent_by(request, wiring, "contact")
     if not isinstance(fresh, Fresh):
         return fresh
     to = contact_point(form.get("contact", ""))
@@ -274,13 +228,13 @@ async def contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRe
 
 @get("/account/contact/confirm", operation_id="ConfirmContactPage")
 async def confirm_contact_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    fresh = await _shown_to(request, wiring, "contact")
+    fresh = await shown_to(request, wiring, "contact")
     return await _confirm(request, wiring, fresh, "contact") if isinstance(fresh, Fresh) else fresh
 
 
 @post("/account/contact/confirm", operation_id="ConfirmContact", status_code=303)
 async def confirm_contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "contact")
+    form, fresh = await sent_by(request, wiring, "contact")
     if not isinstance(fresh, Fresh):
         return fresh
     if not await change_contact(parts_of(wiring), fresh, form.get("otp", "")):
@@ -332,7 +286,7 @@ def _too_many_codes() -> Message:
 
 @post("/account/methods/remove", operation_id="RemoveMethod", status_code=303)
 async def remove(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, "totp")
+    form, fresh = await sent_by(request, wiring, "totp")
     if not isinstance(fresh, Fresh):
         return fresh
     try:
@@ -345,7 +299,7 @@ async def remove(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRes
 
 @post("/account/sessions/end", operation_id="EndSessions", status_code=303)
 async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, None)
+    form, fresh = await sent_by(request, wiring, None)
     if not isinstance(fresh, Fresh):
         return fresh
     await end_sessions(parts_of(wiring), fresh.session, sid=form.get("sid") or None)
@@ -355,7 +309,7 @@ async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> A
 
 @post("/account/language", operation_id="ChooseLanguage", status_code=303)
 async def language(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
-    form, fresh = await _sent_by(request, wiring, None)
+    form, fresh = await sent_by(request, wiring, None)
     if not isinstance(fresh, Fresh):
         return fresh
     chosen = form.get("language", "")
@@ -369,7 +323,7 @@ async def language(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyR
 @get("/account/history", operation_id="HistoryPage")
 async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     session = await session_of(request, wiring)
-    if session is None or not _whole(session):
+    if session is None or not whole(session):
         return see_other("/idp/sign-in")
     lines, further = await history(wiring.db, session.citizen_id, before=request.query_params.get("before"))
     return page(

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from idp.authenticators.passkey import Site
 from idp.authenticators.schema import Methods
 from idp.citizens.schema import Citizen
 from idp.keys.secrets import Secrets
@@ -34,6 +35,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Offload
     post: Post
     one_time_code_lifetime_s: int
+    site: Site
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,23 +1,10 @@
-"""The activation code: 12 characters of Crockford's base32 (60 random bits), typed from paper."""
+"""The activation code, as it stands on the receipt."""
 
 import hashlib
 import hmac
 
+from idp.authenticators.printed_code import as_typed
 from idp.keys.secrets import Secrets
-from kit.ids import CROCKFORD, new_public_id
-
-_READ_AS = str.maketrans({"I": "1", "L": "1", "O": "0"})
-
-
-def new_code() -> str:
-    """In groups of four: ``7K3M-Q9TV-2XHD``."""
-    text = new_public_id(60)
-    return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
-
-
-def as_typed(text: str) -> str:
-    """Case, spaces, hyphens and the letters that look like digits do not matter."""
-    return "".join(c for c in text.upper().translate(_READ_AS) if c in CROCKFORD)
 
 
 def code_mac(secrets: Secrets, code: str) -> bytes:

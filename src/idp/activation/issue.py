@@ -1,7 +1,8 @@
 from uuid import UUID
 
 from idp.activation import store
-from idp.activation.code import code_mac, new_code
+from idp.activation.code import code_mac
+from idp.authenticators.printed_code import new_code
 from idp.keys.secrets import Secrets
 from kit.db import Tx
 

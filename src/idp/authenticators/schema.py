@@ -1,10 +1,13 @@
+import datetime as dt
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
 Channel = Literal["sms", "email"]
-Purpose = Literal["sign-in", "activation", "second-factor", "contact"]
-Method = Literal["totp", "code"]
+Purpose = Literal["sign-in", "activation", "second-factor", "contact", "recovery"]
+Method = Literal["totp", "code", "passkey", "recovery"]
+METHODS: tuple[Method, ...] = ("totp", "code", "passkey", "recovery")
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -28,17 +31,35 @@ class Methods(msgspec.Struct, frozen=True, kw_only=True):
     password: bool
     totp: bool
     code: Destination | None
-    totp_last_used: bool = False
-    """The last second factor was the TOTP."""
+    code_is_stale: bool = False
+    """A number that was not used for a year may be somebody else's by now: it proves nothing until it is confirmed."""
+    passkeys: int = 0
+    recovery_codes: int = 0
+    """How many are left."""
+    used: tuple[Method, ...] = ()
+    """Of totp, code and passkey those that are there, the one used last first."""
+
+    @property
+    def lasting(self) -> tuple[Method, ...]:
+        """Usable second factors that do not wear out, the one used last first."""
+        there = {
+            "totp": self.totp,
+            "code": self.code is not None and not self.code_is_stale,
+            "passkey": self.passkeys > 0,
+        }
+        return tuple(method for method in self.used if there[method])
 
     @property
     def second(self) -> tuple[Method, ...]:
-        """Usable second factors, the one used last first."""
-        found: list[Method] = []
-        if self.totp:
-            found.append("totp")
-        if self.code is not None:
-            found.append("code")
-        if len(found) == 2 and not self.totp_last_used:
-            found.reverse()
-        return tuple(found)
+        """Usable second factors; a recovery code is never the first choice."""
+        return (*self.lasting, "recovery") if self.recovery_codes else self.lasting
+
+
+class PasskeyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the list that a citizen sees."""
+
+    passkey_id: UUID
+    name: str
+    backed_up: bool
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None

@@ -1,30 +1,29 @@
+from collections.abc import Sequence
 from uuid import UUID
 
-from idp.authenticators.schema import Destination, Methods
+from idp.authenticators.passkey import NewPasskey, Passkey
+from idp.authenticators.reading import COLUMNS, TABLES, methods_in
+from idp.authenticators.schema import Destination, Methods, PasskeyLine
 from kit.db import Row, Tx
 
 
 async def methods(tx: Tx, citizen_id: UUID) -> Methods:
     row = await tx.fetchrow(
-        """
-        SELECT p.citizen_id IS NOT NULL AS password, t.secret_sealed IS NOT NULL AS totp, m.channel, m.address,
-               coalesce(t.last_used_at, t.confirmed_at, '-infinity')
-                 >= coalesce(m.last_used_at, m.confirmed_at, '-infinity') AS totp_last_used
+        f"""
+        SELECT w.citizen_id IS NOT NULL AS password, {COLUMNS}
           FROM idp.citizen c
-          LEFT JOIN idp.password p USING (citizen_id)
-          LEFT JOIN idp.totp t USING (citizen_id)
-          LEFT JOIN idp.code_by_message m USING (citizen_id)
+          LEFT JOIN idp.password w ON w.citizen_id = c.citizen_id{TABLES}
          WHERE c.citizen_id = $1""",
         citizen_id,
     )
     if row is None:
         return Methods(password=False, totp=False, code=None)
-    return Methods(
-        password=row["password"],
-        totp=row["totp"],
-        code=None if row["channel"] is None else Destination(row["channel"], row["address"]),
-        totp_last_used=row["totp_last_used"],
-    )
+    return methods_in(row, password=row["password"])
+
+
+async def lock_methods(tx: Tx, citizen_id: UUID) -> None:
+    """Two removals at once must not leave a citizen without any."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('methods|' || $1::text, 0))", str(citizen_id))
 
 
 async def set_password(tx: Tx, citizen_id: UUID, argon2: str) -> None:
@@ -189,6 +188,140 @@ async def remove_code_by_message(tx: Tx, citizen_id: UUID) -> bool:
     return row is not None
 
 
+async def passkey(tx: Tx, credential_id: bytes) -> Passkey | None:
+    row = await tx.fetchrow(
+        """
+        SELECT passkey_id, citizen_id, credential_id, public_key, backup_eligible
+          FROM idp.passkey WHERE credential_id = $1""",
+        credential_id,
+    )
+    if row is None:
+        return None
+    return Passkey(
+        passkey_id=row["passkey_id"],
+        citizen_id=row["citizen_id"],
+        credential_id=row["credential_id"],
+        public_key=row["public_key"],
+        backup_eligible=row["backup_eligible"],
+    )
+
+
+async def insert_passkey(
+    tx: Tx, passkey_id: UUID, citizen_id: UUID, made: NewPasskey, *, name: str, passkeys_max: int
+) -> bool:
+    """False where the credential is registered already, by whomever, or the citizen has as many as one may have."""
+    row = await tx.fetchrow(
+        """
+        INSERT INTO idp.passkey
+               (passkey_id, citizen_id, credential_id, public_key, sign_count, transports,
+                backup_eligible, backed_up, name)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+         WHERE (SELECT count(*) FROM idp.passkey WHERE citizen_id = $2) < $10
+        ON CONFLICT (credential_id) DO NOTHING
+        RETURNING passkey_id""",
+        passkey_id,
+        citizen_id,
+        made.credential_id,
+        made.public_key,
+        made.sign_count,
+        list(made.transports),
+        made.backup_eligible,
+        made.backed_up,
+        name,
+        passkeys_max,
+    )
+    return row is not None
+
+
+async def use_passkey(tx: Tx, passkey_id: UUID, *, sign_count: int, backed_up: bool) -> bool:
+    """One statement judges and keeps the count; False where it did not grow and the authenticator counts."""
+    row = await tx.fetchrow(
+        """
+        UPDATE idp.passkey SET sign_count = $2, backed_up = $3, last_used_at = now()
+         WHERE passkey_id = $1 AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0))
+        RETURNING passkey_id""",
+        passkey_id,
+        sign_count,
+        backed_up,
+    )
+    return row is not None
+
+
+async def passkeys(tx: Tx, citizen_id: UUID) -> Sequence[PasskeyLine]:
+    rows = await tx.fetch(
+        """
+        SELECT passkey_id, name, backed_up, created_at, last_used_at
+          FROM idp.passkey WHERE citizen_id = $1 ORDER BY created_at LIMIT 100""",
+        citizen_id,
+    )
+    return [
+        PasskeyLine(
+            passkey_id=row["passkey_id"],
+            name=row["name"],
+            backed_up=row["backed_up"],
+            created_at=row["created_at"],
+            last_used_at=row["last_used_at"],
+        )
+        for row in rows
+    ]
+
+
+async def credential_ids(tx: Tx, citizen_id: UUID) -> Sequence[bytes]:
+    rows = await tx.fetch("SELECT credential_id FROM idp.passkey WHERE citizen_id = $1 LIMIT 100", citizen_id)
+    return [row["credential_id"] for row in rows]
+
+
+async def rename_passkey(tx: Tx, citizen_id: UUID, passkey_id: UUID, *, name: str) -> bool:
+    row = await tx.fetchrow(
+        "UPDATE idp.passkey SET name = $3 WHERE passkey_id = $2 AND citizen_id = $1 RETURNING passkey_id",
+        citizen_id,
+        passkey_id,
+        name,
+    )
+    return row is not None
+
+
+async def remove_passkey(tx: Tx, citizen_id: UUID, passkey_id: UUID) -> bool:
+    row = await tx.fetchrow(
+        "DELETE FROM idp.passkey WHERE passkey_id = $2 AND citizen_id = $1 RETURNING passkey_id", citizen_id, passkey_id
+    )
+    return row is not None
+
+
+async def spend_challenge(tx: Tx, challenge_sha256: bytes, *, lifetime_s: int) -> bool:
+    """Of two callers with the same challenge, one wins."""
+    row = await tx.fetchrow(
+        """
+        INSERT INTO idp.spent_challenge (challenge_sha256, expires_at) VALUES ($1, now() + make_interval(secs => $2))
+        ON CONFLICT (challenge_sha256) DO NOTHING
+        RETURNING challenge_sha256""",
+        challenge_sha256,
+        float(lifetime_s),
+    )
+    return row is not None
+
+
+async def replace_recovery_codes(tx: Tx, citizen_id: UUID, code_macs: Sequence[bytes]) -> None:
+    await tx.execute("DELETE FROM idp.recovery_code WHERE citizen_id = $1", citizen_id)
+    await tx.execute(
+        "INSERT INTO idp.recovery_code (citizen_id, code_mac) SELECT $1, unnest($2::bytea[])",
+        citizen_id,
+        list(code_macs),
+    )
+
+
+async def spend_recovery_code(tx: Tx, citizen_id: UUID, code_mac: bytes) -> bool:
+    row = await tx.fetchrow(
+        """
+        UPDATE idp.recovery_code SET spent_at = now()
+         WHERE citizen_id = $1 AND code_mac = $2 AND spent_at IS NULL
+        RETURNING citizen_id""",
+        citizen_id,
+        code_mac,
+    )
+    return row is not None
+
+
 async def sweep(tx: Tx) -> None:
     await tx.execute(
         """
@@ -197,3 +330,4 @@ async def sweep(tx: Tx) -> None:
                  WHERE expires_at < now() - interval '1 day' LIMIT 1000) old
          WHERE o.citizen_id = old.citizen_id AND o.purpose = old.purpose AND o.binding = old.binding"""
     )
+    await tx.execute("DELETE FROM idp.spent_challenge WHERE expires_at < now()")

@@ -19,7 +19,6 @@ from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsReque
 from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
-from idp.sessions.levels import REACHABLE
 from kit.jose import KeySet, TokenRefused
 
 Endpoint = Literal["authorize", "par", "device", "ciba"]
@@ -37,6 +36,8 @@ _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _STATE_MAX = 4_096
 _NONCE_MAX = 512
+_HIGHEST_VOLUNTARY: Acr = "substantial"
+"""What everybody who is active can reach: more is asked of a citizen only where it is essential, or registered."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,17 +208,19 @@ def person_is_hinted(asked: Asked, request: AuthorizationRequest) -> Authorizati
 def level_can_be_reached(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
     """The higher of what the client registered and what it asks for now (provider.md, Smart Pass).
 
-    An essential level that cannot be reached is an error, a voluntary one is served as well as we can.
+    An essential level that does not exist is an error, one that this citizen does not reach yet is a page that says
+    what is missing. A voluntary one is served as well as we can (OpenID Connect Core §5.5.1.1).
     """
     member = request.claims.id_token.get("acr")
     named = [value for value in member.wanted if isinstance(value, str)] if member else []
     voluntary = [*asked.parameters.get("acr_values", "").split(), *named]
-    needed = _higher(_lowest(asked.client.metadata.default_acr_values) or "substantial", _lowest(voluntary))
-    if ACR_RANK[needed] > ACR_RANK[REACHABLE]:
-        needed = REACHABLE
+    served = _lowest(voluntary)
+    if served is not None and ACR_RANK[served] > ACR_RANK[_HIGHEST_VOLUNTARY]:
+        served = _HIGHEST_VOLUNTARY
+    needed = _higher(_lowest(asked.client.metadata.default_acr_values) or "substantial", served)
     if member is not None and member.essential and member.wanted:
         essential = _lowest(named)
-        if essential is None or ACR_RANK[essential] > ACR_RANK[REACHABLE]:
+        if essential is None:
             raise AuthorizationError("unmet_authentication_requirements")
         needed = _higher(needed, essential)
     return msgspec.structs.replace(request, acr_needed=needed)

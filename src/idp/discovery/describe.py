@@ -30,7 +30,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-        "acr_values_supported": ["low", "substantial"],
+        "acr_values_supported": ["low", "substantial", "high"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(signing),
         "token_endpoint_auth_methods_supported": [*methods, "none"],

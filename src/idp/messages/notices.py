@@ -88,3 +88,48 @@ def upstream_unlinked() -> Notice:
             "If this was not you, go to your registration office at once."
         ),
     )
+
+
+def passkey_changed() -> Notice:
+    return Notice(
+        kind="passkey.changed",
+        subject=_("Your passkeys were changed"),
+        text=_(
+            "A passkey of your account was added, renamed or removed. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def passkey_copy_suspected() -> Notice:
+    return Notice(
+        kind="passkey.copy-suspected",
+        subject=_("A sign-in with a passkey was refused"),
+        text=_(
+            "One of your passkeys may have been copied, so we refused a sign-in with it. "
+            "Remove it in your account and set up a new one."
+        ),
+    )
+
+
+def recovery_codes_made() -> Notice:
+    return Notice(
+        kind="recovery-codes.made",
+        subject=_("New recovery codes"),
+        text=_(
+            "New recovery codes were made for your account, and the old ones are void. "
+            "If this was not you, go to your registration office at once."
+        ),
+    )
+
+
+def recovery_code_used(left: int) -> Notice:
+    return Notice(
+        kind="recovery-code.used",
+        subject=_("A recovery code was used"),
+        text=_(
+            "Somebody signed in with one of your recovery codes. Codes left: %(left)s. "
+            "If this was not you, go to your registration office at once.",
+            left=left,
+        ),
+    )

@@ -23,8 +23,11 @@ async def await_second_factor(
     locale: Locale,
     session_sha256: bytes | None,
 ) -> Method:
-    """A half-done sign-in, bound to this browser and this errand; the way that was used last comes first."""
+    """A half-done sign-in, bound to this browser and this errand; the way that was used last comes first, and a
+    passkey where nothing else reaches what was asked for."""
     method, attempt_id = methods.second[0], new_id()
+    if errand.acr_needed == "high" and "passkey" in methods.second:
+        method = "passkey"
     await store.begin_attempt(
         tx,
         browser_sha256=visitor.browser_sha256,

@@ -6,7 +6,7 @@ from idp.authenticators.one_time_code import as_typed
 from idp.authenticators.password import hashed, is_outdated, matches, prepared
 from idp.authenticators.rehash import rehash
 from idp.citizens.schema import State
-from idp.sessions.levels import acr_of, at_least
+from idp.sessions.levels import acr_of, at_least, without_passkey
 from idp.sessions.start import start
 from idp.sign_in import await_second_factor, store, throttling
 from idp.sign_in.refusals import Closed, Frozen, LevelOutOfReach, NoSecondFactor, NotActive
@@ -44,7 +44,7 @@ async def check_password(
     assert candidate.citizen_id is not None
     assert candidate.argon2 is not None
     assert candidate.state is not None
-    _must_be_active(candidate.state)
+    must_be_active(candidate.state)
     renewed = await hashed(parts.passwords, prepared(password)) if is_outdated(candidate.argon2) else None
 
     async def passed(tx: Tx) -> SignedIn | SecondFactorAwaited:
@@ -59,7 +59,7 @@ async def check_password(
     return await parts.db.transact(passed)
 
 
-def _must_be_active(state: State) -> None:
+def must_be_active(state: State) -> None:
     match state:
         case "active":
             return
@@ -89,10 +89,11 @@ async def _next(
             before_sha256=visitor.session.session_sha256 if visitor.session else None,
             purpose=errand.client_id,
         )
-        return SignedIn(started.token)
+        return SignedIn(started.token, "low")
     if not candidate.methods.second:
         raise NoSecondFactor
-    if not at_least(acr_of(["mfa"], proofing=candidate.proofing or "none"), errand.acr_needed):
+    # Whoever has no passkey yet signs in as well as they can, and is then told what is missing.
+    if not at_least(acr_of(["mfa"], proofing=candidate.proofing or "none"), without_passkey(errand.acr_needed)):
         raise LevelOutOfReach
     method = await await_second_factor.await_second_factor(
         tx,

@@ -1,9 +1,10 @@
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from idp.authenticators.passkey import Site
 from idp.authenticators.schema import Method, Methods
 from idp.authorization.schema import Interaction
 from idp.citizens.schema import LocaleName, Proofing, State
@@ -26,6 +27,8 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "contact": "/idp/account/contact",
     "device": "/idp/device",
     "upstream": "/idp/account/upstream",
+    "passkeys": "/idp/account/passkeys",
+    "recovery-codes": "/idp/account/recovery-codes",
 }
 
 
@@ -37,6 +40,8 @@ class Errand(msgspec.Struct, frozen=True):
     """A key of ACCOUNT_PAGES, without an interaction."""
     linking: str = ""
     """The other provider whose account the citizen may link once they have signed in; no power lies in it."""
+    back: str = ""
+    """The interaction that waits meanwhile, where a service's wish led to that page."""
 
     @property
     def key(self) -> str:
@@ -47,6 +52,7 @@ class Errand(msgspec.Struct, frozen=True):
         parts = [f"interaction={self.interaction.interaction_id}"] if self.interaction else []
         parts += [f"to={self.to}"] if self.to else []
         parts += [f"link={self.linking}"] if self.linking else []
+        parts += [f"back={self.back}"] if self.back else []
         return f"?{'&'.join(parts)}" if parts else ""
 
     @property
@@ -75,7 +81,7 @@ class Errand(msgspec.Struct, frozen=True):
             return f"/idp/account/upstream/link{self.query}"
         if self.interaction:
             return f"/idp/authorize/resume?interaction={self.interaction.interaction_id}"
-        return ACCOUNT_PAGES[self.to]
+        return ACCOUNT_PAGES[self.to] + (f"?back={self.back}" if self.back else "")
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +110,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     session_lifetime_s: int
     one_time_code_lifetime_s: int
     unthrottled_uids: frozenset[str]
+    site: Site
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,11 +140,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     session_sha256: bytes | None
     methods: Methods
     secret_sealed: bytes | None
+    claims: Mapping[str, Any]
     now_s: float
 
 
 class SignedIn(msgspec.Struct, frozen=True):
     session_token: str
+    acr: Acr
 
 
 class SecondFactorAwaited(msgspec.Struct, frozen=True):
@@ -147,4 +156,4 @@ class SecondFactorAwaited(msgspec.Struct, frozen=True):
 class Wrong(msgspec.Struct, frozen=True):
     """A negative verdict: the page is shown again."""
 
-    what: Literal["credentials", "code"]
+    what: Literal["credentials", "code", "passkey"]

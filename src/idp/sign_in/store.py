@@ -1,37 +1,23 @@
 from uuid import UUID
 
-from idp.authenticators.schema import Destination, Method, Methods
+from idp.authenticators.reading import COLUMNS, TABLES, methods_in
+from idp.authenticators.schema import Method
 from idp.sign_in.schema import Attempt, Candidate
 from kit.db import Row, Tx
-
-_METHODS = """t.secret_sealed IS NOT NULL AS totp, m.channel, m.address,
-               coalesce(t.last_used_at, t.confirmed_at, '-infinity')
-                 >= coalesce(m.last_used_at, m.confirmed_at, '-infinity') AS totp_last_used"""
-
-
-def _methods(row: Row, *, password: bool) -> Methods:
-    return Methods(
-        password=password,
-        totp=bool(row["totp"]),
-        code=None if row["channel"] is None else Destination(row["channel"], row["address"]),
-        totp_last_used=row["totp_last_used"],
-    )
 
 
 async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket: str) -> Candidate:
     """Always one row, whether or not ``uid`` is somebody's."""
     row = await tx.fetchrow(
         f"""
-        SELECT c.citizen_id, c.state, c.locale, c.proofing, p.argon2, {_METHODS},
+        SELECT c.citizen_id, c.state, c.locale, c.proofing, w.argon2, {COLUMNS},
                coalesce((SELECT attempts FROM idp.throttle
                           WHERE bucket = $2 AND window_starts_at > now() - interval '5 minutes'), 0) AS everywhere,
                coalesce((SELECT attempts FROM idp.throttle
                           WHERE bucket = $3 AND window_starts_at > now() - interval '1 hour'), 0) AS of_password
           FROM (SELECT 1) one
           LEFT JOIN idp.citizen c ON c.uid = $1
-          LEFT JOIN idp.password p USING (citizen_id)
-          LEFT JOIN idp.totp t USING (citizen_id)
-          LEFT JOIN idp.code_by_message m USING (citizen_id)""",
+          LEFT JOIN idp.password w ON w.citizen_id = c.citizen_id{TABLES}""",
         uid,
         everywhere_bucket,
         password_bucket,
@@ -43,7 +29,7 @@ async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket
         locale=row["locale"],
         proofing=row["proofing"],
         argon2=row["argon2"],
-        methods=_methods(row, password=row["argon2"] is not None),
+        methods=methods_in(row, password=row["argon2"] is not None),
         failures_everywhere=row["everywhere"],
         failures_of_password=row["of_password"],
     )
@@ -79,7 +65,7 @@ async def begin_attempt(
 
 
 _ATTEMPT = f"""a.attempt_id, a.citizen_id, a.method, a.tries, a.session_sha256, c.uid, c.state, c.locale, c.proofing,
-               t.secret_sealed, extract(epoch FROM now())::float8 AS now_s, {_METHODS}"""
+               c.claims, t.secret_sealed, extract(epoch FROM now())::float8 AS now_s, {COLUMNS}"""
 
 
 def _attempt(row: Row | None) -> Attempt | None:
@@ -95,8 +81,9 @@ def _attempt(row: Row | None) -> Attempt | None:
         method=row["method"],
         tries=row["tries"],
         session_sha256=row["session_sha256"],
-        methods=_methods(row, password=True),
+        methods=methods_in(row, password=True),
         secret_sealed=row["secret_sealed"],
+        claims=row["claims"],
         now_s=row["now_s"],
     )
 
@@ -107,9 +94,7 @@ async def attempt(tx: Tx, browser_sha256: bytes, errand: str) -> Attempt | None:
             f"""
             SELECT {_ATTEMPT}
               FROM idp.sign_in_attempt a
-              JOIN idp.citizen c USING (citizen_id)
-              LEFT JOIN idp.totp t USING (citizen_id)
-              LEFT JOIN idp.code_by_message m USING (citizen_id)
+              JOIN idp.citizen c USING (citizen_id){TABLES}
              WHERE a.browser_sha256 = $1 AND a.errand = $2 AND a.expires_at > now()""",
             browser_sha256,
             errand,
@@ -124,9 +109,7 @@ async def take_a_try(tx: Tx, browser_sha256: bytes, errand: str, *, tries_max: i
             f"""
             UPDATE idp.sign_in_attempt a
                SET tries = a.tries + 1
-              FROM idp.citizen c
-              LEFT JOIN idp.totp t USING (citizen_id)
-              LEFT JOIN idp.code_by_message m USING (citizen_id)
+              FROM idp.citizen c{TABLES}
              WHERE a.browser_sha256 = $1 AND a.errand = $2 AND a.expires_at > now() AND a.tries < $3
                AND c.citizen_id = a.citizen_id
             RETURNING {_ATTEMPT}""",

@@ -6,6 +6,7 @@ from idp.authorization.interactions import load
 from idp.authorization.refusals import InteractionOver
 from idp.frame import AnyRequest, locale, session_of
 from idp.sessions.browser import browser_label, browser_of
+from idp.sign_in.back import back_of
 from idp.sign_in.schema import ACCOUNT_PAGES, Errand, Visitor
 from idp.wiring import Wiring
 from kit.edge import address_prefix, client_address
@@ -32,7 +33,7 @@ async def errand_named(
 ) -> Errand:
     """Raises InteractionOver."""
     if interaction_id is None:
-        return Errand(None, to if to in ACCOUNT_PAGES else "", linking)
+        return Errand(None, to if to in ACCOUNT_PAGES else "", linking, back_of(request))
     if not interaction_id.isascii() or not interaction_id.isprintable():
         raise InteractionOver
     interaction = await load(wiring.db, interaction_id, browser_of(request).sha256)

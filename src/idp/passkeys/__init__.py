@@ -1,0 +1,1 @@
+"""A citizen's passkeys: the page where they are added, named and removed."""

@@ -1,0 +1,1 @@
+"""The page where a citizen makes recovery codes and prints them."""
