@@ -1,6 +1,6 @@
 import pytest
 
-from idp.activation.code import as_typed, new_code
+from idp.authenticators.printed_code import as_typed, new_code
 from tests.people import PASSWORD, active, enrolled, first_factor, post, submit
 from tests.provider import Provider
 
