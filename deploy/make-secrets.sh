@@ -25,7 +25,7 @@ if [ ! -s edge.pem ]; then
         -keyout ca.key -out ca.pem 2>/dev/null
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=khizana.test" \
         -keyout edge.key -out edge.csr 2>/dev/null
-    printf '%s\n' "subjectAltName=DNS:id.khizana.test,DNS:locker.khizana.test" "extendedKeyUsage=serverAuth" \
+    printf '%s\n' "subjectAltName=DNS:id.khizana.test,DNS:mtls.khizana.test,DNS:locker.khizana.test" "extendedKeyUsage=serverAuth" \
         "basicConstraints=critical,CA:FALSE" > edge.ext
     openssl x509 -req -in edge.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 90 -extfile edge.ext \
         -out edge.pem 2>/dev/null

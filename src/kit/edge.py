@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
-from kit.errors import OAuthRefusal, Refusal
+from kit.errors import Malformed, OAuthRefusal, Refusal
 
 access_log = logging.getLogger("khizana.access")
 fault_log = logging.getLogger("khizana.fault")
@@ -189,7 +189,11 @@ def exception_handlers(render_page: RenderPage) -> dict[int | type[Exception], A
         fault_log.error("unexpected", exc_info=exc, extra={"request_id": request_id.get()})
         return _rendered(request, Fault(), 500, render_page)
 
-    return {Refusal: refusal, HTTPException: http, Exception: fault}
+    def nested(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+        # Only a body nested deeper than any of ours gets there (D-07).
+        return _rendered(request, Malformed(), Malformed.status, render_page)
+
+    return {Refusal: refusal, HTTPException: http, RecursionError: nested, Exception: fault}
 
 
 class _Http(Refusal):

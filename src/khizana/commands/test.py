@@ -132,7 +132,8 @@ def _install(packages: list[str]) -> None:
 
 WANTED: dict[str, Callable[[], object]] = {
     "chromium": _find_chromium,
-    "haproxy": lambda: find_program("haproxy"),
+    "nginx-light": lambda: find_program("nginx"),
+    "libnginx-mod-http-lua": lambda: Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists(),
     "softhsm2": lambda: find_program("softhsm2-util"),
 }
 
