@@ -13,6 +13,7 @@ from idp import wiring as parts
 from idp.account import routes as account
 from idp.activation import routes as activation
 from idp.authorization import routes as authorization
+from idp.backchannel import routes as backchannel
 from idp.clients import routes as clients
 from idp.consents import routes as consents
 from idp.device import routes as device
@@ -39,6 +40,7 @@ ROUTES: list[Any] = [
     *clients.ROUTES,
     *consents.ROUTES,
     *device.ROUTES,
+    *backchannel.ROUTES,
     *token.ROUTES,
     *userinfo.ROUTES,
     *introspection.ROUTES,

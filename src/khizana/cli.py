@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "citizen": "enrol citizens, show one, change a state",
     "client": "register, update, list and show clients of the provider",
     "upstream": "register, list and disable other providers that citizens may sign in through",
+    "ciba": "list, approve and deny back-channel requests, for tests of relying parties",
     "resource": "register a resource server and its scopes",
     "administration": "register an administration, suspend or resume it",
     "type": "register a document type",

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from idp.authenticators import store as authenticators
 from idp.authorization import store as authorization
+from idp.backchannel import store as backchannel
 from idp.clients import store as clients
 from idp.device import store as device
 from idp.keys.keep_rotating import keep_rotating
@@ -30,6 +31,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "authenticators": authenticators.sweep,
     "authorization": authorization.sweep,
     "proofs seen": clients.sweep_proofs,
+    "backchannel": backchannel.sweep,
     "devices": device.sweep,
     "logout notices": logout.sweep,
     "messages": messages.sweep,

@@ -10,6 +10,7 @@ from idp.authorization.prompts import Next, Situation, next_prompt
 from idp.authorization.refusals import AuthorizationError, InteractionOver, InvalidRequestUri
 from idp.authorization.respond import AuthorizationResponse, failure, success
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction, Kind
+from idp.backchannel import settle as backchannel
 from idp.clients.schema import Client
 from idp.clients.scopes import ScopeRegistry
 from idp.consents.current import current_consent
@@ -240,7 +241,10 @@ async def _approve(tx: Tx, request: AuthorizationRequest, session: Session) -> i
     """For how many seconds who waits may still come for the tokens; None where nobody waits."""
     if request.waiting_sha256 is None:
         return None
-    remaining_s = await device.approve(tx, request.waiting_sha256)
+    if request.kind == "ciba":
+        remaining_s = await backchannel.approve(tx, request.waiting_sha256, citizen_id=session.citizen_id)
+    else:
+        remaining_s = await device.approve(tx, request.waiting_sha256)
     if remaining_s is None:
         # Answered in another browser, or too late.
         raise InteractionOver
@@ -248,7 +252,14 @@ async def _approve(tx: Tx, request: AuthorizationRequest, session: Session) -> i
 
 
 async def _deny(tx: Tx, request: AuthorizationRequest, session: Session | None) -> None:
-    if request.waiting_sha256 is not None and not await device.deny(tx, request.waiting_sha256):
+    if request.waiting_sha256 is None:
+        return
+    if request.kind == "device_code":
+        settled = await device.deny(tx, request.waiting_sha256)
+    else:
+        assert session is not None
+        settled = await backchannel.deny(tx, request.waiting_sha256, citizen_id=session.citizen_id)
+    if not settled:
         raise InteractionOver
 
 

@@ -44,16 +44,6 @@ class AuthorizationError(Exception):
         self.description = description
 
 
-class AnsweredDirectly(OAuthRefusal):
-    """An AuthorizationError where no browser stands between (RFC 8628 §3.1, CIBA Core §13): JSON, 400."""
-
-    title = "This request cannot be accepted."
-
-    def __init__(self, error: AuthorizationError) -> None:
-        super().__init__(error.description)
-        self.http_code = error.error
-
-
 class UnknownRedirect(AuthorizationError):
     """Of all errors this one never goes to the address that was named."""
 
@@ -62,7 +52,8 @@ class UnknownRedirect(AuthorizationError):
 
 
 class RequestRefused(OAuthRefusal):
-    """The same error, told to the client itself: at an endpoint that it calls (RFC 9126 §2.3)."""
+    """The same error, told to the client itself: at an endpoint that it calls (RFC 9126 §2.3, RFC 8628 §3.1,
+    CIBA Core §13)."""
 
     code, status, title = "invalid_request", 400, "The authorization request cannot be accepted."
 

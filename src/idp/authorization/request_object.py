@@ -81,7 +81,7 @@ def _parameters(claims: Mapping[str, Any]) -> dict[str, str]:
     """Only what is in the object counts (RFC 9101 §6.3). Values that no parameter can have are left out."""
     found: dict[str, str] = {}
     for name, value in claims.items():
-        text = None if name in _OF_THE_JWT else _as_parameter(name, value)
+        text = None if name in _OF_THE_JWT else as_parameter(name, value)
         if text is None:
             continue
         if len(text) > VALUE_MAX or "\x00" in text:
@@ -90,7 +90,7 @@ def _parameters(claims: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _as_parameter(name: str, value: Any) -> str | None:
+def as_parameter(name: str, value: Any) -> str | None:
     if isinstance(value, str):
         return value or None
     if isinstance(value, int) and not isinstance(value, bool):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from idp.backchannel.check_registration import check_registration
 from idp.clients.schema import ClientMetadata, Profile
 from idp.outbound.fetch import Fetcher, FetchRefused, check_url
 from idp.refusals import InvalidClientMetadata, InvalidRedirectUri
@@ -44,6 +45,7 @@ def check_metadata(
     _check_keys(metadata)
     _check_tls(metadata)
     _check_ciba(metadata)
+    check_registration(metadata, profile)
     if metadata.default_max_age is not None and metadata.default_max_age < 0:
         raise InvalidClientMetadata("default_max_age: seconds")
     return metadata

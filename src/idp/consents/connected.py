@@ -30,7 +30,7 @@ async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequenc
         ConnectedService(
             consent_id=row["consent_id"],
             name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
-            labels=_labels(row["scopes"], row["claims"]),
+            labels=labels_of(row["scopes"], row["claims"]),
             documents=documents_asked([detail for detail in _details(row) if detail.until and detail.until >= today]),
             given_at=row["given_at"],
         )
@@ -43,7 +43,7 @@ def _details(row: Row) -> tuple[LockerDocument, ...]:
     return details
 
 
-def _labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
+def labels_of(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
     names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
     return [LABELS[name] for name in names if name in LABELS] + [
         SCOPE_LABELS[scope] for scope in scopes if scope in SCOPE_LABELS

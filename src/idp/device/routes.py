@@ -7,7 +7,7 @@ from idp.account.refusals import NotSignedIn
 from idp.authorization.confirm import confirm
 from idp.authorization.interactions import load
 from idp.authorization.proceed import keep, refuse
-from idp.authorization.refusals import AnsweredDirectly, AuthorizationError, InteractionOver
+from idp.authorization.refusals import AuthorizationError, InteractionOver, RequestRefused
 from idp.authorization.routes import answer
 from idp.authorization.schema import Interaction
 from idp.authorization.steps import Asked
@@ -67,7 +67,7 @@ async def device_authorization(
             )
         )
     except AuthorizationError as error:
-        raise AnsweredDirectly(error) from None
+        raise RequestRefused(error) from None
     begun = await begin(
         parts_of(wiring),
         msgspec.structs.replace(asked, kind="device_code", waiting_sha256=digest(device_code)),

@@ -1,5 +1,4 @@
 import datetime as dt
-from typing import Literal
 
 import msgspec
 
@@ -13,8 +12,6 @@ LIFETIME_S = 600
 INTERVAL_S = 5
 SLOWER_S = 5
 """By how much the interval grows with each poll that comes too early (RFC 8628 §3.5)."""
-
-Polled = Literal["unknown", "expired", "denied", "pending", "too-fast"]
 
 
 class Devices(msgspec.Struct, frozen=True, kw_only=True):

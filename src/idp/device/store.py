@@ -87,12 +87,12 @@ _POLL = f"""
                                               THEN $5::integer ELSE 0 END
          WHERE device_code_sha256 = $3 AND client_id = $4 AND state = 'pending' AND expires_at > now()
            AND EXISTS (SELECT 1 FROM fresh))
-    SELECT CASE WHEN f.state IS NULL THEN 'unknown'
+    SELECT array(SELECT proof_sha256 FROM seen) AS seen,
+           CASE WHEN f.state IS NULL THEN 'unknown'
                 WHEN f.state = 'denied' THEN 'denied'
                 WHEN NOT f.live THEN 'expired'
                 WHEN f.state = 'pending' AND f.early THEN 'too-fast'
-                ELSE 'pending' END AS state,
-           array(SELECT proof_sha256 FROM seen) AS seen
+                ELSE 'pending' END AS state
       FROM (SELECT 1) AS one LEFT JOIN found f ON true"""
 
 

@@ -133,3 +133,15 @@ def recovery_code_used(left: int) -> Notice:
             left=left,
         ),
     )
+
+
+def service_asks(*, lifetime_s: int) -> Notice:
+    return Notice(
+        kind="service.asks",
+        subject=_("A service asks you to confirm"),
+        text=_(
+            "A service waits for you to confirm something. Sign in to your account and look under “Requests”. "
+            "If you asked for nothing, refuse it there and say that it was not you."
+        ),
+        lifetime_s=lifetime_s,
+    )

@@ -29,6 +29,7 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "upstream": "/idp/account/upstream",
     "passkeys": "/idp/account/passkeys",
     "recovery-codes": "/idp/account/recovery-codes",
+    "requests": "/idp/account/requests",
 }
 
 

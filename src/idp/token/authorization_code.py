@@ -70,7 +70,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         grant,
         binding=binding,
         refresh_token=refresh_token,
-        id_token_claims=_id_token_claims(row, grant, client),
+        id_token_claims=id_token_claims(row, grant, client),
     )
 
 
@@ -143,7 +143,7 @@ def _issued(grant: Grant) -> AuditEvent:
     )
 
 
-def _id_token_claims(row: Row, grant: Grant, client: Client) -> dict[str, object]:
+def id_token_claims(row: Row, grant: Grant, client: Client) -> dict[str, object]:
     """Claims that were asked for in the ID token; the rest is userinfo's."""
     if row["citizen_claims"] is None or not grant.claims.id_token:
         return {}

@@ -6,7 +6,9 @@ from idp.frame import AnyRequest, headers_of
 from idp.parameters import of_form
 from idp.refusals import InvalidRequest, UnsupportedGrantType
 from idp.token.authorization_code import authorization_code
+from idp.token.ciba import ciba
 from idp.token.client_credentials import client_credentials
+from idp.token.device_code import device_code
 from idp.token.grants import TokenRequest
 from idp.token.refresh_token import refresh_token
 from idp.token.schema import TokenResponse
@@ -16,6 +18,8 @@ GRANTS = {
     "authorization_code": authorization_code,
     "refresh_token": refresh_token,
     "client_credentials": client_credentials,
+    "urn:ietf:params:oauth:grant-type:device_code": device_code,
+    "urn:openid:params:grant-type:ciba": ciba,
 }
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+from idp.backchannel.ping import ping
 from idp.clients.registry import ClientRegistry
 from idp.keys.place import place_of
 from idp.keys.ring import REREAD_S, KeyPlace, KeyRing
@@ -29,6 +30,7 @@ from kit.errors import Unavailable
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
+PING_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 
@@ -58,6 +60,7 @@ async def _work(found: Deployment, which: str) -> None:
             stack.callback(place.close)
             rounds.append(_every(ROTATE_EVERY_S, "rotation of the keys", lambda: rotate_keys(db, place, settings)))
             senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
+            rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
             rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
             if senders.channels:
                 rounds.append(
@@ -92,6 +95,14 @@ def _telling(
         await delivery.deliver()
 
     return tell
+
+
+def _pinging(
+    stack: AsyncExitStack, settings: IdpSettings, secrets: Secrets, db: Database
+) -> Callable[[], Awaitable[int]]:
+    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    stack.callback(fetcher.close)
+    return lambda: ping(db, secrets, fetcher)
 
 
 async def _until_stopped(rounds: list[Awaitable[None]]) -> None:

@@ -1,0 +1,135 @@
+"""A client that waits for a citizen comes for its tokens, again and again until there is an answer (RFC 8628 §3.4,
+CIBA Core §10.1): what the two grants of that kind share."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn
+
+import msgspec
+
+from idp.authorization.schema import Kind
+from idp.clients.authenticate import authenticate
+from idp.clients.schema import Client, GrantType
+from idp.clients.spend import once, refuse_repeated
+from idp.clients.store import Seen
+from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
+from idp.token import store
+from idp.token.authorization_code import id_token_claims
+from idp.token.binding import Binding, binding_of
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, respond
+from idp.token.refusals import AccessDenied, AuthorizationPending, ExpiredToken, SlowDown
+from idp.token.schema import Grant, TokenResponse
+from kit.audit import AuditEvent
+from kit.db import Row, Tx
+from kit.tokens import digest, new_token
+
+Poll = Callable[[Tx, bytes, str, Sequence[Seen]], Awaitable[tuple[Sequence[bytes], str]]]
+"""Digest of what the client waits with, client_id, what it proves itself with; which of those were fresh, and how it
+stands: ``unknown``, ``expired``, ``denied``, ``pending`` or ``too-fast``."""
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    grant_type: GrantType
+    kind: Kind
+    parameter: str
+    poll: Poll
+    bound: bool
+    """Bearer tokens are not given (FAPI-CIBA §5.2.2)."""
+
+
+async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> TokenResponse:
+    waiting = request.parameters.get(flow.parameter)
+    if waiting is None:
+        raise InvalidRequest(f"{flow.parameter} is missing")
+    waiting_sha256 = digest(waiting)
+    client_id = request.credentials.client_id
+    row = await store.prefetch_code(
+        endpoint.db,
+        client_id,
+        known_revision=endpoint.clients.known_revision(client_id),
+        code_sha256=waiting_sha256,
+        kind=flow.kind,
+    )
+    client = endpoint.clients.client(row) if row else None
+    assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
+    assert client is not None
+    assert row is not None
+    if flow.grant_type not in client.metadata.grant_types:
+        raise UnauthorizedClient
+    binding = _binding(client, request, flow)
+    shown = once(assertion, request.proof)
+    if row["code_client_id"] is None:
+        fresh, state = await flow.poll(endpoint.db, waiting_sha256, client_id, shown)
+        refuse_repeated(shown, fresh)
+        _not_yet(state)
+    grant = _checked(row, client_id)
+    audience_of(endpoint, request, grant.scopes, grant.resource)
+
+    refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
+    written = await endpoint.store.spend_code(
+        endpoint.db,
+        client_id=client_id,
+        kind=flow.kind,
+        once=shown,
+        code_sha256=waiting_sha256,
+        cnf_jkt=binding.jkt,
+        cnf_x5t=binding.x5t,
+        refresh_sha256=digest(refresh_token) if refresh_token else None,
+        family_lifetime_s=endpoint.refresh_token_lifetime_s,
+        event=_issued(grant, flow),
+    )
+    refuse_repeated(shown, written.fresh)
+    if not written.spent:
+        # Two polls at once: the other one has the tokens, and they stay good.
+        raise InvalidGrant
+    return await respond(
+        endpoint,
+        request,
+        client,
+        grant,
+        binding=binding,
+        refresh_token=refresh_token,
+        id_token_claims=id_token_claims(row, grant, client),
+    )
+
+
+def _binding(client: Client, request: TokenRequest, flow: Flow) -> Binding:
+    binding = binding_of(client, request.proof)
+    if flow.bound and not binding.cnf():
+        raise InvalidRequest("the token must be bound to a key or a certificate")
+    return binding
+
+
+def _not_yet(state: str) -> NoReturn:
+    match state:
+        case "pending":
+            raise AuthorizationPending
+        case "too-fast":
+            raise SlowDown
+        case "denied":
+            raise AccessDenied
+        case "expired":
+            raise ExpiredToken
+        case _:
+            raise InvalidGrant
+
+
+def _checked(row: Row, client_id: str) -> Grant:
+    """Whoever else holds it learns nothing and burns nothing: the client may still be polling with it."""
+    if row["code_client_id"] != client_id or row["consumed"]:
+        raise InvalidGrant
+    if row["expired"]:
+        raise ExpiredToken
+    if row["citizen_state"] != "active" or not row["consent_live"]:
+        raise InvalidGrant
+    return Grant.of(row, client_id=client_id, nonce=None)
+
+
+def _issued(grant: Grant, flow: Flow) -> AuditEvent:
+    return AuditEvent(
+        action="token.issued",
+        actor_kind="client",
+        actor=grant.client_id,
+        owner=str(grant.citizen_id),
+        object_id=str(grant.family_id),
+        detail={"grant_type": flow.grant_type},
+    )

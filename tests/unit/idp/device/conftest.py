@@ -1,0 +1,3 @@
+from tests.attacks.conftest import idp
+
+__all__ = ["idp"]
