@@ -15,6 +15,7 @@ from idp.clients.find import find_client
 from idp.clients.scopes import Scopes
 from idp.clients.spend import once, refuse_repeated
 from idp.parameters import Parameters
+from kit.dpop import Proof
 from kit.jose import KeySet
 from kit.tokens import digest, new_token
 
@@ -36,10 +37,12 @@ async def push(
     *,
     scopes: Scopes,
     keys: KeySet,
+    proof: Proof | None = None,
 ) -> PushedResponse:
     """The client is who it says, the request is one that would be answered, and nobody guesses its handle.
 
-    Everything that can be wrong with a request is told here, to the client, and not later to a citizen.
+    Everything that can be wrong with a request is told here, to the client, and not later to a citizen. ``proof`` binds
+    the code to its key as ``dpop_jkt`` does (RFC 9449 §10.1).
     """
     credentials = credentials_of(headers, parameters)
     client = await find_client(authentication.db, authentication.clients, credentials.client_id)
@@ -56,12 +59,13 @@ async def push(
                 scopes=scopes,
                 issuer=reception.issuer,
                 keys=keys,
+                proof_jkt=proof.jkt if proof else None,
             )
         )
     except AuthorizationError as error:
         raise RequestRefused(error) from None
     request_uri = PUSHED + new_token()
-    shown = once(assertion)
+    shown = once(assertion, proof)
     fresh = await store.insert_pushed(
         authentication.db,
         digest(request_uri),

@@ -85,6 +85,7 @@ async def resume_authorization(
 @post("/par", operation_id="PushAuthorizationRequest", status_code=201)
 async def push_authorization_request(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[PushedResponse]:
     """The pushed authorization request endpoint (RFC 9126 §2)."""
+    proof = wiring.proofs.of(request, path="/par")
     pushed_response = await push(
         wiring.client_authentication,
         wiring.reception,
@@ -92,8 +93,9 @@ async def push_authorization_request(request: AnyRequest, wiring: NamedDependenc
         await of_form(request),
         scopes=await wiring.scopes.current(),
         keys=wiring.keys.current(),
+        proof=proof,
     )
-    return Response(pushed_response, headers={"Cache-Control": "no-store"})
+    return Response(pushed_response, headers={"Cache-Control": "no-store", **(wiring.proofs.nonce() if proof else {})})
 
 
 async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters) -> Response[bytes] | Response[str]:

@@ -33,6 +33,7 @@ MODES: dict[str, ResponseMode] = {
 """What ``response_mode`` may be; for a code ``jwt`` means ``query.jwt`` (JARM §2.3.4)."""
 
 _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _STATE_MAX = 4_096
 _NONCE_MAX = 512
@@ -51,6 +52,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Scopes
     issuer: str
     keys: KeySet
+    proof_jkt: str | None = None
+    """The key of a DPoP proof that came along."""
     today: dt.date = msgspec.field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
 
 
@@ -254,6 +257,16 @@ def details_are_of_a_registered_type(asked: Asked, request: AuthorizationRequest
     )
 
 
+def code_is_bound_to_one_key(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """RFC 9449 §10: named by its thumbprint, shown by a proof at the pushed request, or both alike."""
+    named = asked.parameters.get("dpop_jkt")
+    if named is not None and not _THUMBPRINT.fullmatch(named):
+        raise AuthorizationError("invalid_request", "dpop_jkt")
+    if named is not None and asked.proof_jkt is not None and named != asked.proof_jkt:
+        raise AuthorizationError("invalid_dpop_proof", "dpop_jkt names another key than the proof's")
+    return msgspec.structs.replace(request, dpop_jkt=named or asked.proof_jkt)
+
+
 A: frozenset[Endpoint] = frozenset({"authorize"})
 AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
 ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
@@ -276,6 +289,7 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (pages_are_prepared, ALL),
     (resource_is_known, ALL),
     (details_are_of_a_registered_type, ALL),
+    (code_is_bound_to_one_key, AP),
 )
 
 
