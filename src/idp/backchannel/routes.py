@@ -17,6 +17,7 @@ from idp.backchannel.match import matches
 from idp.backchannel.read import read
 from idp.backchannel.schema import Backchannel, BackchannelAuthenticationResponse, WaitingService
 from idp.backchannel.waiting import blocked_by, find_by_digest, find_waiting, waiting_for
+from idp.clients.authenticate import BACKCHANNEL
 from idp.clients.identify import identify
 from idp.consents.connected import labels_of
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
@@ -43,13 +44,13 @@ def parts_of(wiring: Wiring) -> Backchannel:
     )
 
 
-@post("/bc-authorize", operation_id="BackchannelAuthentication", status_code=200)
+@post(BACKCHANNEL, operation_id="BackchannelAuthentication", status_code=200)
 async def backchannel_authentication(
     request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[BackchannelAuthenticationResponse]:
     """The backchannel authentication endpoint (CIBA Core §7)."""
     parameters = await of_form(request)
-    client = await identify(wiring.client_authentication, headers_of(request), parameters, path="/bc-authorize")
+    client = await identify(wiring.client_authentication, headers_of(request), parameters, path=BACKCHANNEL)
     parts = parts_of(wiring)
     await admit(parts, client)
     begun = await ask(

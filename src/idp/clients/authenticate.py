@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -15,10 +15,11 @@ from idp.clients.schema import ALGORITHMS_OF_PROFILE, AuthenticationMethod, Clie
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
 from kit.db import Database
-from kit.jose import TokenRefused, header_of, unverified_claims, verify
+from kit.jose import Algorithm, TokenRefused, header_of, unverified_claims, verify
 from kit.tokens import digest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+BACKCHANNEL = "/bc-authorize"
 _ASSERTION_LIFETIME_MAX_S = 3_600
 
 
@@ -129,12 +130,13 @@ def _assertion(parameters: Parameters) -> Credentials:
 
 
 async def _verified(parts: ClientAuthentication, client: Client, assertion: str, *, path: str) -> Assertion:
-    strict, registered = client.profile in ("fapi2", "fapi2-ms"), client.metadata.token_endpoint_auth_signing_alg
+    # CIBA Core §7.1: at its endpoint an assertion may name any of three audiences, whatever the profile.
+    strict = client.profile in ("fapi2", "fapi2-ms") and path != BACKCHANNEL
     try:
         claims = verify(
             assertion,
             await parts.key_sets.keys_of(client, kid=header_of(assertion).get("kid")),
-            algorithms=[registered] if registered else ALGORITHMS_OF_PROFILE[client.profile],
+            algorithms=_algorithms(client),
             typ=None,
             issuer=client.client_id,
             audience=parts.issuer if strict else parts.audiences(path),
@@ -150,6 +152,17 @@ async def _verified(parts: ClientAuthentication, client: Client, assertion: str,
         raise InvalidClient("client_assertion: exp is too far away")
     # Kept for the leeway too, or an assertion could come back in its last seconds.
     return Assertion(digest(f"{client.client_id} {claims['jti']}"), float(claims["exp"]) + 60)
+
+
+def _algorithms(client: Client) -> Sequence[Algorithm]:
+    """What the client registered; else those of its profile, for the back channel without RS256 (FAPI-CIBA §7.10)."""
+    registered = client.metadata.token_endpoint_auth_signing_alg
+    if registered is not None:
+        return (registered,)
+    allowed = ALGORITHMS_OF_PROFILE[client.profile]
+    if "urn:openid:params:grant-type:ciba" in client.metadata.grant_types:
+        return tuple(alg for alg in allowed if alg != "RS256")
+    return allowed
 
 
 def _challenge(authorization: str) -> dict[str, str] | None:
