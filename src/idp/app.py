@@ -24,6 +24,7 @@ from idp.logout import routes as logout
 from idp.messages import routes as messages
 from idp.passkeys import routes as passkeys
 from idp.recovery_codes import routes as recovery_codes
+from idp.registration import routes as registration
 from idp.revocation import routes as revocation
 from idp.settings import IdpSettings
 from idp.sign_in import routes as sign_in
@@ -45,6 +46,7 @@ ROUTES: list[Any] = [
     *userinfo.ROUTES,
     *introspection.ROUTES,
     *revocation.ROUTES,
+    *registration.ROUTES,
     *logout.ROUTES,
     *subjects.ROUTES,
     *sign_in.ROUTES,

@@ -5,6 +5,7 @@ import binascii
 import hmac
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -98,11 +99,18 @@ async def authenticate(
         case "private_key_jwt":
             return await _verified(parts, client, credentials.assertion, path=path)
         case _:
-            if client.secret_sha256 is None or not hmac.compare_digest(
-                client.secret_sha256, digest(credentials.secret)
-            ):
+            if not _is_a_secret_of(client, digest(credentials.secret)):
                 raise refused
             return None
+
+
+def _is_a_secret_of(client: Client, sent_sha256: bytes) -> bool:
+    """The secret, or for a while the one before it."""
+    accepted = [client.secret_sha256] if client.secret_sha256 else []
+    until = client.previous_secret_until
+    if client.previous_secret_sha256 and until is not None and datetime.now(UTC) < until:
+        accepted.append(client.previous_secret_sha256)
+    return any(hmac.compare_digest(secret_sha256, sent_sha256) for secret_sha256 in accepted)
 
 
 def _basic(encoded: str) -> tuple[str, str]:

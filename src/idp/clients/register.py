@@ -43,15 +43,12 @@ async def register(
     fetcher: Fetcher | None = None,
 ) -> dict[str, Any]:
     """The client as registered (RFC 7591 §3.2.1): its secret, if it has one, exists only in this answer."""
-    _check_sector(registration.sector)
+    check_sector(registration.sector)
     metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
-    client_id = registration.client_id if isinstance(registration.client_id, str) else f"c-{new_public_id(100).lower()}"
-    secret = new_token() if metadata.token_endpoint_auth_method.startswith("client_secret") else None
+    client_id = registration.client_id if isinstance(registration.client_id, str) else new_client_id()
 
-    async def insert(tx: Tx) -> None:
-        if not await store.insert_client(tx, client_id, registration, metadata, digest(secret) if secret else None):
-            raise ClientExists
-        await store.put_logo(tx, client_id, logo)
+    async def once(tx: Tx) -> str | None:
+        secret = await insert(tx, client_id, registration, metadata, logo)
         await audit.append(
             tx,
             AuditEvent(
@@ -62,9 +59,9 @@ async def register(
                 detail={"profile": registration.profile, "sector": registration.sector},
             ),
         )
+        return secret
 
-    await db.transact(insert)
-    return _answer(client_id, registration, metadata, secret)
+    return _answer(client_id, registration, metadata, await db.transact(once))
 
 
 async def update(
@@ -77,25 +74,60 @@ async def update(
     fetcher: Fetcher | None = None,
 ) -> dict[str, Any]:
     """Replace the metadata of a registered client; its secret stays."""
-    _check_sector(registration.sector)
+    check_sector(registration.sector)
     metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
     if not isinstance(registration.client_id, str):
         raise InvalidClientMetadata("client_id")
     client_id = registration.client_id
 
-    async def replace(tx: Tx) -> None:
-        if not await store.update_client(tx, client_id, registration, metadata):
-            raise InvalidClientMetadata("client_id: no such client")
-        await store.put_logo(tx, client_id, logo)
+    async def once(tx: Tx) -> str | None:
+        secret = await put(tx, client_id, registration, metadata, logo)
         await audit.append(
             tx, AuditEvent(action="client.updated", actor_kind="officer", actor=officer, object_id=client_id)
         )
+        return secret
 
-    await db.transact(replace)
-    return _answer(client_id, registration, metadata, None)
+    return _answer(client_id, registration, metadata, await db.transact(once))
 
 
-def _check_sector(sector: str) -> None:
+def new_client_id() -> str:
+    return f"c-{new_public_id(100).lower()}"
+
+
+async def insert(
+    tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, logo: Logo | None
+) -> str | None:
+    """The secret, where its way to authenticate has one. What was ``checked`` is written; ClientExists."""
+    secret = new_token() if _has_secret(metadata) else None
+    if not await store.insert_client(tx, client_id, registration, metadata, digest(secret) if secret else None):
+        raise ClientExists
+    await store.put_logo(tx, client_id, logo)
+    return secret
+
+
+async def put(
+    tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, logo: Logo | None
+) -> str | None:
+    """A secret that there is stays; one that is needed now and was not there is made and returned."""
+    secret = new_token() if _has_secret(metadata) else None
+    is_new = await store.update_client(tx, client_id, registration, metadata, digest(secret) if secret else None)
+    if is_new is None:
+        raise InvalidClientMetadata("client_id: no such client")
+    await store.put_logo(tx, client_id, logo)
+    return secret if is_new else None
+
+
+async def delete(tx: Tx, client_id: str) -> None:
+    """For good: its row stays for the history of citizens, and nothing opens with it any more."""
+    await store.delete_client(tx, client_id)
+    await store.put_logo(tx, client_id, None)
+
+
+def _has_secret(metadata: ClientMetadata) -> bool:
+    return metadata.token_endpoint_auth_method.startswith("client_secret")
+
+
+def check_sector(sector: str) -> None:
     if not _SECTOR.fullmatch(sector):
         raise InvalidClientMetadata("sector: 2 to 64 small letters, digits, dots or dashes")
 
@@ -103,16 +135,19 @@ def _check_sector(sector: str) -> None:
 def _answer(
     client_id: str, registration: ClientRegistration, metadata: ClientMetadata, secret: str | None
 ) -> dict[str, Any]:
+    answer = {**in_force(client_id, metadata, secret), "profile": registration.profile, "sector": registration.sector}
+    if registration.legal_ground:
+        answer["legal_ground"] = registration.legal_ground
+    return answer
+
+
+def in_force(client_id: str, metadata: ClientMetadata, secret: str | None) -> dict[str, Any]:
+    """RFC 7591 §3.2.1: the members as they are in force, with every default spelled out."""
     answer: dict[str, Any] = {"client_id": client_id}
     if secret:
         answer |= {"client_secret": secret, "client_secret_expires_at": 0}
-    answer |= {"profile": registration.profile, "sector": registration.sector}
-    if registration.legal_ground:
-        answer["legal_ground"] = registration.legal_ground
-    # As they are in force, with every default spelled out.
     shown = {field.encode_name: getattr(metadata, field.name) for field in msgspec.structs.fields(metadata)}
-    answer |= {name: value for name, value in shown.items() if value not in (None, ())}
-    return answer
+    return answer | {name: value for name, value in shown.items() if value not in (None, ())}
 
 
 async def checked(

@@ -40,6 +40,8 @@ class ClientRegistry:
                 state=row["client_state"],
                 metadata=parsed,
                 secret_sha256=row["secret_sha256"],
+                previous_secret_sha256=row["previous_secret_sha256"],
+                previous_secret_until=row["previous_secret_until"],
                 revision=row["revision"],
                 keys=PublicKeys(parsed.jwks) if parsed.jwks else None,
             )

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -160,9 +161,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile
     sector: str
     legal_ground: str | None
-    state: Literal["active", "disabled"]
+    state: Literal["active", "disabled", "deleted"]
     metadata: ClientMetadata
     secret_sha256: bytes | None
+    previous_secret_sha256: bytes | None = None
+    """Of before the last rotation: good until ``previous_secret_until``."""
+    previous_secret_until: datetime | None = None
     revision: int
     keys: PublicKeys | None
     """Parsed once a revision."""

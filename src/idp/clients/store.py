@@ -10,6 +10,7 @@ def columns(alias: str, known_revision: str) -> str:
     """What ClientRegistry.client needs of a row. ``known_revision`` is the number of the statement's parameter."""
     return f"""{alias}.client_id, {alias}.profile, {alias}.sector, {alias}.legal_ground,
                {alias}.state AS client_state, {alias}.secret_sha256, {alias}.revision,
+               {alias}.previous_secret_sha256, {alias}.previous_secret_until,
                CASE WHEN {alias}.revision <> {known_revision} THEN {alias}.metadata END AS metadata"""
 
 
@@ -41,21 +42,54 @@ async def insert_client(
     )
 
 
-async def update_client(tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata) -> bool:
-    """The secret stays as it is."""
+async def update_client(
+    tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, secret_sha256: bytes | None
+) -> bool | None:
+    """Whether ``secret_sha256`` is the secret now: one that is there stays, and None takes it away. None for no such
+    client."""
+    row = await tx.fetchrow(
+        """
+        UPDATE idp.client
+           SET profile = $2, sector = $3, legal_ground = $4, metadata = $5,
+               secret_sha256 = CASE WHEN $6::bytea IS NOT NULL THEN coalesce(secret_sha256, $6) END,
+               previous_secret_sha256 = CASE WHEN $6 IS NOT NULL THEN previous_secret_sha256 END,
+               revision = revision + 1, updated_at = now()
+         WHERE client_id = $1 AND state <> 'deleted'
+        RETURNING secret_sha256 IS NOT DISTINCT FROM $6 AS is_new""",
+        client_id,
+        registration.profile,
+        registration.sector,
+        registration.legal_ground,
+        metadata,
+        secret_sha256,
+    )
+    return None if row is None else bool(row["is_new"])
+
+
+async def delete_client(tx: Tx, client_id: str) -> None:
+    await tx.execute(
+        """
+        UPDATE idp.client
+           SET state = 'deleted', secret_sha256 = NULL, previous_secret_sha256 = NULL,
+               revision = revision + 1, updated_at = now()
+         WHERE client_id = $1""",
+        client_id,
+    )
+
+
+async def rotate_secret(tx: Tx, client_id: str, secret_sha256: bytes, *, overlap_s: int) -> bool:
+    """False for a client that has no secret. The one before stays good for a while, the one before that does not."""
     return bool(
         await tx.fetchval(
             """
             UPDATE idp.client
-               SET profile = $2, sector = $3, legal_ground = $4, metadata = $5,
-                   revision = revision + 1, updated_at = now()
-             WHERE client_id = $1
+               SET previous_secret_sha256 = secret_sha256, previous_secret_until = now() + make_interval(secs => $3),
+                   secret_sha256 = $2, revision = revision + 1, updated_at = now()
+             WHERE client_id = $1 AND secret_sha256 IS NOT NULL
             RETURNING true""",
             client_id,
-            registration.profile,
-            registration.sector,
-            registration.legal_ground,
-            metadata,
+            secret_sha256,
+            float(overlap_s),
         )
     )
 
@@ -85,7 +119,7 @@ async def set_state(tx: Tx, client_id: str, state: str) -> bool:
         await tx.fetchval(
             """
             UPDATE idp.client SET state = $2, revision = revision + 1, updated_at = now()
-             WHERE client_id = $1 RETURNING true""",
+             WHERE client_id = $1 AND state <> 'deleted' RETURNING true""",
             client_id,
             state,
         )

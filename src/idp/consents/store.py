@@ -100,6 +100,19 @@ async def end(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> str | None:
     return None if value is None else str(value)
 
 
+async def end_of_client(tx: Tx, client_id: str, *, count_max: int) -> Sequence[Row]:
+    """Some of those that live."""
+    return await tx.fetch(
+        """
+        UPDATE idp.consent SET ended_at = now()
+         WHERE consent_id IN (SELECT consent_id FROM idp.consent
+                               WHERE client_id = $1 AND ended_at IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING consent_id, citizen_id""",
+        client_id,
+        count_max,
+    )
+
+
 async def select_of_citizen(tx: Tx, citizen_id: UUID, *, limit: int = 100) -> Sequence[Row]:
     return await tx.fetch(
         """

@@ -20,6 +20,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks",
         "end_session_endpoint": f"{issuer}/end-session",
+        "registration_endpoint": f"{issuer}/register",
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
         "backchannel_logout_supported": True,

@@ -1,14 +1,16 @@
 """``client register --file client.json``: RFC 7591 metadata and what only an operator decides."""
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from idp.clients import store
 from idp.clients.register import register, update
-from idp.clients.schema import ClientMetadata, ClientRegistration
+from idp.clients.rotate_secret import rotate_secret
+from idp.clients.schema import Acr, ClientMetadata, ClientRegistration, Profile
 from idp.outbound.fetch import Fetcher
+from idp.registration.invite import invite
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
 from khizana.deployment import Deployment, deployment, officer
@@ -20,6 +22,8 @@ from kit.db import Database, Row, Tx
 from kit.jose import LocalKeySet, SigningKey
 
 PAGE = 100
+_SECRETS = ("secret_sha256", "previous_secret_sha256")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +37,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     showing.add_argument("client_id")
     locker = verbs.add_parser("for-locker", help="what to register the locker with; run it where the locker's keys are")
     locker.add_argument("--legal-ground", required=True, help="the text that lets the locker resolve identifiers")
+    inviting = verbs.add_parser("invite", help="an initial access token, with which clients register themselves")
+    inviting.add_argument("--profile", choices=get_args(Profile), default="fapi2")
+    inviting.add_argument("--sector", help="of all its clients; without it each client's is that of its own hosts")
+    inviting.add_argument("--scope", default="openid", help="what they may ask for at most, separated by spaces")
+    inviting.add_argument("--acr", choices=get_args(Acr), default="substantial", help="the lowest level they may name")
+    inviting.add_argument("--uses", type=int, default=1, help="how many clients (1)")
+    inviting.add_argument("--lifetime", type=seconds, default="7d", help="as 90s, 30m, 24h or 7d (7d)")
+    rotating = verbs.add_parser("rotate-secret", help="a new secret; the present one stays good for a while")
+    rotating.add_argument("client_id")
+    rotating.add_argument("--overlap", type=seconds, default="24h", help="as 90s, 30m, 24h or 7d (24h)")
     for name in ("disable", "enable"):
         verbs.add_parser(name).add_argument("client_id")
 
@@ -66,6 +80,30 @@ def run(arguments: argparse.Namespace) -> int:
         case "for-locker":
             with deployment() as found:
                 answer(_for_locker(found, arguments.legal_ground))
+        case "invite":
+            answer(
+                with_idp(
+                    lambda _, db: invite(
+                        db,
+                        Audit("idp"),
+                        profile=arguments.profile,
+                        sector=arguments.sector,
+                        scopes=arguments.scope.split(),
+                        acr=arguments.acr,
+                        uses=arguments.uses,
+                        lifetime_s=arguments.lifetime,
+                        officer=officer(),
+                    )
+                )
+            )
+        case "rotate-secret":
+            answer(
+                with_idp(
+                    lambda _, db: rotate_secret(
+                        db, Audit("idp"), arguments.client_id, overlap_s=arguments.overlap, officer=officer()
+                    )
+                )
+            )
         case "disable" | "enable":
             state = "disabled" if arguments.verb == "disable" else "active"
             with_idp(lambda _, db: _set_state(db, arguments.client_id, state))
@@ -78,6 +116,13 @@ def fetcher_of(found: Deployment) -> Fetcher:
     return Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
 
 
+def seconds(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdecimal():
+        raise argparse.ArgumentTypeError("a number and s, m, h or d")
+    return int(number) * _UNITS[unit]
+
+
 async def _find(db: Database, client_id: str) -> Row:
     row = await store.select_client(db, client_id, known_revision=-1)
     if row is None:
@@ -86,7 +131,7 @@ async def _find(db: Database, client_id: str) -> Row:
 
 
 def _without_secret(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "secret_sha256"}
+    return {name: value for name, value in row.items() if name not in _SECRETS}
 
 
 def _shown(row: Row) -> dict[str, Any]:
