@@ -39,8 +39,8 @@ def registration_of(members: dict[str, Any], invitation: Invitation) -> ClientRe
         for name, value in members.items()
         if name in _MEMBERS and name not in _NOT_THEIRS and value is not None
     }
-    if not invitation.profile.startswith("fapi2"):
-        # OpenID Connect Dynamic Client Registration §2; FAPI 2.0 forbids it.
+    if invitation.profile == "basic":
+        # OpenID Connect Dynamic Client Registration §2; the stricter profiles do not have it.
         known.setdefault("id_token_signed_response_alg", "RS256")
     known.setdefault("client_name", _name_of(known.get("redirect_uris")))
     known["scope"] = _scope(known.get("scope"), invitation)
