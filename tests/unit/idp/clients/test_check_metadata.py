@@ -12,6 +12,7 @@ from kit.jose import SigningKey
 
 KEYS = {"keys": [SigningKey.generate("ES256").public_jwk]}
 CIBA = "urn:openid:params:grant-type:ciba"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 def checked(*, profile: Any = "basic", production: bool = True, **members: Any) -> ClientMetadata:
@@ -109,10 +110,8 @@ def test_defaults_that_follow_from_other_members() -> None:
     assert checked(id_token_encrypted_response_alg="ECDH-ES", jwks=KEYS).id_token_encrypted_response_enc == (
         "A128CBC-HS256"
     )
-    poll = checked(
-        grant_types=[CIBA], redirect_uris=[], backchannel_token_delivery_mode="poll", response_types=["code"]
-    )
-    assert poll.response_types == ()
+    device = checked(grant_types=[DEVICE], redirect_uris=[], response_types=["code"])
+    assert device.response_types == ()
 
 
 @pytest.mark.parametrize(
