@@ -22,6 +22,7 @@ from idp.frame import refusal_page
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
 from idp.messages import routes as messages
+from idp.pacing import Pacing
 from idp.passkeys import routes as passkeys
 from idp.recovery_codes import routes as recovery_codes
 from idp.registration import routes as registration
@@ -33,7 +34,9 @@ from idp.token import routes as token
 from idp.upstream import routes as upstream
 from idp.userinfo import routes as userinfo
 from kit.edge import Edge, exception_handlers
+from kit.pace import Pace
 from kit.pages import Pages
+from kit.throttle import Throttle
 
 ROUTES: list[Any] = [
     *discovery.ROUTES,
@@ -61,14 +64,17 @@ ROUTES: list[Any] = [
 
 def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
     """``describe`` adds the OpenAPI document, for the command that writes it: a served app shows none (A-16)."""
+    pace = Pace(Throttle("idp"))
     pages = Pages({"idp": Path(__file__).parent}, static_prefix="/idp/static", home="/idp/account")
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.wiring = await parts.connect(settings, pages)
+        pace.start(app.state.wiring.db)
         try:
             yield
         finally:
+            await pace.stop(app.state.wiring.db)
             await parts.close(app.state.wiring)
 
     app = Litestar(
@@ -83,5 +89,5 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
         debug=False,
     )
     # Outermost, so that also what no route answers has its headers.
-    app.asgi_handler = Edge(app.asgi_handler, trusted_proxies=settings.trusted_proxies)
+    app.asgi_handler = Edge(Pacing(app.asgi_handler, pace, settings), trusted_proxies=settings.trusted_proxies)
     return app

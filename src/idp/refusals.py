@@ -59,3 +59,9 @@ class InvalidRedirectUri(OAuthRefusal):
     """RFC 7591 §3.2.2"""
 
     code, status, title = "invalid_redirect_uri", 400, "A redirection URI cannot be accepted."
+
+
+class TooFast(OAuthRefusal):
+    """RFC 6585 §4. RFC 6749 §5.2 has no code for it; this one it has for the authorization endpoint (§4.1.2.1)."""
+
+    code, status, title = "temporarily_unavailable", 429, "Too many requests. Wait a little and try again."

@@ -41,6 +41,14 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     password_threads: int = 2
     password_waiting_max: int = 64
 
+    requests_per_minute_of_address: int = 6_000
+    """To each endpoint of the protocol from one address; one may be a whole operator's customers. 0 is no limit."""
+    requests_per_minute_of_client: int = 30_000
+    """To each of them by a client that proved who it is."""
+    requests_per_minute_of_account: int = 600
+    """To each of them with tokens of one citizen at one client."""
+    registrations_per_minute_of_address: int = 60
+
     interaction_lifetime_s: int = 1_800
     code_lifetime_s: int = 60
     access_token_lifetime_s: int = 300

@@ -1,6 +1,8 @@
 """Counting attempts in PostgreSQL, so that all workers and nodes share one count."""
 
+import datetime as dt
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -31,6 +33,15 @@ class Throttle:
         self._attempts = f"""
             SELECT attempts FROM {schema}.throttle
              WHERE bucket = $1 AND window_starts_at = to_timestamp(floor(extract(epoch FROM now()) / $2) * $2)"""
+        self._add = f"""
+            INSERT INTO {schema}.throttle AS t (bucket, window_starts_at, attempts)
+            SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::int[])
+            ON CONFLICT (bucket) DO UPDATE SET
+                attempts = excluded.attempts
+                    + CASE WHEN t.window_starts_at = excluded.window_starts_at THEN t.attempts ELSE 0 END,
+                window_starts_at = excluded.window_starts_at
+             WHERE t.window_starts_at <= excluded.window_starts_at
+            RETURNING bucket, extract(epoch FROM window_starts_at)::bigint, attempts"""
         self._sweep = f"DELETE FROM {schema}.throttle WHERE window_starts_at < now() - interval '1 day'"
 
     async def count(self, tx: Tx, limit: Limit, key: str, *, blocks: bool = True) -> bool:
@@ -54,6 +65,21 @@ class Throttle:
     async def give_back(self, tx: Tx, limit: Limit, key: str) -> None:
         """An attempt that turned out to be none, where many people share the key."""
         await tx.execute(self._give_back, f"{limit.name}:{key}")
+
+    async def add(self, tx: Tx, counted: Sequence[tuple[str, int, int]]) -> dict[tuple[str, int], int]:
+        """Bucket, start of its window and how many more there were, at most once each; the sums by bucket and window.
+
+        One for a window that is over already is left out.
+        """
+        # Always in the same order, so that two that add together never wait for each other.
+        ordered = sorted(counted)
+        rows = await tx.fetch(
+            self._add,
+            [bucket for bucket, _, _ in ordered],
+            [dt.datetime.fromtimestamp(window, dt.UTC) for _, window, _ in ordered],
+            [count for _, _, count in ordered],
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def sweep(self, tx: Tx) -> None:
         await tx.execute(self._sweep)

@@ -13,6 +13,7 @@ import msgspec
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import ALGORITHMS_OF_PROFILE, AuthenticationMethod, Client
+from idp.pacing import count_client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
 from kit.db import Database
@@ -88,6 +89,15 @@ async def authenticate(
 
     ``path`` is the endpoint's, below the issuer.
     """
+    assertion = await _proved(parts, client, credentials, path=path)
+    if credentials.method != "none":
+        count_client(credentials.client_id)
+    return assertion
+
+
+async def _proved(
+    parts: ClientAuthentication, client: Client | None, credentials: Credentials, *, path: str
+) -> Assertion | None:
     refused = InvalidClient(headers=_challenge("basic") if credentials.method == "client_secret_basic" else None)
     if client is None or client.state != "active":
         raise refused

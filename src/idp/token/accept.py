@@ -9,6 +9,7 @@ from litestar import Request
 from idp.clients.proof import Proofs
 from idp.clients.spend import once
 from idp.keys.ring import KeyRing
+from idp.pacing import count_account
 from idp.parameters import Parameters
 from idp.refusals import InvalidDpopProof, UseDpopNonce
 from idp.token import store
@@ -95,6 +96,7 @@ async def accept(
         raise ProofNotAccepted("DPoP: jti was used before", headers=parts.proofs.nonce())
     if scope not in str(claims["scope"]).split():
         raise InsufficientScope(scope)
+    count_account(f"{claims['client_id']} {claims['sub']}")
     return AcceptedToken(claims=claims, status=status, binding=binding)
 
 
