@@ -32,6 +32,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     mtls_issuer: str | None = None
     """Base address of the endpoints where the edge asks for a client certificate, ``https://mtls.host/idp``
     (``mtls_endpoint_aliases``, RFC 8705 §5)."""
+    mtls_ca_file: Path | None = None
+    """Certification authorities (PEM) that vouch for clients of ``tls_client_auth``; without it there are none such."""
     outbound_ca_file: Path | None = None
     """Certification authorities for addresses that clients name, beside the system's."""
     outbound_loopback: bool = False

@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from idp.authorization.proceed import Provider
 from idp.authorization.receive import Reception
 from idp.clients.authenticate import ClientAuthentication
+from idp.clients.certificates import CertificationAuthorities
 from idp.clients.key_sets import KeySets
 from idp.clients.proof import Proofs
 from idp.clients.registry import ClientRegistry
@@ -78,7 +79,14 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     )
     fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
     scopes, key_sets = ScopeRegistry(db), KeySets(fetcher, refused=(FetchRefused, Unavailable))
-    client_authentication = ClientAuthentication(db=db, clients=clients, key_sets=key_sets, issuer=settings.issuer)
+    client_authentication = ClientAuthentication(
+        db=db,
+        clients=clients,
+        key_sets=key_sets,
+        issuer=settings.issuer,
+        mtls_issuer=settings.mtls_issuer,
+        authorities=CertificationAuthorities.read(settings.mtls_ca_file) if settings.mtls_ca_file else None,
+    )
     return Wiring(
         settings=settings,
         db=db,

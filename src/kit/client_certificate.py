@@ -32,7 +32,7 @@ class ClientCertificate(msgspec.Struct, frozen=True):
 
 def shown_in(headers: Iterable[tuple[bytes, bytes]]) -> ClientCertificate | None:
     for name, value in headers:
-        if name == HEADER:
+        if name == HEADER and value:
             return read(value.decode("latin-1"))
     return None
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import jwt
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc import jwk
@@ -252,6 +253,15 @@ class PublicKeys:
         """Is there a key for signatures?"""
         return bool(self._keys)
 
+    def holds(self, certificate: x509.Certificate) -> bool:
+        """Is this the certificate of one of the keys? Where a key names its certificate (``x5c``, RFC 7517 §4.7), it
+        must be that one."""
+        spki, der = _der(certificate.public_key()), certificate.public_bytes(serialization.Encoding.DER)
+        return any(
+            key.certificate == der if key.certificate is not None else _der(key.public) == spki
+            for key in (*self._keys, *self._encryption_keys)
+        )
+
     def knows(self, kid: str | None) -> bool:
         return kid is None or any(key.kid == kid for key in self._keys)
 
@@ -269,6 +279,7 @@ class _PublicKey:
         if isinstance(public, rsa.RSAPublicKey) and not 2048 <= public.key_size <= _RSA_BITS_MAX:
             raise KeyRefused(f"an RSA key has 2048 to {_RSA_BITS_MAX} bits")
         self.kid: str | None = member.get("kid")
+        self.certificate = _first_of(member.get("x5c"))
         self.alg: str | None = member.get("alg")
 
     def serves(self, alg: str) -> bool:
@@ -463,6 +474,20 @@ def _encoded(data: bytes) -> bytes:
 
 def _kty(alg: str) -> Literal["EC", "RSA", "OKP"]:
     return "EC" if alg == "ES256" else "OKP" if alg == "EdDSA" else "RSA"
+
+
+def _first_of(x5c: Any) -> bytes | None:
+    if x5c is None:
+        return None
+    try:
+        return base64.b64decode(x5c[0], validate=True)
+    except (TypeError, IndexError, KeyError, ValueError, binascii.Error) as fault:
+        raise KeyRefused("x5c cannot be read") from fault
+
+
+def _der(public: Any) -> bytes:
+    der: bytes = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return der
 
 
 def _spki(public: PublicKey) -> bytes:

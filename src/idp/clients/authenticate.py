@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
 import msgspec
+from cryptography import x509
 
+from idp.clients.certificates import CertificationAuthorities, names_client, valid_today
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import ALGORITHMS_OF_PROFILE, AuthenticationMethod, Client
 from idp.pacing import count_client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
+from kit import client_certificate
+from kit.client_certificate import ClientCertificate
 from kit.db import Database
 from kit.jose import Algorithm, TokenRefused, header_of, unverified_claims, verify
 from kit.tokens import digest
@@ -32,10 +36,14 @@ class ClientAuthentication(msgspec.Struct, frozen=True, kw_only=True):
     clients: ClientRegistry
     key_sets: KeySets
     issuer: str
+    mtls_issuer: str | None = None
+    authorities: CertificationAuthorities | None = None
+    """Who vouches for certificates of ``tls_client_auth``; without them nobody does."""
 
     def audiences(self, path: str) -> list[str]:
         """What a client assertion may name beside the issuer: the token endpoint, or where it is sent (RFC 7523 §3)."""
-        return [self.issuer, f"{self.issuer}/token", f"{self.issuer}{path}"]
+        bases = [base for base in (self.issuer, self.mtls_issuer) if base is not None]
+        return [self.issuer, *(f"{base}{place}" for base in bases for place in ("/token", path))]
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +53,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     secret: str = ""
     assertion: str = ""
+    certificate: ClientCertificate | None = None
+    """What the client showed in TLS, whatever its method: tokens can be bound to it."""
 
 
 class Assertion(msgspec.Struct, frozen=True):
@@ -75,11 +85,12 @@ def credentials_of(headers: Mapping[str, str], parameters: Parameters) -> Creden
         found.append(_assertion(parameters))
     if len(found) > 1:
         raise InvalidRequest("more than one client authentication method")
+    certificate = _certificate(headers)
     if found:
-        return found[0]
+        return found[0] if certificate is None else msgspec.structs.replace(found[0], certificate=certificate)
     if "client_id" not in parameters:
         raise InvalidClient("no client authentication", headers=_challenge(authorization))
-    return Credentials(method="none", client_id=parameters["client_id"])
+    return Credentials(method="none", client_id=parameters["client_id"], certificate=certificate)
 
 
 async def authenticate(
@@ -101,7 +112,13 @@ async def _proved(
     refused = InvalidClient(headers=_challenge("basic") if credentials.method == "client_secret_basic" else None)
     if client is None or client.state != "active":
         raise refused
-    if client.metadata.token_endpoint_auth_method != credentials.method:
+    method = client.metadata.token_endpoint_auth_method
+    if method in ("tls_client_auth", "self_signed_tls_client_auth"):
+        if credentials.method != "none" or credentials.certificate is None:
+            raise InvalidClient("a client certificate is needed, and nothing else")
+        await _check_certificate(parts, client, credentials.certificate.parsed)
+        return None
+    if method != credentials.method:
         raise refused
     match credentials.method:
         case "none":
@@ -181,6 +198,32 @@ def _algorithms(client: Client) -> Sequence[Algorithm]:
     if "urn:openid:params:grant-type:ciba" in client.metadata.grant_types:
         return tuple(alg for alg in allowed if alg != "RS256")
     return allowed
+
+
+async def _check_certificate(parts: ClientAuthentication, client: Client, certificate: x509.Certificate) -> None:
+    """RFC 8705 §2.1 and §2.2. That the client holds the key, TLS has proved."""
+    if client.metadata.token_endpoint_auth_method == "tls_client_auth":
+        vouched = parts.authorities is not None and parts.authorities.vouch_for(certificate)
+        if not vouched or not names_client(certificate, client.metadata):
+            raise InvalidClient("the certificate does not name this client")
+        return
+    try:
+        held = (await parts.key_sets.keys_of(client, kid=None)).holds(certificate)
+        if not held and client.keys is None:
+            # A certificate that is new at jwks_uri is like an unknown kid.
+            held = (await parts.key_sets.keys_of(client, kid="x5t#S256")).holds(certificate)
+    except NoKeys as fault:
+        raise InvalidClient(fault.reason) from None
+    if not held or not valid_today(certificate):
+        raise InvalidClient("the certificate is not among this client's keys, or not valid today")
+
+
+def _certificate(headers: Mapping[str, str]) -> ClientCertificate | None:
+    value = headers.get("client-cert")
+    try:
+        return client_certificate.read(value) if value else None
+    except client_certificate.CertificateUnreadable:
+        raise InvalidRequest("the client certificate cannot be read") from None
 
 
 def _challenge(authorization: str) -> dict[str, str] | None:

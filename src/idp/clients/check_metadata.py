@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from idp.backchannel.check_registration import check_registration
+from idp.clients.certificates import check_subject
 from idp.clients.schema import ClientMetadata, Profile
 from idp.outbound.fetch import Fetcher, FetchRefused, check_url
 from idp.refusals import InvalidClientMetadata, InvalidRedirectUri
@@ -237,6 +238,7 @@ def _check_tls(metadata: ClientMetadata) -> None:
     if metadata.token_endpoint_auth_method == "tls_client_auth":
         if len(named) != 1:
             raise InvalidClientMetadata("tls_client_auth: exactly one subject (RFC 8705 §2.1.2)")
+        check_subject(metadata)
     elif named:
         raise InvalidClientMetadata(f"{named[0]}: only with tls_client_auth")
 

@@ -5,7 +5,7 @@ from typing import Any
 from idp.clients.schema import ALGORITHMS_OF_PROFILE, SENDER_CONSTRAINED, ClientRegistration
 from idp.refusals import InvalidClientMetadata
 
-_STRONG_METHODS = ("private_key_jwt",)
+_STRONG_METHODS = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ALG_MEMBERS = (

@@ -4,7 +4,37 @@ from typing import Any
 from idp.authorization.details import TYPES
 from idp.citizens.claims import SUPPORTED_CLAIMS
 from idp.clients.scopes import SHOWN
+from kit.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from kit.jose import ASYMMETRIC
+
+_ASK_FOR_A_CERTIFICATE = (
+    "token_endpoint",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
+    "backchannel_authentication_endpoint",
+)
+
+
+def with_mtls(document: dict[str, Any], *, mtls_issuer: str, by_authority: bool) -> dict[str, Any]:
+    """RFC 8705 §5: the same endpoints at the host where the edge asks for a certificate."""
+    methods = ["self_signed_tls_client_auth", *(["tls_client_auth"] if by_authority else [])]
+    changed = {
+        name: [*document[name], *methods] for name in document if name.endswith("_endpoint_auth_methods_supported")
+    }
+    aliases = {
+        name: mtls_issuer + document[name].removeprefix(document["issuer"])
+        for name in _ASK_FOR_A_CERTIFICATE
+        if name in document
+    }
+    return {
+        **document,
+        **changed,
+        "tls_client_certificate_bound_access_tokens": True,
+        "mtls_endpoint_aliases": aliases,
+    }
 
 
 def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
@@ -51,6 +81,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
         "revocation_endpoint_auth_methods_supported": [*methods, "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *SUPPORTED_CLAIMS],
         "claims_parameter_supported": True,

@@ -2,7 +2,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from idp.discovery.describe import describe
+from idp.discovery.describe import describe, with_mtls
 from idp.wiring import Wiring
 
 # Relying parties in a browser read these from other origins; they are public and carry no cookie.
@@ -11,7 +11,7 @@ _HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-_described: dict[tuple[str, tuple[str, ...]], bytes] = {}
+_described: dict[tuple[str, str | None, bool, tuple[str, ...]], bytes] = {}
 
 
 @get("/.well-known/openid-configuration", operation_id="Discovery")
@@ -33,10 +33,15 @@ async def jwks(wiring: NamedDependency[Wiring]) -> Response[bytes]:
 
 
 def _document(wiring: Wiring) -> Response[bytes]:
-    issuer, algorithms = wiring.settings.issuer, tuple(wiring.keys.current().algorithms())
-    if (issuer, algorithms) not in _described:
-        _described[issuer, algorithms] = msgspec.json.encode(describe(issuer, signing=algorithms))
-    return Response(_described[issuer, algorithms], media_type="application/json", headers=_HEADERS)
+    settings, algorithms = wiring.settings, tuple(wiring.keys.current().algorithms())
+    known = (settings.issuer, settings.mtls_issuer, settings.mtls_ca_file is not None, algorithms)
+    if known not in _described:
+        document = describe(settings.issuer, signing=algorithms)
+        if settings.mtls_issuer is not None:
+            by_authority = settings.mtls_ca_file is not None
+            document = with_mtls(document, mtls_issuer=settings.mtls_issuer, by_authority=by_authority)
+        _described[known] = msgspec.json.encode(document)
+    return Response(_described[known], media_type="application/json", headers=_HEADERS)
 
 
 ROUTES = [discovery, jwks]

@@ -16,6 +16,7 @@ from idp.token import store
 from idp.token.binding import Binding
 from idp.token.mint import family_of
 from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, ProofNotAccepted, TokenTwice
+from kit import client_certificate
 from kit.db import Database, Row
 from kit.dpop import Proof
 from kit.jose import ASYMMETRIC, TokenRefused, verify
@@ -82,6 +83,8 @@ async def accept(
     except TokenRefused:
         raise InvalidToken from None
     binding = Binding.of_cnf(claims.get("cnf"))
+    if binding.x5t is not None and binding.x5t != _certificate_shown(request):
+        raise InvalidToken("the token is bound to a certificate")
     shown_once = once(_proof_of_holder(parts.proofs, request, shown, binding, path=path))
     status = await store.select_status(
         parts.db,
@@ -98,6 +101,14 @@ async def accept(
         raise InsufficientScope(scope)
     count_account(f"{claims['client_id']} {claims['sub']}")
     return AcceptedToken(claims=claims, status=status, binding=binding)
+
+
+def _certificate_shown(request: Request[Any, Any, Any]) -> str | None:
+    try:
+        shown = client_certificate.shown_in(request.scope["headers"])
+    except client_certificate.CertificateUnreadable:
+        return None
+    return shown.x5t if shown else None
 
 
 def _proof_of_holder(

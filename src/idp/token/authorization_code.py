@@ -41,7 +41,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
     assert row is not None
     if "authorization_code" not in client.metadata.grant_types:
         raise UnauthorizedClient
-    binding = binding_of(client, request.proof)
+    binding = binding_of(client, request.proof, request.credentials.certificate)
     grant = await _checked(endpoint, request, row, code_sha256)
     audience_of(endpoint, request, grant.scopes, grant.resource)
 

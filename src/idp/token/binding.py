@@ -3,7 +3,8 @@
 import msgspec
 
 from idp.clients.schema import Client
-from idp.refusals import InvalidDpopProof
+from idp.refusals import InvalidDpopProof, InvalidRequest
+from kit.client_certificate import ClientCertificate
 from kit.dpop import Proof
 
 
@@ -33,8 +34,13 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 BEARER = Binding()
 
 
-def binding_of(client: Client, proof: Proof | None) -> Binding:
-    """What the tokens of this request will be bound to; a client that promised to show a key must show it."""
+def binding_of(client: Client, proof: Proof | None, certificate: ClientCertificate | None) -> Binding:
+    """What the tokens of this request will be bound to; a client that promised to show a key or a certificate must."""
     if client.dpop_bound and proof is None:
         raise InvalidDpopProof("a DPoP proof is needed")
-    return Binding(jkt=proof.jkt) if proof else BEARER
+    by_certificate = client.metadata.tls_client_certificate_bound_access_tokens
+    if by_certificate and certificate is None:
+        raise InvalidRequest("a client certificate is needed")
+    return Binding(
+        jkt=proof.jkt if proof else None, x5t=certificate.x5t if by_certificate and certificate is not None else None
+    )

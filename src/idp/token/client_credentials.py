@@ -19,7 +19,7 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
     assert client is not None
     if "client_credentials" not in client.metadata.grant_types:
         raise UnauthorizedClient
-    binding = binding_of(client, request.proof)
+    binding = binding_of(client, request.proof, request.credentials.certificate)
     scopes = client.metadata.scopes
     if "scope" in request.parameters:
         scopes = frozenset(request.parameters["scope"].split())

@@ -38,7 +38,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise UnauthorizedClient
     if row["family_client_id"] != client_id:
         raise InvalidGrant
-    binding = binding_of(client, request.proof)
+    binding = binding_of(client, request.proof, request.credentials.certificate)
     # A refreshed ID token has no nonce (OpenID Connect Core §12.2).
     grant = Grant.of(row, client_id=client_id, nonce=None)
     if row["consumed"]:

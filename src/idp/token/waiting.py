@@ -93,7 +93,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
 
 
 def _binding(client: Client, request: TokenRequest, flow: Flow) -> Binding:
-    binding = binding_of(client, request.proof)
+    binding = binding_of(client, request.proof, request.credentials.certificate)
     if flow.bound and not binding.cnf():
         raise InvalidRequest("the token must be bound to a key or a certificate")
     return binding
