@@ -17,9 +17,11 @@ from idp.clients.spend import once, refuse_repeated
 from idp.parameters import Parameters
 from kit.dpop import Proof
 from kit.jose import KeySet
+from kit.throttle import Limit, Throttle
 from kit.tokens import digest, new_token
 
 LIFETIME_S = 90
+REQUESTS = Limit("pushed-requests", 60, 60)
 
 
 class PushedResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +39,22 @@ async def push(
     *,
     scopes: Scopes,
     keys: KeySet,
+    throttle: Throttle,
+    address_prefix: str,
     proof: Proof | None = None,
 ) -> PushedResponse:
     """The client is who it says, the request is one that would be answered, and nobody guesses its handle.
 
     Everything that can be wrong with a request is told here, to the client, and not later to a citizen. ``proof`` binds
-    the code to its key as ``dpop_jkt`` does (RFC 9449 §10.1).
+    the code to its key as ``dpop_jkt`` does (RFC 9449 §10.1). TooManyRequests for a public client (§2.3).
     """
     credentials = credentials_of(headers, parameters)
     client = await find_client(authentication.db, authentication.clients, credentials.client_id)
     assertion = await authenticate(authentication, client, credentials, path="/par")
     assert client is not None
+    if client.public:
+        # Its name is known to everybody, and each request is a row.
+        await throttle.count(authentication.db, REQUESTS, f"{client.client_id}|{address_prefix}")
     try:
         received = await receive(reception, parameters, client, endpoint="par")
         request = validate(

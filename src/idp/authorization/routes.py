@@ -29,6 +29,7 @@ from idp.parameters import Parameters, of_form, of_query
 from idp.refusals import InvalidRequest
 from idp.sessions.browser import Browser, browser_of
 from idp.wiring import Wiring
+from kit.edge import address_prefix, client_address
 
 _PAGES: Mapping[Next, str] = {
     "login": "/idp/sign-in",
@@ -93,6 +94,8 @@ async def push_authorization_request(request: AnyRequest, wiring: NamedDependenc
         await of_form(request),
         scopes=await wiring.scopes.current(),
         keys=wiring.keys.current(),
+        throttle=wiring.throttle,
+        address_prefix=address_prefix(client_address(request.scope)),
         proof=proof,
     )
     return Response(pushed_response, headers={"Cache-Control": "no-store", **(wiring.proofs.nonce() if proof else {})})

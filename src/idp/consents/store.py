@@ -78,8 +78,10 @@ async def take_details(tx: Tx, consent_id: UUID, details: Sequence[LockerDocumen
             UPDATE idp.consent
                SET authorization_details = (
                        SELECT coalesce(jsonb_agg(d), '[]') FROM jsonb_array_elements(authorization_details) AS t (d)
-                        WHERE NOT $2::jsonb @> jsonb_build_array(d))
-             WHERE consent_id = $1 AND ended_at IS NULL AND authorization_details @> $2::jsonb
+                        WHERE d NOT IN (SELECT jsonb_array_elements($2::jsonb)))
+             WHERE consent_id = $1 AND ended_at IS NULL
+               AND NOT EXISTS (SELECT jsonb_array_elements($2::jsonb)
+                               EXCEPT SELECT jsonb_array_elements(authorization_details))
             RETURNING true""",
             consent_id,
             list(details),

@@ -136,3 +136,14 @@ async def test_discovery_names_the_endpoint_rfc9126_5(idp: Provider) -> None:
     described = (await idp.http.get("/idp/.well-known/openid-configuration")).json()
     assert described["pushed_authorization_request_endpoint"] == f"{ISSUER}/par"
     assert described["require_pushed_authorization_requests"] is False
+
+
+async def test_public_client_pushes_sixty_a_minute_rfc9126_2_3(idp: Provider) -> None:
+    wallet = await idp.wallet()
+    assert (await idp.push(wallet, **wallet.request())).status_code == 201
+    await idp.owner(
+        "UPDATE idp.throttle SET attempts = 60 WHERE bucket LIKE $1", f"pushed-requests:{wallet.client_id}|%"
+    )
+    answer = await idp.push(wallet, **wallet.request())
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
