@@ -19,6 +19,7 @@ from idp.consents import routes as consents
 from idp.device import routes as device
 from idp.discovery import routes as discovery
 from idp.frame import refusal_page
+from idp.freezing import routes as freezing
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
 from idp.messages import routes as messages
@@ -56,6 +57,7 @@ ROUTES: list[Any] = [
     *upstream.ROUTES,
     *activation.ROUTES,
     *account.ROUTES,
+    *freezing.ROUTES,
     *passkeys.ROUTES,
     *recovery_codes.ROUTES,
     *messages.ROUTES,

@@ -61,6 +61,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     session_lifetime_s: int = 12 * 3_600
     activation_code_lifetime_s: int = 30 * 86_400
     one_time_code_lifetime_s: int = 600
+    unfreeze_waiting_s: int = 86_400
+    """A frozen identity is opened by its citizen's two factors after so long; at a desk at once."""
 
     demo_outbox: bool = False
     """Show the messages that were sent, to anybody: for the demo."""

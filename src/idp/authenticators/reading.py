@@ -3,6 +3,7 @@
 import datetime as dt
 
 from idp.authenticators.schema import Destination, Method, Methods
+from idp.freezing.store import frozen_condition
 from kit.db import Row
 
 PHONE_UNUSED_MAX_DAYS = 365
@@ -13,15 +14,20 @@ COLUMNS = f"""t.secret_sealed IS NOT NULL AS totp, coalesce(t.last_used_at, t.co
                  < now() - interval '{PHONE_UNUSED_MAX_DAYS} days' AS code_is_stale,
                k.passkeys, k.passkey_used_at,
                (SELECT count(*)::int FROM idp.recovery_code r
-                 WHERE r.citizen_id = c.citizen_id AND r.spent_at IS NULL) AS recovery_codes"""
+                 WHERE r.citizen_id = c.citizen_id AND r.spent_at IS NULL) AS recovery_codes,
+               ARRAY(SELECT fz.name FROM idp.frozen fz
+                      WHERE fz.citizen_id = c.citizen_id AND fz.kind = 'authenticator') AS frozen"""
 """What ``methods_in`` reads, for whoever joins TABLES to ``idp.citizen c``."""
 
-TABLES = """
+PASSKEY_FROZEN = frozen_condition("authenticator", citizen_id="p.citizen_id", name="'passkey:' || p.passkey_id::text")
+
+TABLES = f"""
           LEFT JOIN idp.totp t ON t.citizen_id = c.citizen_id
           LEFT JOIN idp.code_by_message m ON m.citizen_id = c.citizen_id
           LEFT JOIN LATERAL (SELECT count(*)::int AS passkeys,
                                     max(coalesce(p.last_used_at, p.created_at)) AS passkey_used_at
-                               FROM idp.passkey p WHERE p.citizen_id = c.citizen_id) k ON true"""
+                               FROM idp.passkey p
+                              WHERE p.citizen_id = c.citizen_id AND NOT {PASSKEY_FROZEN}) k ON true"""
 
 
 def methods_in(row: Row, *, password: bool) -> Methods:
@@ -40,5 +46,6 @@ def methods_in(row: Row, *, password: bool) -> Methods:
         code_is_stale=bool(row["code_is_stale"]),
         passkeys=row["passkeys"] or 0,
         recovery_codes=row["recovery_codes"] or 0,
+        frozen=frozenset(row["frozen"] or ()),
         used=tuple(method for _, method in latest),
     )

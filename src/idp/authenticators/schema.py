@@ -36,6 +36,8 @@ class Methods(msgspec.Struct, frozen=True, kw_only=True):
     passkeys: int = 0
     recovery_codes: int = 0
     """How many are left."""
+    frozen: frozenset[str] = frozenset()
+    """Names of authenticators that the citizen holds still: they are set up, and prove nothing."""
     used: tuple[Method, ...] = ()
     """Of totp, code and passkey those that are there, the one used last first."""
 
@@ -47,12 +49,12 @@ class Methods(msgspec.Struct, frozen=True, kw_only=True):
             "code": self.code is not None and not self.code_is_stale,
             "passkey": self.passkeys > 0,
         }
-        return tuple(method for method in self.used if there[method])
+        return tuple(method for method in self.used if there[method] and method not in self.frozen)
 
     @property
     def second(self) -> tuple[Method, ...]:
         """Usable second factors; a recovery code is never the first choice."""
-        return (*self.lasting, "recovery") if self.recovery_codes else self.lasting
+        return (*self.lasting, "recovery") if self.recovery_codes and "recovery" not in self.frozen else self.lasting
 
 
 class PasskeyLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from idp.authenticators.passkey import NewPasskey, Passkey
-from idp.authenticators.reading import COLUMNS, TABLES, methods_in
+from idp.authenticators.reading import COLUMNS, PASSKEY_FROZEN, TABLES, methods_in
 from idp.authenticators.schema import Destination, Methods, PasskeyLine
 from kit.db import Row, Tx
 
@@ -189,10 +189,11 @@ async def remove_code_by_message(tx: Tx, citizen_id: UUID) -> bool:
 
 
 async def passkey(tx: Tx, credential_id: bytes) -> Passkey | None:
+    """None also for one that its owner froze."""
     row = await tx.fetchrow(
-        """
+        f"""
         SELECT passkey_id, citizen_id, credential_id, public_key, backup_eligible
-          FROM idp.passkey WHERE credential_id = $1""",
+          FROM idp.passkey p WHERE credential_id = $1 AND NOT {PASSKEY_FROZEN}""",
         credential_id,
     )
     if row is None:

@@ -17,6 +17,7 @@ from idp.consents.current import current_consent
 from idp.consents.schema import Consent
 from idp.consents.use_once import use_once
 from idp.device import settle as device
+from idp.freezing.frozen import service_is_frozen
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.sessions.schema import Session
@@ -58,6 +59,8 @@ async def begin(
 ) -> AuthorizationResponse | PageNeeded | Settled:
     """Answer at once where nothing stands in the way; else keep the request and say which page comes first."""
     at = await _situation(provider, request, client.sector, session=session, interaction=None)
+    if session is not None and await service_is_frozen(provider.db, [session.citizen_id], request.client_id):
+        return await _refused_at_once(provider, request, AuthorizationError("access_denied"))
     page = next_prompt(at)
     if page is None:
         assert session is not None
@@ -67,10 +70,16 @@ async def begin(
             provider, request, client.sector, session=session, sub=at.sub, consent=at.consent, finishing=None
         )
     if "none" in request.prompt:
-        await _spend(provider.db, request)
         error = AuthorizationError("login_required" if page == "login" else "consent_required")
-        return await failure(request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
+        return await _refused_at_once(provider, request, error)
     return PageNeeded(page, await keep(provider, request, browser_sha256))
+
+
+async def _refused_at_once(
+    provider: Provider, request: AuthorizationRequest, error: AuthorizationError
+) -> AuthorizationResponse:
+    await _spend(provider.db, request)
+    return await failure(request.reply_to, error, issuer=provider.issuer, keys=provider.keys.current())
 
 
 async def keep(provider: Provider, request: AuthorizationRequest, browser_sha256: bytes) -> str:
@@ -92,6 +101,10 @@ async def resume(
     """The citizen comes back from a page."""
     request = interaction.request
     at = await _situation(provider, request, sector, session=session, interaction=interaction)
+    if session is not None and await service_is_frozen(provider.db, [session.citizen_id], request.client_id):
+        return await refuse(
+            provider, interaction, AuthorizationError("access_denied"), session=session, browser_sha256=browser_sha256
+        )
     page = next_prompt(at)
     if page is None:
         assert session is not None

@@ -4,7 +4,7 @@ from typing import Literal
 
 from idp.citizens import store
 from idp.citizens.refusals import StateRefused, UnknownCitizen
-from idp.citizens.schema import State
+from idp.citizens.schema import Citizen, State
 from idp.sessions import end
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
@@ -31,26 +31,40 @@ async def change_state(
     reason: str,
 ) -> State:
     """The new state. Raises UnknownCitizen, StateRefused."""
-    from_states, state, action = _CHANGES[change]
 
     async def once(tx: Tx) -> State:
         citizen = await store.by_uid(tx, uid)
         if citizen is None:
             raise UnknownCitizen
-        if not await store.set_state(tx, citizen.citizen_id, state=state, from_states=from_states):
-            raise StateRefused(f"the citizen is {citizen.state}")
-        await end.end_all_for(tx, audit, citizen.citizen_id, because=action)
-        await audit.append(
-            tx,
-            AuditEvent(
-                action=action,
-                actor_kind=actor_kind,
-                actor=actor,
-                owner=str(citizen.citizen_id),
-                purpose=reason,
-                detail={"from": citizen.state, "to": state},
-            ),
-        )
-        return state
+        return await change_state_of(tx, audit, citizen, change, actor_kind=actor_kind, actor=actor, reason=reason)
 
     return await db.transact(once)
+
+
+async def change_state_of(
+    tx: Tx,
+    audit: Audit,
+    citizen: Citizen,
+    change: Change,
+    *,
+    actor_kind: Literal["officer", "citizen"],
+    actor: str,
+    reason: str,
+) -> State:
+    """The same inside a transaction that has more to do."""
+    from_states, state, action = _CHANGES[change]
+    if not await store.set_state(tx, citizen.citizen_id, state=state, from_states=from_states):
+        raise StateRefused(f"the citizen is {citizen.state}")
+    await end.end_all_for(tx, audit, citizen.citizen_id, because=action)
+    await audit.append(
+        tx,
+        AuditEvent(
+            action=action,
+            actor_kind=actor_kind,
+            actor=actor,
+            owner=str(citizen.citizen_id),
+            purpose=reason,
+            detail={"from": citizen.state, "to": state},
+        ),
+    )
+    return state

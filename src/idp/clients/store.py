@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from idp.clients.logo import Logo
@@ -132,6 +132,10 @@ async def select_clients(tx: Tx, *, after: str, limit: int) -> Sequence[Row]:
         after,
         limit,
     )
+
+
+async def select_metadata(tx: Tx, client_ids: Collection[str]) -> Sequence[Row]:
+    return await tx.fetch("SELECT client_id, metadata FROM idp.client WHERE client_id = ANY($1)", list(client_ids))
 
 
 async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[str], sector: str | None) -> None:

@@ -15,6 +15,7 @@ from kit.i18n import Message
 
 class ConnectedService(msgspec.Struct, frozen=True, kw_only=True):
     consent_id: UUID
+    client_id: str
     name: str
     labels: Sequence[Message]
     """What it may have and do."""
@@ -29,6 +30,7 @@ async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequenc
     return [
         ConnectedService(
             consent_id=row["consent_id"],
+            client_id=row["client_id"],
             name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
             labels=labels_of(row["scopes"], row["claims"]),
             documents=documents_asked([detail for detail in _details(row) if detail.until and detail.until >= today]),

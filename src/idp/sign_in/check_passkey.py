@@ -9,8 +9,9 @@ from idp.sessions.levels import acr_of, at_least, in_order, without_passkey
 from idp.sessions.start import start
 from idp.sign_in import store
 from idp.sign_in.check_password import must_be_active
+from idp.sign_in.decide_frozen import decide_frozen
 from idp.sign_in.refusals import LevelOutOfReach
-from idp.sign_in.schema import Errand, SignedIn, SignIn, Visitor, Wrong
+from idp.sign_in.schema import Errand, FrozenDecided, SignedIn, SignIn, Visitor, Wrong
 from idp.sign_in.tell_of_copy import tell_of_copy
 from kit.audit import AuditEvent
 from kit.db import Tx
@@ -19,7 +20,7 @@ from kit.throttle import Limit
 ADDRESS = Limit("passkey-address", 100, 300)
 
 
-async def check_passkey(parts: SignIn, visitor: Visitor, errand: Errand, text: str) -> SignedIn | Wrong:
+async def check_passkey(parts: SignIn, visitor: Visitor, errand: Errand, text: str) -> SignedIn | FrozenDecided | Wrong:
     """Raises TooManyRequests; NotActive, Frozen, Closed and LevelOutOfReach only once the passkey was right."""
     await parts.db.transact(lambda tx: parts.throttle.count(tx, ADDRESS, visitor.address_prefix))
     assertion = read_assertion(text)
@@ -50,15 +51,17 @@ async def check_passkey(parts: SignIn, visitor: Visitor, errand: Errand, text: s
     return await parts.db.transact(lambda tx: _start(tx, parts, visitor, errand, outcome))
 
 
-async def _start(tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, citizen_id: UUID) -> SignedIn:
+async def _start(tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, citizen_id: UUID) -> SignedIn | FrozenDecided:
     citizen = await find_citizen(tx, citizen_id)
     assert citizen is not None
-    must_be_active(citizen.state)
+    must_be_active(citizen.state, errand)
     amr = in_order(AMR)
     acr = acr_of(amr, proofing=citizen.proofing)
     if not at_least(acr, without_passkey(errand.acr_needed)):
         raise LevelOutOfReach
     await store.finish_attempt(tx, visitor.browser_sha256, errand.key)
+    if errand.of_the_frozen:
+        return await decide_frozen(tx, parts, errand, citizen_id)
     started = await start(
         tx,
         parts.audit,

@@ -9,7 +9,7 @@ from idp.citizens.schema import State
 from idp.sessions.levels import acr_of, at_least, without_passkey
 from idp.sessions.start import start
 from idp.sign_in import await_second_factor, store, throttling
-from idp.sign_in.refusals import Closed, Frozen, LevelOutOfReach, NoSecondFactor, NotActive
+from idp.sign_in.refusals import Closed, Frozen, LevelOutOfReach, NoSecondFactor, NotActive, NotFrozen
 from idp.sign_in.schema import Candidate, Errand, SecondFactorAwaited, SignedIn, SignIn, Visitor, Wrong
 from kit.audit import AuditEvent
 from kit.db import Tx
@@ -44,7 +44,7 @@ async def check_password(
     assert candidate.citizen_id is not None
     assert candidate.argon2 is not None
     assert candidate.state is not None
-    must_be_active(candidate.state)
+    must_be_active(candidate.state, errand)
     renewed = await hashed(parts.passwords, prepared(password)) if is_outdated(candidate.argon2) else None
 
     async def passed(tx: Tx) -> SignedIn | SecondFactorAwaited:
@@ -59,9 +59,12 @@ async def check_password(
     return await parts.db.transact(passed)
 
 
-def must_be_active(state: State) -> None:
+def must_be_active(state: State, errand: Errand) -> None:
     match state:
         case "active":
+            if errand.of_the_frozen:
+                raise NotFrozen
+        case "frozen" if errand.of_the_frozen:
             return
         case "registered":
             raise NotActive

@@ -11,8 +11,9 @@ from idp.messages.notices import recovery_code_used
 from idp.sessions.levels import acr_of, at_least, in_order, without_passkey
 from idp.sessions.start import start, step_up
 from idp.sign_in import store
+from idp.sign_in.decide_frozen import decide_frozen
 from idp.sign_in.refusals import AttemptOver, LevelOutOfReach, TooManyTries
-from idp.sign_in.schema import Attempt, Errand, SignedIn, SignIn, Visitor, Wrong
+from idp.sign_in.schema import Attempt, Errand, FrozenDecided, SignedIn, SignIn, Visitor, Wrong
 from idp.sign_in.tell_of_copy import tell_of_copy
 from idp.sign_in.throttling import SECOND_FACTOR
 from kit.audit import AuditEvent
@@ -24,14 +25,14 @@ TRIES_MAX = 5
 
 async def check_second_factor(
     parts: SignIn, visitor: Visitor, errand: Errand, typed: str, *, passkey: str = ""
-) -> SignedIn | Wrong:
+) -> SignedIn | FrozenDecided | Wrong:
     """``passkey`` is the browser's answer where that is the way. Raises AttemptOver without a first factor,
     TooManyTries, TooManyRequests.
     """
 
-    async def once(tx: Tx) -> SignedIn | Wrong:
+    async def once(tx: Tx) -> SignedIn | FrozenDecided | Wrong:
         attempt = await store.take_a_try(tx, visitor.browser_sha256, errand.key, tries_max=TRIES_MAX)
-        if attempt is None or attempt.state != "active":
+        if attempt is None or attempt.state != ("frozen" if errand.of_the_frozen else "active"):
             await _refuse(tx, visitor, errand)
         assert attempt is not None
         _must_lead_somewhere(visitor, errand, attempt)
@@ -44,6 +45,8 @@ async def check_second_factor(
         if attempt.uid not in parts.unthrottled_uids:
             await parts.throttle.forget(tx, SECOND_FACTOR, str(attempt.citizen_id))
         await store.finish_attempt(tx, visitor.browser_sha256, errand.key)
+        if errand.of_the_frozen:
+            return await decide_frozen(tx, parts, errand, attempt.citizen_id)
         return await _start(tx, parts, visitor, errand, attempt, factor=factor)
 
     return await parts.db.transact(once)
@@ -60,6 +63,9 @@ async def _factor(
     tx: Tx, parts: SignIn, visitor: Visitor, attempt: Attempt, typed: str, *, passkey: str
 ) -> tuple[str, ...]:
     """The ``amr`` values (RFC 8176 §2) of what was proven; empty for nothing."""
+    if attempt.method not in attempt.methods.second:
+        # Frozen, or gone, since this attempt began.
+        return ()
     match attempt.method:
         case "totp":
             return ("otp",) if await _is_totp(tx, parts, attempt, typed) else ()

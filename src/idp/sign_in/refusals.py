@@ -13,7 +13,15 @@ class NotActive(PageRefusal):
 
 
 class Frozen(PageRefusal):
-    code, status, title = "account-frozen", 403, "You froze this account. Your registration office can open it again."
+    code, status, title = (
+        "account-frozen",
+        403,
+        "This account is frozen. Open it again under “Open a frozen account”, or at your registration office.",
+    )
+
+
+class NotFrozen(PageRefusal):
+    code, status, title = "account-not-frozen", 409, "This account is not frozen."
 
 
 class Closed(PageRefusal):

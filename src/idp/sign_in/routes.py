@@ -9,6 +9,7 @@ from idp.authorization.proceed import refuse
 from idp.authorization.refusals import AuthorizationError
 from idp.authorization.routes import answer
 from idp.frame import AnyRequest, locale, page, see_other, session_of
+from idp.freezing.decided import frozen_page
 from idp.logout.answer import signed_out
 from idp.logout.sign_out import sign_out as end_session
 from idp.messages.post import Post
@@ -25,7 +26,7 @@ from idp.sign_in.form import BODY_BYTES_MAX, form_of
 from idp.sign_in.missing_for_high import missing_for_high
 from idp.sign_in.offer_passkey import offer, offer_second
 from idp.sign_in.refusals import AttemptOver
-from idp.sign_in.schema import Attempt, Errand, SecondFactorAwaited, SignedIn, SignIn
+from idp.sign_in.schema import Attempt, Errand, FrozenDecided, SecondFactorAwaited, SignedIn, SignIn
 from idp.sign_in.visit import errand_of, language_of, visitor_of
 from idp.upstream.offered import offered
 from idp.wiring import Wiring
@@ -50,6 +51,7 @@ def parts_of(wiring: Wiring) -> SignIn:
         session_lifetime_s=wiring.settings.session_lifetime_s,
         one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
         unthrottled_uids=frozenset(wiring.settings.unthrottled_uids),
+        unfreeze_waiting_s=wiring.settings.unfreeze_waiting_s,
         site=Site.of(wiring.settings.issuer),
     )
 
@@ -86,6 +88,8 @@ async def sign_in(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRe
         return await _sign_in(request, wiring, errand, too_many=refusal)
     if isinstance(outcome, SignedIn):
         return _signed_in(errand, outcome)
+    if isinstance(outcome, FrozenDecided):
+        return frozen_page(request, wiring, outcome.state)
     if isinstance(outcome, SecondFactorAwaited):
         return see_other(f"/idp/sign-in/second-factor{errand.query}")
     return await _sign_in(request, wiring, errand, wrong=_("The identifier or the password is not right."))
@@ -114,6 +118,8 @@ async def sign_in_by_passkey(request: AnyRequest, wiring: NamedDependency[Wiring
         return await _sign_in(request, wiring, errand, too_many=refusal)
     if isinstance(outcome, SignedIn):
         return _signed_in(errand, outcome)
+    if isinstance(outcome, FrozenDecided):
+        return frozen_page(request, wiring, outcome.state)
     return await _sign_in(request, wiring, errand, wrong_passkey=True)
 
 
@@ -135,6 +141,8 @@ async def second_factor(request: AnyRequest, wiring: NamedDependency[Wiring]) ->
     )
     if isinstance(outcome, SignedIn):
         return _signed_in(errand, outcome)
+    if isinstance(outcome, FrozenDecided):
+        return frozen_page(request, wiring, outcome.state)
     attempt = await store.attempt(wiring.db, visitor.browser_sha256, errand.key)
     if attempt is None:
         return see_other(f"/idp/sign-in{errand.query}")

@@ -8,6 +8,7 @@ from idp.authenticators.passkey import Site
 from idp.authenticators.schema import Method, Methods
 from idp.authorization.schema import Interaction
 from idp.citizens.schema import LocaleName, Proofing, State
+from idp.freezing.schema import DeskOnly, Opened, Waiting
 from idp.keys.secrets import Secrets
 from idp.messages.post import Post
 from idp.sessions.browser import Browser
@@ -30,7 +31,13 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "passkeys": "/idp/account/passkeys",
     "recovery-codes": "/idp/account/recovery-codes",
     "requests": "/idp/account/requests",
+    "freeze": "/idp/account/freeze",
+    "thaw": "/idp/account/freeze",
+    # A frozen citizen gets no session: these lead to what was decided instead (idp/freezing).
+    "unfreeze": "/idp/unfreeze",
+    "stay-frozen": "/idp/unfreeze",
 }
+OF_THE_FROZEN = frozenset({"unfreeze", "stay-frozen"})
 
 
 class Errand(msgspec.Struct, frozen=True):
@@ -58,10 +65,12 @@ class Errand(msgspec.Struct, frozen=True):
 
     @property
     def acr_needed(self) -> Acr:
-        # A link opens the account again and again, so it is not made with one factor.
-        if self.linking and self.interaction and self.interaction.acr_needed == "low":
-            return "substantial"
-        return self.interaction.acr_needed if self.interaction else "substantial"
+        if self.interaction:
+            # A link opens the account again and again, so it is not made with one factor.
+            low = self.interaction.acr_needed == "low"
+            return "substantial" if self.linking and low else self.interaction.acr_needed
+        # Whoever lost the second step to a thief must be able to freeze with the first.
+        return "low" if self.to == "freeze" else "substantial"
 
     @property
     def reauthenticate(self) -> bool:
@@ -83,6 +92,11 @@ class Errand(msgspec.Struct, frozen=True):
         if self.interaction:
             return f"/idp/authorize/resume?interaction={self.interaction.interaction_id}"
         return ACCOUNT_PAGES[self.to] + (f"?back={self.back}" if self.back else "")
+
+    @property
+    def of_the_frozen(self) -> bool:
+        """Signing in only to open a frozen identity, or to keep it frozen."""
+        return self.interaction is None and self.to in OF_THE_FROZEN
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +126,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     one_time_code_lifetime_s: int
     unthrottled_uids: frozenset[str]
     site: Site
+    unfreeze_waiting_s: int
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +167,12 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 class SecondFactorAwaited(msgspec.Struct, frozen=True):
     method: Method
+
+
+class FrozenDecided(msgspec.Struct, frozen=True):
+    """Two factors were right, for no session: what they were shown for was done."""
+
+    state: Opened | Waiting | DeskOnly
 
 
 class Wrong(msgspec.Struct, frozen=True):

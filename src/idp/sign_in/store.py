@@ -2,8 +2,12 @@ from uuid import UUID
 
 from idp.authenticators.reading import COLUMNS, TABLES, methods_in
 from idp.authenticators.schema import Method
+from idp.freezing.store import authenticator_frozen
 from idp.sign_in.schema import Attempt, Candidate
 from kit.db import Row, Tx
+
+# A frozen password is answered as a wrong one, in the same time.
+_PASSWORD_FROZEN = authenticator_frozen("c.citizen_id", "password")
 
 
 async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket: str) -> Candidate:
@@ -17,7 +21,7 @@ async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket
                           WHERE bucket = $3 AND window_starts_at > now() - interval '1 hour'), 0) AS of_password
           FROM (SELECT 1) one
           LEFT JOIN idp.citizen c ON c.uid = $1
-          LEFT JOIN idp.password w ON w.citizen_id = c.citizen_id{TABLES}""",
+          LEFT JOIN idp.password w ON w.citizen_id = c.citizen_id AND NOT {_PASSWORD_FROZEN}{TABLES}""",
         uid,
         everywhere_bucket,
         password_bucket,

@@ -5,8 +5,16 @@ from uuid import UUID
 import msgspec
 
 from idp.clients.store import Seen, columns, spend_cte, spending
+from idp.freezing.store import frozen_condition
 from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
+
+_CODE_FROZEN = frozen_condition("service", citizen_id="a.citizen_id", name="a.client_id")
+# What a family f hangs on, looked up at each use: its citizen z, its consent g, its session s, and what is frozen.
+_FAMILY_LIVE = f"""(f.ended_at IS NULL AND f.expires_at > now() AND z.state = 'active'
+               AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
+               AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now()))
+               AND NOT {frozen_condition("service", citizen_id="f.citizen_id", name="f.client_id")})"""
 
 _PREFETCH_CODE = f"""
     SELECT {columns("c", "$2::integer")},
@@ -16,7 +24,7 @@ _PREFETCH_CODE = f"""
            a.consumed_at IS NOT NULL AS consumed, a.expires_at <= now() AS expired,
            z.state AS citizen_state, z.uid, z.locale, z.proofing, z.updated_at, z.tokens_valid_from,
            CASE WHEN a.claims ? 'id_token' THEN z.claims END AS citizen_claims,
-           g.ended_at IS NULL AS consent_live
+           g.ended_at IS NULL AND a.created_at >= z.tokens_valid_from AND NOT {_CODE_FROZEN} AS consent_live
       FROM idp.client c
       LEFT JOIN idp.authorization_code a ON a.code_sha256 = $3 AND a.kind = $4
       LEFT JOIN idp.citizen z ON z.citizen_id = a.citizen_id
@@ -29,9 +37,7 @@ _PREFETCH_REFRESH = f"""
            f.nonce, f.auth_time, f.acr, f.amr, f.cnf_jkt, f.cnf_x5t, f.authorization_details,
            f.actor_citizen_id, f.mandate_id,
            r.consumed_at IS NOT NULL AS consumed,
-           f.ended_at IS NULL AND f.expires_at > now() AND r.expires_at > now()
-               AND z.state = 'active' AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
-               AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now())) AS live
+           r.expires_at > now() AND {_FAMILY_LIVE} AS live
       FROM idp.client c
       LEFT JOIN idp.refresh_token r ON r.token_sha256 = $3
       LEFT JOIN idp.token_family f ON f.family_id = r.family_id
@@ -203,10 +209,8 @@ async def revoke_access_token(tx: Tx, jti: str, *, expires_at: int) -> None:
 
 
 _STATUS = """
-    SELECT c.state = 'active' AND t.jti IS NULL AND ($3::uuid IS NULL OR (
-               f.ended_at IS NULL AND f.expires_at > now() AND f.client_id = $2 AND z.state = 'active'
-               AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
-               AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now())))) IS TRUE AS active,
+    SELECT c.state = 'active' AND t.jti IS NULL
+               AND ($3::uuid IS NULL OR (f.client_id = $2 AND {live})) IS TRUE AS active,
            f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes,
            z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
            {seen}
@@ -217,8 +221,9 @@ _STATUS = """
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
       LEFT JOIN idp.session s ON s.sid = f.sid
      WHERE c.client_id = $2"""
-_SELECT_STATUS = _STATUS.format(seen="")
-_STATUS_SPENDING = f"WITH {spend_cte(4, 5)} {_STATUS.format(seen=', array(SELECT proof_sha256 FROM seen) AS seen')}"
+_SELECT_STATUS = _STATUS.format(live=_FAMILY_LIVE, seen="")
+_STATUS_SPENDING = f"""WITH {spend_cte(4, 5)}
+    {_STATUS.format(live=_FAMILY_LIVE, seen=", array(SELECT proof_sha256 FROM seen) AS seen")}"""
 
 
 async def select_status(
@@ -234,12 +239,10 @@ async def select_status(
 
 async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:
     return await tx.fetchrow(
-        """
+        f"""
         SELECT f.family_id, f.client_id, f.citizen_id, f.sub, f.scopes, f.created_at,
                least(r.expires_at, f.expires_at) AS expires_at,
-               r.consumed_at IS NULL AND f.ended_at IS NULL AND f.expires_at > now() AND r.expires_at > now()
-                   AND z.state = 'active' AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
-                   AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now())) AS live
+               r.consumed_at IS NULL AND r.expires_at > now() AND {_FAMILY_LIVE} AS live
           FROM idp.refresh_token r
           JOIN idp.token_family f USING (family_id)
           JOIN idp.citizen z ON z.citizen_id = f.citizen_id
