@@ -310,6 +310,34 @@ async def test_after_a_day_nobody_is_told_any_more(idp: Provider, site: Site) ->
     assert row["settled_at"] is not None
 
 
+async def test_a_code_of_an_ended_session_is_good_for_nothing(idp: Provider, site: Site) -> None:
+    """Else a client could be given an ID token of a session whose end it has not heard of."""
+    party, _ = await party_with_ear(idp, site)
+    browser = await idp.signed_in(await idp.citizen())
+    id_token = (await idp.tokens(browser, await idp.client()))["id_token"]
+    code = await idp.code(browser, party)
+    await browser.get("/idp/end-session", params={"id_token_hint": id_token})
+    response = await idp.http.post("/idp/token", data=party.exchange(code))
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_logout_and_code_exchange_race_and_the_client_is_told_or_has_no_token(idp: Provider, site: Site) -> None:
+    party, _ = await party_with_ear(idp, site)
+    for _ in range(6):
+        browser = await idp.signed_in(await idp.citizen())
+        id_token = (await idp.tokens(browser, await idp.client()))["id_token"]
+        sid = claims_of(id_token)["sid"]
+        code = await idp.code(browser, party)
+        answer, _ = await asyncio.gather(
+            idp.http.post("/idp/token", data=party.exchange(code)),
+            browser.get("/idp/end-session", params={"id_token_hint": id_token}),
+        )
+        told = await idp.owner(
+            "SELECT 1 FROM idp.logout_notice WHERE client_id = $1 AND sid = $2", party.client_id, sid
+        )
+        assert (answer.status_code == 200) == bool(told)
+
+
 async def test_a_notice_goes_to_one_of_many_deliverers(idp: Provider, site: Site) -> None:
     party, path = await party_with_ear(idp, site)
     browser = await idp.signed_in(await idp.citizen())

@@ -62,10 +62,16 @@ class TokenStore:
     def __init__(self, audit: Audit) -> None:
         self._spend_code = f"""
             WITH {spend_cte(1, 2)},
+            -- Held, so that a session which ends at this moment sees the family of whom it must tell, or ends first.
+            alive AS (
+                SELECT s.sid FROM idp.session s JOIN idp.authorization_code a USING (sid)
+                 WHERE a.code_sha256 = $3 AND s.ended_at IS NULL
+                   FOR SHARE OF s),
             spent AS (
                 UPDATE idp.authorization_code SET consumed_at = now()
                  WHERE code_sha256 = $3 AND client_id = $4 AND kind = $5
                    AND consumed_at IS NULL AND expires_at > now() AND EXISTS (SELECT 1 FROM fresh)
+                   AND (kind <> 'authorization_code' OR EXISTS (SELECT 1 FROM alive))
                 RETURNING *),
             family AS (
                 INSERT INTO idp.token_family

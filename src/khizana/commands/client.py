@@ -22,7 +22,7 @@ from kit.db import Database, Row, Tx
 from kit.jose import LocalKeySet, SigningKey
 
 PAGE = 100
-_SECRETS = ("secret_sha256", "previous_secret_sha256")
+_SECRETS = ("secret_sha256", "previous_secret_sha256", "previous_secret_until")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 

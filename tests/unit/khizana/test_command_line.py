@@ -271,3 +271,32 @@ def test_a_sweep_and_a_reconciliation_answer_in_json(khizana: Run) -> None:
     assert khizana("sweep").json()["orphans"] == 0
     assert khizana("sweep", "--dry-run").json()["dry_run"] is True
     assert khizana("sweep", "--reconcile").json()["missing"] == []
+
+
+def test_an_invitation_and_a_rotated_secret_are_told_once(khizana: Run) -> None:
+    invited = khizana("client", "invite", "--profile", "basic", "--scope", "openid profile", "--uses", "3")
+    assert invited.code == 0, invited.err
+    assert len(invited.json()["initial_access_token"]) == 43
+    assert (invited.json()["uses"], invited.json()["expires_in"]) == (3, 7 * 86_400)
+    assert khizana("client", "invite", "--scope", "openid uid").code == 2
+    registered = khizana(
+        "client",
+        "register",
+        "--file",
+        "-",
+        stdin=json.dumps(
+            {
+                "client_id": "rotates",
+                "client_name": "Rotates",
+                "profile": "basic",
+                "sector": "test",
+                "redirect_uris": ["https://rp.test/callback"],
+            }
+        ),
+    )
+    rotated = khizana("client", "rotate-secret", "rotates", "--overlap", "30m")
+    assert rotated.code == 0, rotated.err
+    assert rotated.json()["client_secret"] != registered.json()["client_secret"]
+    assert rotated.json()["previous_expires_in"] == 1_800
+    assert "secret" not in khizana("client", "show", "rotates").out.replace("client_secret_basic", "")
+    assert khizana("client", "rotate-secret", "nobody").code == 2
