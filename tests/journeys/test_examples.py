@@ -78,21 +78,34 @@ def signed_in(product: Product, command: list[str], work: Path, *, citizen: int)
     redirect_uri = f"http://localhost:{free_port()}/callback"
     env = environ(product, work, redirect_uri)
     client = registered(product, command, env, work)
-    process = subprocess.Popen(
-        [*command, str(client)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = started([*command, str(client)], env)
     with killed_when_late(process):
-        address = next((line.strip() for line in process.stdout if line.startswith("  http")), None)
-        assert address is not None, process.communicate()[1]
+        address = indented(process)
         browser = product.browser()
         page = browser.follow(browser.get(address))
         back = browser.sign_in(page, product.citizens[citizen], until=redirect_uri)
         location = back.headers["location"]
         assert urlsplit(location).netloc == urlsplit(redirect_uri).netloc
         assert httpx.get(location, trust_env=False).status_code == 200
-        told, errors = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, errors
+        return learned(product, process)
+
+
+def started(command: list[str], env: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def indented(process: "subprocess.Popen[str]") -> str:
+    """What the example shows: its one line that is set in."""
+    assert process.stdout is not None
+    line = next((line.strip() for line in process.stdout if line.startswith("  ")), None)
+    assert line is not None, process.communicate()[1]
+    return line
+
+
+def learned(product: Product, process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What the example prints in the end."""
+    told, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
     found: dict[str, Any] = json.loads(told)
     assert found["claims"]["iss"] == product.issuer
     assert found["userinfo"]["sub"] == found["claims"]["sub"]
@@ -124,6 +137,36 @@ def test_javascript_fapi2(product: Product, javascript: Path, tmp_path: Path) ->
 def test_javascript_fapi2_ms(product: Product, javascript: Path, tmp_path: Path) -> None:
     told = signed_in(product, ["node", str(javascript / "fapi2-ms.mjs")], tmp_path, citizen=5)
     assert told["token_type"] == "dpop"
+
+
+def test_javascript_device(product: Product, javascript: Path, tmp_path: Path) -> None:
+    command, env = ["node", str(javascript / "device.mjs")], environ(product, tmp_path, "")
+    client = registered(product, command, env, tmp_path)
+    process = started([*command, str(client)], env)
+    with killed_when_late(process):
+        user_code = indented(process)
+        browser = product.browser()
+        page = browser.submit(browser.get("/idp/device"), user_code=user_code)
+        page = browser.sign_in(page, product.citizens[6])
+        assert user_code in page.text
+        page = browser.submit(page, decision="go-on")
+        browser.submit(page, decision="allow")
+        assert learned(product, process)["token_type"] == "dpop"
+
+
+def test_javascript_ciba(product: Product, javascript: Path, tmp_path: Path) -> None:
+    command, env = ["node", str(javascript / "ciba.mjs")], environ(product, tmp_path, "")
+    client, citizen = registered(product, command, env, tmp_path), product.citizens[6]
+    process = started([*command, str(client), citizen.uid], env)
+    with killed_when_late(process):
+        indented(process)
+        browser = product.browser()
+        page = browser.follow(browser.get("/idp/account/requests"))
+        page = browser.submit(browser.sign_in(page, citizen))
+        assert "Letter 4711" in page.text
+        page = browser.submit(page, decision="go-on")
+        browser.submit(page, decision="allow")
+        assert learned(product, process)["token_type"] == "dpop"
 
 
 @pytest.mark.skipif(

@@ -79,7 +79,7 @@ class Errand(msgspec.Struct, frozen=True):
     @property
     def served_elsewhere(self) -> bool:
         """May an account at another provider open this? Not what guards the account itself."""
-        return not self.linking and (self.interaction is not None or self.to in ("", "device"))
+        return not self.linking and (self.interaction is not None or self.to in ("", "device", "requests"))
 
     @property
     def client_id(self) -> str | None:
