@@ -18,8 +18,9 @@ import jwt
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from joserfc import jwk
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from jose import jwe as python_jose
+from joserfc import jwe, jwk
 
 from kit.errors import Unavailable
 
@@ -253,6 +254,14 @@ class PublicKeys:
         """Is there a key for signatures?"""
         return bool(self._keys)
 
+    def encryption(self, alg: str, enc: str) -> "Encryption":
+        """KeyRefused where no key here serves. One that is for encryption alone goes before one that serves both."""
+        serving = [key for key in self._encryption_keys if key.encrypts(alg)]
+        serving.sort(key=lambda key: key in self._keys)
+        if not serving:
+            raise KeyRefused(f"no key for {alg}")
+        return Encryption(serving[0], alg, enc)
+
     def holds(self, certificate: x509.Certificate) -> bool:
         """Is this the certificate of one of the keys? Where a key names its certificate (``x5c``, RFC 7517 §4.7), it
         must be that one."""
@@ -278,9 +287,18 @@ class _PublicKey:
         self.public = cast("PublicKey", public)
         if isinstance(public, rsa.RSAPublicKey) and not 2048 <= public.key_size <= _RSA_BITS_MAX:
             raise KeyRefused(f"an RSA key has 2048 to {_RSA_BITS_MAX} bits")
+        self.imported = imported
         self.kid: str | None = member.get("kid")
         self.certificate = _first_of(member.get("x5c"))
         self.alg: str | None = member.get("alg")
+
+    def encrypts(self, alg: str) -> bool:
+        if self.alg is not None and self.alg != alg:
+            return False
+        if alg == "RSA-OAEP-256":
+            return isinstance(self.public, rsa.RSAPublicKey)
+        # RFC 7518 §4.6, RFC 8037 §3.2
+        return isinstance(self.public, ec.EllipticCurvePublicKey | x25519.X25519PublicKey)
 
     def serves(self, alg: str) -> bool:
         if self.alg is not None and self.alg != alg:
@@ -290,6 +308,37 @@ class _PublicKey:
         except KeyRefused:
             return False
         return True
+
+
+ENCRYPTION_ALGS = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+ENCRYPTION_ENCS = ("A128CBC-HS256", "A128GCM", "A256GCM")
+
+
+class Encryption:
+    """To one key of somebody (RFC 7516). Nothing is ever decrypted here."""
+
+    def __init__(self, key: _PublicKey, alg: str, enc: str) -> None:
+        if alg not in ENCRYPTION_ALGS or enc not in ENCRYPTION_ENCS:
+            raise KeyRefused("this algorithm is not offered")
+        self._key, self._alg, self._enc = key, alg, enc
+
+    def of(self, text: str, *, cty: str | None) -> str:
+        """A compact JWE; ``cty`` is ``JWT`` where ``text`` is one (RFC 7519 §5.2)."""
+        if self._alg == "RSA-OAEP-256":
+            sealed: bytes = python_jose.encrypt(
+                text, _spki(self._key.public).decode(), self._enc, self._alg, cty=cty, kid=self._key.kid
+            )
+            return sealed.decode("ascii")
+        header = {"alg": self._alg, "enc": self._enc, "cty": cty, "kid": self._key.kid}
+        protected = {name: value for name, value in header.items() if value is not None}
+        return jwe.encrypt_compact(protected, text, self._key.imported, algorithms=[self._alg, self._enc])
+
+
+def hash_of(text: str, *, alg: str) -> str:
+    """Left half of the digest that belongs to a signature algorithm, for ``at_hash`` and ``c_hash`` (OpenID Connect
+    Core §3.1.3.6): SHA-256 for all of ours but Ed25519, which hashes with SHA-512 (RFC 8032 §5.1)."""
+    made = hashlib.sha512(text.encode()) if alg == "EdDSA" else hashlib.sha256(text.encode())
+    return _encoded(made.digest()[: made.digest_size // 2]).decode("ascii")
 
 
 def verify(

@@ -5,7 +5,7 @@ from idp.authorization.details import TYPES
 from idp.citizens.claims import SUPPORTED_CLAIMS
 from idp.clients.scopes import SHOWN
 from kit.dpop import ALGORITHMS as DPOP_ALGORITHMS
-from kit.jose import ASYMMETRIC
+from kit.jose import ASYMMETRIC, ENCRYPTION_ALGS, ENCRYPTION_ENCS
 
 _ASK_FOR_A_CERTIFICATE = (
     "token_endpoint",
@@ -75,6 +75,14 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "acr_values_supported": ["low", "substantial", "high"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(signing),
+        "id_token_encryption_alg_values_supported": list(ENCRYPTION_ALGS),
+        "id_token_encryption_enc_values_supported": list(ENCRYPTION_ENCS),
+        "userinfo_signing_alg_values_supported": list(signing),
+        "userinfo_encryption_alg_values_supported": list(ENCRYPTION_ALGS),
+        "userinfo_encryption_enc_values_supported": list(ENCRYPTION_ENCS),
+        "introspection_signing_alg_values_supported": list(signing),
+        "introspection_encryption_alg_values_supported": list(ENCRYPTION_ALGS),
+        "introspection_encryption_enc_values_supported": list(ENCRYPTION_ENCS),
         "token_endpoint_auth_methods_supported": [*methods, "none"],
         "token_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC),
         "introspection_endpoint_auth_methods_supported": methods,

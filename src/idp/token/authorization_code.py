@@ -13,7 +13,7 @@ from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, respond
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, respond
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.db import Row, Tx
@@ -44,6 +44,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
     binding = binding_of(client, request.proof, request.credentials.certificate)
     grant = await _checked(endpoint, request, row, code_sha256)
     audience_of(endpoint, request, grant.scopes, grant.resource)
+    encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
     refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
     shown = once(assertion, request.proof)
@@ -69,6 +70,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         client,
         grant,
         binding=binding,
+        encryption=encryption,
         refresh_token=refresh_token,
         id_token_claims=id_token_claims(row, grant, client),
     )

@@ -3,6 +3,7 @@
 import msgspec
 
 from idp.clients.authenticate import ClientAuthentication, Credentials
+from idp.clients.encryption import encryption_for
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
@@ -18,6 +19,7 @@ from idp.token.store import TokenStore
 from kit.audit import Audit
 from kit.db import Database
 from kit.dpop import Proof
+from kit.jose import Encryption
 
 
 class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,13 @@ def audience_of(
     return audience, effective
 
 
+async def id_token_encryption(endpoint: TokenEndpoint, client: Client, scopes: frozenset[str]) -> Encryption | None:
+    """To be known before anything is spent: the client's key may stand at an address."""
+    if "openid" not in scopes:
+        return None
+    return await encryption_for(endpoint.client_authentication.key_sets, client, "id_token")
+
+
 async def respond(
     endpoint: TokenEndpoint,
     request: TokenRequest,
@@ -71,6 +80,7 @@ async def respond(
     grant: Grant,
     *,
     binding: Binding,
+    encryption: Encryption | None,
     refresh_token: str | None,
     id_token_claims: dict[str, object],
 ) -> TokenResponse:
@@ -101,6 +111,8 @@ async def respond(
             issuer=endpoint.issuer,
             lifetime_s=endpoint.access_token_lifetime_s,
         )
+        if encryption is not None:
+            id_token = encryption.of(id_token, cty="JWT")
     return TokenResponse(
         access_token=access_token,
         token_type=binding.token_type,

@@ -1,7 +1,6 @@
 """Making the tokens themselves. Nothing is stored here and nothing is decided."""
 
 import base64
-import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from idp.token.binding import Binding
 from idp.token.schema import Grant
-from kit.jose import KeySet
+from kit.jose import KeySet, hash_of
 
 _RANDOM_BYTES = 9
 
@@ -89,9 +88,8 @@ async def id_token(
     issuer: str,
     lifetime_s: int,
 ) -> str:
-    """OpenID Connect Core §2, with ``at_hash`` (§3.1.3.6): all our algorithms hash with SHA-256."""
+    """OpenID Connect Core §2, with ``at_hash`` (§3.1.3.6)."""
     now = int(time.time())
-    at_hash = base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()[:16]).rstrip(b"=").decode()
     body: dict[str, Any] = {
         **claims,
         "iss": issuer,
@@ -103,7 +101,7 @@ async def id_token(
         "acr": grant.acr,
         "amr": list(grant.amr),
         "sid": grant.sid,
-        "at_hash": at_hash,
+        "at_hash": hash_of(access_token, alg=alg),
         **_where_there({"act": act}),
     }
     if grant.nonce is not None:

@@ -11,7 +11,7 @@ from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import Binding, binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, narrowed, respond
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, narrowed, respond
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.db import Row, Tx
@@ -48,6 +48,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise InvalidGrant
     grant = msgspec.structs.replace(grant, scopes=narrowed(request.parameters, grant.scopes))
     audience_of(endpoint, request, grant.scopes, grant.resource)
+    encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
     event = AuditEvent(
         action="token.issued",
@@ -77,7 +78,14 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         await _reused(endpoint, grant)
         raise InvalidGrant
     return await respond(
-        endpoint, request, client, grant, binding=binding, refresh_token=fresh_token or token, id_token_claims={}
+        endpoint,
+        request,
+        client,
+        grant,
+        binding=binding,
+        encryption=encryption,
+        refresh_token=fresh_token or token,
+        id_token_claims={},
     )
 
 

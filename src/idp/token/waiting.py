@@ -15,7 +15,7 @@ from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.authorization_code import id_token_claims
 from idp.token.binding import Binding, binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, respond
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, respond
 from idp.token.refusals import AccessDenied, AuthorizationPending, ExpiredToken, SlowDown
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
@@ -63,6 +63,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         _not_yet(state)
     grant = _checked(row, client_id)
     audience_of(endpoint, request, grant.scopes, grant.resource)
+    encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
     refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
     written = await endpoint.store.spend_code(
@@ -87,6 +88,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         client,
         grant,
         binding=binding,
+        encryption=encryption,
         refresh_token=refresh_token,
         id_token_claims=id_token_claims(row, grant, client),
     )

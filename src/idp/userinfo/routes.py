@@ -1,34 +1,34 @@
-from typing import Any
-
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from idp.authorization.schema import ClaimsRequest
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
+from idp.clients.encryption import encryption_for
 from idp.clients.find import find_client
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
 from idp.token.accept import accept
 from idp.userinfo.refusals import InvalidToken
+from idp.userinfo.render import render
 from idp.wiring import Wiring
 
 
 @get("/userinfo", operation_id="Userinfo")
-async def userinfo(request: AnyRequest, wiring: NamedDependency[Wiring]) -> dict[str, Any]:
+async def userinfo(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """OpenID Connect Core §5.3."""
     return await _userinfo(request, wiring, {})
 
 
 @post("/userinfo", operation_id="UserinfoByPost", status_code=200)
-async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> dict[str, Any]:
+async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     return await _userinfo(request, wiring, await of_form(request) if has_body else {})
 
 
-async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> dict[str, Any]:
+async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Response[bytes]:
     token = await accept(wiring.access_tokens, request, path="/userinfo", scope="openid", body=body)
     client = await find_client(wiring.db, wiring.clients, token.client_id)
     row = token.status
@@ -40,7 +40,15 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> di
     wanted |= set(asked.userinfo)
     if client.legal_ground is None:
         wanted -= {"uid"}
-    return {**standard_claims(Citizen.of(row), wanted, asked.locales), "sub": token.claims["sub"]}
+    claims = {**standard_claims(Citizen.of(row), wanted, asked.locales), "sub": token.claims["sub"]}
+    rendered = await render(
+        claims,
+        client,
+        keys=wiring.keys.current(),
+        issuer=wiring.settings.issuer,
+        encryption=await encryption_for(wiring.key_sets, client, "userinfo"),
+    )
+    return Response(rendered.body, media_type=rendered.media_type)
 
 
 ROUTES = [userinfo, userinfo_by_post]
