@@ -6,6 +6,7 @@ from litestar.datastructures import State
 
 from idp.authorization.proceed import Provider
 from idp.authorization.receive import Reception
+from idp.authorization.store import Answers
 from idp.clients.authenticate import ClientAuthentication
 from idp.clients.certificates import CertificationAuthorities
 from idp.clients.key_sets import KeySets
@@ -107,6 +108,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             secrets=secrets,
             keys=keys,
             scopes=scopes,
+            answers=Answers(audit),
             issuer=settings.issuer,
             interaction_lifetime_s=settings.interaction_lifetime_s,
             code_lifetime_s=settings.code_lifetime_s,

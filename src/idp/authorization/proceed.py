@@ -22,7 +22,6 @@ from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.sessions.schema import Session
 from idp.subjects.pairwise import pairwise_sub
-from idp.subjects.remember import remember
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.ids import new_id
@@ -49,6 +48,7 @@ class Provider(msgspec.Struct, frozen=True):
     secrets: Secrets
     keys: KeyRing
     scopes: ScopeRegistry
+    answers: store.Answers
     issuer: str
     interaction_lifetime_s: int
     code_lifetime_s: int
@@ -198,32 +198,24 @@ async def _give_code(
     family_id: UUID = new_id()
     claims = _given(request.claims, consent)
     reached = (await provider.scopes.current()).sectors_reached(frozenset(request.scopes))
+    subs = {name: pairwise_sub(provider.secrets, sector=name, citizen_id=session.citizen_id) for name in reached}
 
     async def give(tx: Tx) -> None:
-        if finishing and not await store.finish_interaction(tx, finishing[0], browser_sha256=finishing[1]):
-            raise InteractionOver
-        await _spend(tx, request)
         if not await use_once(tx, consent_id=consent.consent_id, details=request.authorization_details):
             raise InteractionOver
-        lifetime_s = await _approve(tx, request, session) or provider.code_lifetime_s
-        await remember(tx, sector=sector, sub=sub, citizen_id=session.citizen_id)
-        for other in reached:
-            their_sub = pairwise_sub(provider.secrets, sector=other, citizen_id=session.citizen_id)
-            await remember(tx, sector=other, sub=their_sub, citizen_id=session.citizen_id)
-        await store.insert_code(
+        awaited, first = await provider.answers.give(
             tx,
             request.waiting_sha256 or digest(code),
+            interaction=finishing,
             request=request,
             session=session,
             sub=sub,
+            subs={**subs, sector: sub},
             consent_id=consent.consent_id,
             family_id=family_id,
             claims=claims,
-            lifetime_s=lifetime_s,
-        )
-        await provider.audit.append(
-            tx,
-            AuditEvent(
+            lifetime_s=await _approve(tx, request, session) or provider.code_lifetime_s,
+            event=AuditEvent(
                 action="authorization.given",
                 actor_kind="citizen",
                 actor=str(session.citizen_id),
@@ -237,8 +229,16 @@ async def _give_code(
                 },
             ),
         )
+        if not awaited:
+            raise InteractionOver
+        if not first:
+            raise InvalidRequestUri
 
-    await provider.db.transact(give)
+    if request.waiting_sha256 is None and not request.authorization_details:
+        await give(provider.db)
+    else:
+        # More than this one statement must hold, or nothing.
+        await provider.db.transact(give)
     if request.waiting_sha256 is not None:
         return Settled(request.kind, allowed=True)
     return await success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())

@@ -1,10 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
 from idp.clients.store import Seen, columns, spend_cte, spending
 from idp.sessions.schema import Session
+from idp.subjects.store import insert_cte
+from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
 
 _SELECT_INTERACTION = f"""
@@ -27,6 +29,89 @@ _SELECT_PUSHED = f"""
       LEFT JOIN idp.pushed_request p
              ON p.request_uri_sha256 = $3 AND p.client_id = c.client_id AND p.used_at IS NULL AND p.expires_at > now()
      WHERE c.client_id = $1"""
+
+
+class Answers:
+    """The one statement that gives a code: it ends the interaction, spends the pushed request, keeps the pairwise
+    identifiers and the audit row, and does all of it or, where another answer came first, nothing but the end."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._give = f"""
+            WITH finished AS (
+                UPDATE idp.interaction SET finished_at = now()
+                 WHERE interaction_id = $1 AND browser_sha256 = $2 AND finished_at IS NULL AND expires_at > now()
+                RETURNING 1),
+            awaited AS (SELECT 1 WHERE $1::text IS NULL UNION ALL SELECT 1 FROM finished),
+            spent AS (
+                UPDATE idp.pushed_request SET used_at = now()
+                 WHERE request_uri_sha256 = $3 AND used_at IS NULL AND EXISTS (SELECT 1 FROM awaited)
+                RETURNING 1),
+            first AS (SELECT 1 FROM awaited WHERE $3::bytea IS NULL UNION ALL SELECT 1 FROM spent),
+            remembered AS ({insert_cte(6, 24, 25, source="first")}),
+            code AS (
+                INSERT INTO idp.authorization_code
+                       (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri,
+                        code_challenge, nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind,
+                        dpop_jkt, authorization_details)
+                SELECT $4::bytea, $5::text, $6::uuid, $7::uuid, $8::uuid, $9::text, $10::text, $11::text, $12::text,
+                       $13::text, $14::text[], $15::jsonb, $16::text, $17::timestamptz, $18::text, $19::text[],
+                       now() + make_interval(secs => $20), $21::text, $22::text, $23::jsonb
+                  FROM first),
+            audited AS ({audit.cte(26, source="first")})
+            SELECT EXISTS (SELECT 1 FROM awaited) AS awaited, EXISTS (SELECT 1 FROM first) AS first"""
+
+    async def give(
+        self,
+        tx: Tx,
+        code_sha256: bytes,
+        *,
+        interaction: tuple[str, bytes] | None,
+        request: AuthorizationRequest,
+        session: Session,
+        sub: str,
+        subs: Mapping[str, str],
+        consent_id: UUID,
+        family_id: UUID,
+        claims: ClaimsRequest,
+        lifetime_s: int,
+        event: AuditEvent,
+    ) -> tuple[bool, bool]:
+        """Whether the interaction was still awaited in this browser, and whether this answer is the first one.
+
+        ``subs`` are by sector. Where somebody waits, ``code_sha256`` is of what it polls with.
+        """
+        interaction_id, browser_sha256 = interaction or (None, None)
+        row = await tx.fetchrow(
+            self._give,
+            interaction_id,
+            browser_sha256,
+            request.request_uri_sha256,
+            code_sha256,
+            request.client_id,
+            session.citizen_id,
+            consent_id,
+            family_id,
+            session.sid,
+            sub,
+            request.redirect_uri,
+            request.code_challenge,
+            request.nonce,
+            list(request.scopes),
+            claims,
+            request.resource,
+            session.auth_time,
+            session.acr,
+            list(session.amr),
+            float(lifetime_s),
+            request.kind,
+            request.dpop_jkt,
+            request.authorization_details,
+            list(subs),
+            list(subs.values()),
+            *Audit.arguments(event),
+        )
+        assert row is not None
+        return row["awaited"], row["first"]
 
 
 async def insert_interaction(
@@ -105,49 +190,6 @@ async def spend_pushed(tx: Tx, request_uri_sha256: bytes) -> bool:
             RETURNING true""",
             request_uri_sha256,
         )
-    )
-
-
-async def insert_code(
-    tx: Tx,
-    code_sha256: bytes,
-    *,
-    request: AuthorizationRequest,
-    session: Session,
-    sub: str,
-    consent_id: UUID,
-    family_id: UUID,
-    claims: ClaimsRequest,
-    lifetime_s: int,
-) -> None:
-    await tx.execute(
-        """
-        INSERT INTO idp.authorization_code
-               (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri, code_challenge,
-                nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind,
-                dpop_jkt, authorization_details)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                now() + make_interval(secs => $17), $18, $19, $20)""",
-        code_sha256,
-        request.client_id,
-        session.citizen_id,
-        consent_id,
-        family_id,
-        session.sid,
-        sub,
-        request.redirect_uri,
-        request.code_challenge,
-        request.nonce,
-        list(request.scopes),
-        claims,
-        request.resource,
-        session.auth_time,
-        session.acr,
-        list(session.amr),
-        float(lifetime_s),
-        request.kind,
-        request.dpop_jkt,
-        request.authorization_details,
     )
 
 

@@ -13,6 +13,17 @@ async def insert(tx: Tx, *, sector: str, sub: str, citizen_id: UUID) -> None:
     )
 
 
+def insert_cte(citizen_id: int, sectors: int, subs: int, *, source: str) -> str:
+    """The same for several sectors at once, as one part of a larger statement: where ``source`` has its row. Numbers of
+    parameters."""
+    return f"""
+        INSERT INTO idp.subject (sector, sub, citizen_id)
+        SELECT given.sector, given.sub, ${citizen_id}::uuid
+          FROM {source}, unnest(${sectors}::text[], ${subs}::text[]) AS given (sector, sub)
+         ORDER BY given.sector
+        ON CONFLICT DO NOTHING"""
+
+
 async def select_citizen_by_sub(tx: Tx, *, client_id: str, sub: str) -> UUID | None:
     """Whom a client means by its own ``sub``; None also where the citizen has died or was never seen by it."""
     value = await tx.fetchval(
