@@ -160,13 +160,13 @@ def running_edge(*, idp: str, locker: str, **changed: str) -> Iterator[Edge]:
 
 
 @contextmanager
-def running_server(which: str, environ: dict[str, str]) -> Iterator[str]:
-    """``khizana serve``: granian with one worker; where it listens."""
+def running_server(which: str, environ: dict[str, str], *, workers: int = 1) -> Iterator[str]:
+    """``khizana serve``: granian; where it listens."""
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
     with tempfile.NamedTemporaryFile(prefix="khizana-serve-") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "khizana", "serve", which, "--port", str(port), "--workers", "1"],
+            [sys.executable, "-P", "-m", "khizana", "serve", which, "--port", str(port), "--workers", str(workers)],
             env={**kept, "PYTHONPATH": str(ROOT / "src"), **environ},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,5 +1,6 @@
 """The provider as one Litestar app: routes, parts, and how a "no" is rendered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from idp.frame import refusal_page
 from idp.freezing import routes as freezing
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
+from idp.measuring import keep_measuring
 from idp.messages import routes as messages
 from idp.pacing import Pacing
 from idp.passkeys import routes as passkeys
@@ -73,9 +75,11 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.wiring = await parts.connect(settings, pages)
         pace.start(app.state.wiring.db)
+        measuring = asyncio.create_task(keep_measuring(app.state.wiring))
         try:
             yield
         finally:
+            measuring.cancel()
             await pace.stop(app.state.wiring.db)
             await parts.close(app.state.wiring)
 

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from idp.refusals import TooFast
 from idp.settings import IdpSettings
+from kit import metrics
 from kit.edge import address_prefix, client_address
 from kit.pace import Left, Pace, Rate, fields
 
@@ -35,6 +36,8 @@ class _Asked:
         left = self.pacing.pace.count(rate, f"{self.endpoint}:{key}")
         if left is not None and (self.tightest is None or _share(left) < _share(self.tightest)):
             self.tightest = left
+        if left is not None and left.remaining < 0:
+            metrics.limited.labels(self.endpoint, rate.name).inc()
         return left
 
 

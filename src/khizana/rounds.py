@@ -16,6 +16,7 @@ from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
 from idp.token import store as token
 from idp.upstream import store as upstream
+from kit import metrics
 from kit.audit import Audit
 from kit.db import Database, Tx
 from kit.throttle import Throttle
@@ -47,6 +48,11 @@ async def sweep_idp(db: Database) -> None:
     """Rows past their time, each kind in a transaction of its own."""
     for sweep_one in IDP_SWEEPS.values():
         await sweep_one(db)
+
+
+async def count_waiting(db: Database) -> None:
+    metrics.waiting.labels("messages").set(await messages.count_waiting(db))
+    metrics.waiting.labels("logout notices").set(await logout.count_waiting(db))
 
 
 async def rotate_keys(db: Database, place: KeyPlace, settings: IdpSettings) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from kit import metrics
 from kit.db import Tx
 from kit.ids import new_id
 
@@ -51,6 +52,7 @@ class Audit:
 
     @staticmethod
     def arguments(event: AuditEvent) -> tuple[Any, ...]:
+        metrics.event(event.action, event.result, event.detail)
         return (
             new_id(),
             event.action,

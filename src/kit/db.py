@@ -81,6 +81,11 @@ class Database:
         await pool
         return cls(cast("asyncpg.Pool[Any]", pool), acquire_timeout_s=acquire_timeout_s)
 
+    def connections(self) -> tuple[int, int]:
+        """Those that work and those that wait."""
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
+
     async def close(self) -> None:
         try:
             await asyncio.wait_for(self._pool.close(), 5)

@@ -2,6 +2,7 @@
 
 import contextvars
 import ipaddress
+import json
 import logging
 import secrets
 import sys
@@ -14,6 +15,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from kit import metrics
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
 from kit.errors import Malformed, OAuthRefusal, Refusal
 
@@ -21,6 +23,24 @@ access_log = logging.getLogger("khizana.access")
 fault_log = logging.getLogger("khizana.fault")
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+
+class Caller:
+    """Which client asks, as far as the request's handling learned it: for the log line and the counters."""
+
+    __slots__ = ("client_id", "profile")
+
+    def __init__(self) -> None:
+        self.client_id = ""
+        self.profile = ""
+
+
+_caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("caller", default=None)
+
+
+def caller() -> Caller:
+    return _caller.get() or Caller()
+
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -67,6 +87,8 @@ class Edge:
         started = time.perf_counter()
         identifier = secrets.token_hex(8)
         request_id.set(identifier)
+        asking = Caller()
+        _caller.set(asking)
         scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope)}
         certificates = sum(name == CLIENT_CERTIFICATE for name, _ in scope["headers"])
         if certificates and (certificates > 1 or not self._from_trusted(scope)):
@@ -92,16 +114,13 @@ class Edge:
                 await self._app(scope, receive, send_with_headers)
         finally:
             # The template, never the path: a share link's path is a secret (K-08).
-            access_log.info(
-                "",
-                extra={
-                    "request_id": identifier,
-                    "method": scope["method"],
-                    "route": scope.get("path_template") or "-",
-                    "status": status,
-                    "ms": round((time.perf_counter() - started) * 1000, 1),
-                },
-            )
+            route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
+            metrics.request_done(scope["method"], route, status, took_s)
+            if access_log.isEnabledFor(logging.INFO):
+                said = {"request_id": identifier, "method": scope["method"], "route": route, "status": status}
+                if asking.client_id:
+                    said["client_id"] = asking.client_id
+                access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
 
     def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
         try:
@@ -186,7 +205,7 @@ def exception_handlers(render_page: RenderPage) -> dict[int | type[Exception], A
         return _rendered(request, _Http.of(exc), exc.status_code, render_page)
 
     def fault(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
-        fault_log.error("unexpected", exc_info=exc, extra={"request_id": request_id.get()})
+        fault_log.error("unexpected", exc_info=exc, extra={"event": "fault", "request_id": request_id.get()})
         return _rendered(request, Fault(), 500, render_page)
 
     def nested(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
@@ -261,22 +280,26 @@ def _rendered(request: Request[Any, Any, Any], refusal: Refusal, status: int, re
 
 
 class _JsonLines(logging.Formatter):
-    """One escaped line an event, so that nothing a caller sends can forge a line (P-06)."""
+    """One escaped line an event, so that nothing a caller sends can forge a line or speak to a terminal (P-06).
 
-    _FIELDS = ("request_id", "method", "route", "status", "ms")
+    ``event`` is stable and for programs: ``request``, ``fault``, or the logger's name.
+    """
+
+    _FIELDS = ("request_id", "client_id", "method", "route", "status", "ms")
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "event": getattr(record, "event", record.name),
         }
         line.update({field: getattr(record, field) for field in self._FIELDS if hasattr(record, field)})
         if message := record.getMessage():
             line["message"] = message
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+        # ASCII alone: also C1 controls, line separators and direction marks come out escaped.
+        return json.dumps(line, ensure_ascii=True)
 
 
 def log_json_lines(*, access: bool = True, quiet: Iterable[str] = ("httpx", "httpcore")) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from kit import metrics
 from kit.errors import Unavailable
 
 P = ParamSpec("P")
@@ -19,11 +20,15 @@ class Offload:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._places = threads + waiting_max
         self._taken = 0
+        self._queued = metrics.queued.labels(name)
+        self._refused = metrics.refused.labels(name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._taken >= self._places:
+            self._refused.inc()
             raise Unavailable(self._name)
         self._taken += 1
+        self._queued.inc()
         future = self._pool.submit(call, *args, **kwargs)
         # The place is free when the thread is, also where the waiting request went away.
         loop = asyncio.get_running_loop()
@@ -32,6 +37,7 @@ class Offload:
 
     def _leave(self) -> None:
         self._taken -= 1
+        self._queued.dec()
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

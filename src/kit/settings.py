@@ -47,6 +47,8 @@ FRONT_DOOR = frozenset(
         "KHIZANA_WORKERS",
         "KHIZANA_FIXTURES",
         "KHIZANA_CA_FILE",
+        "KHIZANA_METRICS",
+        "KHIZANA_TRACES",
         "KHIZANA_OWNER_DATABASE_URL",
         "KHIZANA_SMTP_URL",
         "KHIZANA_MAIL_FROM",

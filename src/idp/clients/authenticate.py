@@ -21,6 +21,7 @@ from idp.refusals import InvalidClient, InvalidRequest
 from kit import client_certificate
 from kit.client_certificate import ClientCertificate
 from kit.db import Database
+from kit.edge import caller
 from kit.jose import Algorithm, TokenRefused, header_of, unverified_claims, verify
 from kit.tokens import digest
 
@@ -101,8 +102,11 @@ async def authenticate(
     ``path`` is the endpoint's, below the issuer.
     """
     assertion = await _proved(parts, client, credentials, path=path)
+    assert client is not None
+    asking = caller()
+    asking.client_id, asking.profile = client.client_id, client.profile
     if credentials.method != "none":
-        count_client(credentials.client_id)
+        count_client(client.client_id)
     return assertion
 
 

@@ -71,5 +71,9 @@ async def select_frames(tx: Tx, sid: str, *, count_max: int) -> Sequence[Row]:
     )
 
 
+async def count_waiting(tx: Tx) -> int:
+    return int(await tx.fetchval("SELECT count(*) FROM idp.logout_notice WHERE settled_at IS NULL"))
+
+
 async def sweep(tx: Tx) -> None:
     await tx.execute("DELETE FROM idp.logout_notice WHERE expires_at < now() - interval '2 days'")

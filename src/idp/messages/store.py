@@ -57,6 +57,10 @@ async def latest(tx: Tx, *, count_max: int) -> list[Row]:
     )
 
 
+async def count_waiting(tx: Tx) -> int:
+    return int(await tx.fetchval("SELECT count(*) FROM idp.outbox WHERE sent_at IS NULL AND expires_at > now()"))
+
+
 async def sweep(tx: Tx) -> None:
     await tx.execute(
         """

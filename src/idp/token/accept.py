@@ -19,6 +19,7 @@ from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, Proo
 from kit import client_certificate
 from kit.db import Database, Row
 from kit.dpop import Proof
+from kit.edge import caller
 from kit.jose import ASYMMETRIC, TokenRefused, verify
 
 
@@ -99,6 +100,7 @@ async def accept(
         raise ProofNotAccepted("DPoP: jti was used before", headers=parts.proofs.nonce())
     if scope not in str(claims["scope"]).split():
         raise InsufficientScope(scope)
+    caller().client_id = claims["client_id"]
     count_account(f"{claims['client_id']} {claims['sub']}")
     return AcceptedToken(claims=claims, status=status, binding=binding)
 

@@ -13,6 +13,8 @@ from idp.token.grants import TokenRequest
 from idp.token.refresh_token import refresh_token
 from idp.token.schema import TokenResponse
 from idp.wiring import Wiring
+from kit import metrics
+from kit.edge import caller
 
 GRANTS = {
     "authorization_code": authorization_code,
@@ -44,6 +46,7 @@ async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Respons
             proof=proof,
         ),
     )
+    metrics.grants.labels(grant_type, caller().profile).inc()
     return Response(response, headers=NO_STORE | wiring.proofs.nonce() if proof else NO_STORE)
 
 

@@ -11,6 +11,7 @@ from granian.log import LogLevels
 
 from khizana.deployment import Deployment
 from khizana.home import processors
+from khizana.metrics import serve_sums
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
@@ -31,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         deployment.idp_settings()
     if arguments.which in ("locker", "both"):
         deployment.locker_settings()
+    serve_sums(os.environ)
     workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
     Granian(
         f"khizana.serve:{arguments.which}",

@@ -20,7 +20,8 @@ from idp.outbound.fetch import Fetcher
 from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
-from khizana.rounds import rotate_keys, sweep_idp, sweep_locker
+from khizana.metrics import serve_own
+from khizana.rounds import count_waiting, rotate_keys, sweep_idp, sweep_locker
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.audit import Audit
@@ -33,6 +34,7 @@ TELL_EVERY_S = 1.0
 PING_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
+COUNT_EVERY_S = 15.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     log_json_lines()
     die_with_parent()
     with deployment() as found:
+        serve_own(found.environ)
         asyncio.run(_work(found, arguments.which))
     return 0
 
@@ -58,6 +61,7 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the provider", lambda: sweep_idp(db)))
             place = place_of(settings)
             stack.callback(place.close)
+            rounds.append(_every(COUNT_EVERY_S, "count of what waits", lambda: count_waiting(db)))
             rounds.append(_every(ROTATE_EVERY_S, "rotation of the keys", lambda: rotate_keys(db, place, settings)))
             senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
             rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
