@@ -48,6 +48,7 @@ class RelyingParty:
     secret: str | None = None
     key: SigningKey | None = None
     redirect_uri: str = CALLBACK
+    issuer: str = ISSUER
     dpop: SigningKey | None = None
     """The key that its tokens are bound to."""
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
@@ -95,7 +96,7 @@ class RelyingParty:
             return {
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 "client_assertion": client_assertion(
-                    self.key, client_id=self.client_id, audience=ISSUER, jti=secrets.token_urlsafe(16)
+                    self.key, client_id=self.client_id, audience=self.issuer, jti=secrets.token_urlsafe(16)
                 ),
             }
         if self.secret is not None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import NewPage
 from tests.browser.page_checks import check_page
-from tests.journeys.test_main_job import deposit, freshly_sealed, machine_token
+from tests.journeys.test_main_job import deposit, freshly_sealed, machine
 from tests.product import Citizen, Product, unused_code
 
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ class Walk:
 def test_deposit_sign_in_see_share_open_verify(product: Product, new_page: NewPage, locale: str, number: int) -> None:
     citizen = product.citizens[number]
     administration, request, pdf = freshly_sealed(product, citizen.uid)
-    deposited = deposit(product, machine_token(product, administration), request, pdf, secrets.token_urlsafe(12))
+    deposited = deposit(product, machine(product, administration), request, pdf, secrets.token_urlsafe(12))
     assert deposited.status_code == 201, deposited.text
     document_id = deposited.json()["document_id"]
 
