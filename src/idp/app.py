@@ -25,6 +25,7 @@ from idp.introspection import routes as introspection
 from idp.logout import routes as logout
 from idp.measuring import keep_measuring
 from idp.messages import routes as messages
+from idp.officers import routes as officers
 from idp.pacing import Pacing
 from idp.passkeys import routes as passkeys
 from idp.recovery_codes import routes as recovery_codes
@@ -53,6 +54,7 @@ ROUTES: list[Any] = [
     *introspection.ROUTES,
     *revocation.ROUTES,
     *registration.ROUTES,
+    *officers.ROUTES,
     *logout.ROUTES,
     *subjects.ROUTES,
     *sign_in.ROUTES,

@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "openapi": "write openapi/*.json, or check that they are up to date",
     "citizen": "enrol citizens, show one, change a state",
     "client": "register, update, list and show clients of the provider",
+    "officer": "add, disable and list officers, sign one request of theirs",
     "upstream": "register, list and disable other providers that citizens may sign in through",
     "ciba": "list, approve and deny back-channel requests, for tests of relying parties",
     "resource": "register a resource server and its scopes",

@@ -11,6 +11,7 @@ from idp.keys.keep_rotating import keep_rotating
 from idp.keys.ring import KeyPlace
 from idp.logout import store as logout
 from idp.messages import store as messages
+from idp.officers import store as officers
 from idp.sessions import store as sessions
 from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
@@ -36,6 +37,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "devices": device.sweep,
     "logout notices": logout.sweep,
     "messages": messages.sweep,
+    "officers' requests": officers.sweep,
     "sessions": sessions.sweep,
     "sign-in": sign_in.sweep,
     "tokens": token.sweep,

@@ -53,12 +53,17 @@ _SAID: Mapping[str, Message] = {
     "authenticator.frozen": _("A way to sign in was frozen"),
     "authenticator.thawed": _("A frozen way to sign in was opened again"),
     "activation.opened": _("Your activation code was entered"),
+    "citizen.read": _("An officer looked at your data"),
     "logout.not-heard": _("A service did not confirm that you signed out"),
     "contact.changed": _("A contact detail was changed"),
     "upstream.linked": _("An account at another provider was linked"),
     "upstream.unlinked": _("The link with an account at another provider was ended"),
     "language.chosen": _("You chose a language"),
 }
+
+
+# What an officer gave as the reason of an act, and wrote for the citizen to read.
+_WITH_REASON = frozenset({"citizen.read"})
 
 
 async def history(tx: Tx, citizen_id: UUID, *, before: str | None) -> tuple[Sequence[HistoryLine], str | None]:
@@ -81,6 +86,7 @@ def _line(row: Row) -> HistoryLine:
         service=None if metadata is None else msgspec.convert(metadata, ClientMetadata).names(),
         browser=browser if isinstance(browser, str) and browser else None,
         detail=detail,
+        reason=row["purpose"] if row["action"] in _WITH_REASON else None,
     )
 
 

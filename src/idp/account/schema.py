@@ -53,6 +53,8 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     """The relying party's name by language, where one was concerned."""
     browser: str | None
     detail: Mapping[str, Any]
+    reason: str | None = None
+    """An officer's own words."""
 
 
 class Fresh(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ async def history(tx: Tx, owner: str, *, before: tuple[dt.datetime, UUID] | None
     return list(
         await tx.fetch(
             """
-            SELECT a.at, a.audit_id, a.action, a.result, a.detail, c.metadata
+            SELECT a.at, a.audit_id, a.action, a.result, a.detail, a.purpose, c.metadata
               FROM idp.audit a
               LEFT JOIN idp.client c ON c.client_id IN (a.purpose, a.object_id)
              WHERE a.owner = $1 AND ($2::timestamptz IS NULL OR (a.at, a.audit_id) < ($2, $3))

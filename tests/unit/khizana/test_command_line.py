@@ -300,3 +300,30 @@ def test_an_invitation_and_a_rotated_secret_are_told_once(khizana: Run) -> None:
     assert rotated.json()["previous_expires_in"] == 1_800
     assert "secret" not in khizana("client", "show", "rotates").out.replace("client_secret_basic", "")
     assert khizana("client", "rotate-secret", "nobody").code == 2
+
+
+def test_an_officer_is_added_signs_and_is_disabled(khizana: Run, tmp_path: Path) -> None:
+    key = tmp_path / "officer.pem"
+    public = khizana("officer", "make-key", str(key))
+    assert public.json()["kty"] == "EC"
+    assert "d" not in public.json()
+    added = khizana("officer", "add", "amal", "--jwk", "-", "--ability", "clients", stdin=public.out)
+    assert (added.code, added.json()) == (0, {"officer_id": "amal", "abilities": ["clients"]})
+    assert khizana("officer", "add", "amal", "--jwk", "-", "--ability", "clients", stdin=public.out).code == 2
+    private = json.dumps({**public.json(), "d": "AAAA"})
+    assert khizana("officer", "add", "other", "--jwk", "-", "--ability", "clients", stdin=private).code == 2
+    signed = khizana(
+        "officer",
+        "sign",
+        "GET",
+        "/admin/clients",
+        "--issuer",
+        "https://id.test/idp",
+        "--officer",
+        "amal",
+        "--key",
+        str(key),
+    )
+    assert signed.json()["authorization"].startswith("Officer ey")
+    assert khizana("officer", "disable", "amal").json() == {"officer_id": "amal", "state": "disabled"}
+    assert [line["state"] for line in khizana("officer", "list").json()["officers"]] == ["disabled"]

@@ -1,0 +1,90 @@
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from idp.clients.schema import ClientRegistration
+from idp.frame import AnyRequest, headers_of
+from idp.officers import decide
+from idp.officers.authenticate import authenticate
+from idp.officers.look_up import look_up
+from idp.officers.propose import find_proposal, pending, propose
+from idp.officers.schema import Ability, CitizenSeen, LookUp, Officer, Proposal, Proposals
+from idp.registration.routes import registrar_of
+from idp.wiring import Wiring
+from kit.edge import address_prefix, client_address
+from kit.errors import Malformed
+from kit.throttle import Limit
+
+T = TypeVar("T")
+
+_PER_ADDRESS = Limit("officers", attempts=300, per_s=60)
+
+
+@post("/admin/clients", operation_id="ProposeClient", status_code=202)
+async def propose_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Proposal:
+    """One officer proposes a client; it is registered when another one approves."""
+    officer = await _officer(request, wiring, "/admin/clients", "clients")
+    return await propose(registrar_of(wiring), _decoded(await request.body(), ClientRegistration), officer=officer)
+
+
+@get("/admin/clients", operation_id="PendingClients")
+async def pending_clients(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Proposals:
+    await _officer(request, wiring, "/admin/clients", "clients")
+    return await pending(wiring.db)
+
+
+@get("/admin/clients/{proposal_id:uuid}", operation_id="ProposedClient")
+async def proposed_client(
+    request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]
+) -> Proposal:
+    await _officer(request, wiring, f"/admin/clients/{proposal_id}", "clients")
+    return await find_proposal(wiring.db, proposal_id)
+
+
+@post("/admin/clients/{proposal_id:uuid}/approve", operation_id="ApproveClient", status_code=201)
+async def approve_client(
+    request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]
+) -> Response[dict[str, Any]]:
+    officer = await _officer(request, wiring, f"/admin/clients/{proposal_id}/approve", "clients")
+    return Response(await decide.approve(registrar_of(wiring), proposal_id, officer=officer), status_code=201)
+
+
+@post("/admin/clients/{proposal_id:uuid}/refuse", operation_id="RefuseClient", status_code=204)
+async def refuse_client(request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]) -> None:
+    officer = await _officer(request, wiring, f"/admin/clients/{proposal_id}/refuse", "clients")
+    await decide.refuse(registrar_of(wiring), proposal_id, officer=officer)
+
+
+@post("/admin/citizens/look-up", operation_id="LookUpCitizen", status_code=200)
+async def look_up_citizen(request: AnyRequest, wiring: NamedDependency[Wiring]) -> CitizenSeen:
+    """With a reason that the citizen reads. By POST: an identifier in an address would stand in logs."""
+    officer = await _officer(request, wiring, "/admin/citizens/look-up", "citizens")
+    return await look_up(wiring.db, wiring.audit, _decoded(await request.body(), LookUp), officer=officer)
+
+
+async def _officer(request: AnyRequest, wiring: Wiring, path: str, ability: Ability) -> Officer:
+    await wiring.throttle.count(wiring.db, _PER_ADDRESS, address_prefix(client_address(request.scope)))
+    return await authenticate(
+        wiring.db,
+        headers_of(request),
+        await request.body(),
+        issuer=wiring.settings.issuer,
+        method=request.method,
+        path=path,
+        ability=ability,
+    )
+
+
+def _decoded(body: bytes, wanted: type[T]) -> T:
+    """After the signature was found right: nobody else's bytes are parsed."""
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Malformed(str(fault).partition(" - at ")[2] or "JSON") from None
+
+
+ROUTES = [propose_client, pending_clients, proposed_client, approve_client, refuse_client, look_up_citizen]
