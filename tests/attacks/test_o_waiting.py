@@ -5,11 +5,15 @@ import re
 import secrets
 
 import httpx
+import jwt
 import pytest
 
 from idp.backchannel.begin import CITIZEN, WAITING_MAX
 from idp.backchannel.find_citizen import UNKNOWN
 from idp.device.find import ADDRESS, BROWSER, EVERYWHERE
+from idp.freezing.freeze import freeze
+from idp.freezing.routes import parts_of as freezing_parts
+from idp.freezing.schema import Service
 from tests.people import active, letters
 from tests.provider import ORIGIN, Provider, csrf_of, press_allow
 from tests.waiting import (
@@ -21,7 +25,9 @@ from tests.waiting import (
     let_service_in,
     poll,
     press,
+    send,
     service,
+    signed,
     television,
     type_code,
     uid_of,
@@ -268,3 +274,53 @@ async def test_no_answer_is_taken_from_another_site(idp: Provider) -> None:
         for path in ("open", "unblock", "confirm?interaction=x"):
             answer = await browser.post(f"/idp/account/requests/{path}", headers={"Origin": "https://evil.test"})
             assert answer.status_code == 403
+
+
+async def test_a_new_password_takes_back_what_was_allowed_and_not_fetched_yet(idp: Provider) -> None:
+    """Who notices a trick and changes the password must not find the trickster's device in a minute later."""
+    party, other, citizen_id = await television(idp), await service(idp), await idp.citizen()
+    device = (await begin_device(idp, party)).json()
+    asked = (await ask(idp, other, login_hint=await uid_of(idp, citizen_id))).json()
+    async with await idp.signed_in(citizen_id) as browser:
+        await let_device_in(browser, device["user_code"])
+        await let_service_in(browser, number=asked["number_to_match"])
+    await idp.owner("UPDATE idp.citizen SET tokens_valid_from = now() WHERE citizen_id = $1", citizen_id)
+    assert (await poll(idp, party, DEVICE_CODE, device["device_code"])).json()["error"] == "invalid_grant"
+    assert (await poll(idp, other, CIBA, asked["auth_req_id"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_service_that_the_citizen_froze_may_not_ask(idp: Provider) -> None:
+    party, citizen_id = await service(idp), await idp.citizen()
+    uid = await uid_of(idp, citizen_id)
+    parts = freezing_parts(idp.wiring)
+    await idp.wiring.db.transact(lambda tx: freeze(tx, parts, citizen_id, Service(party.client_id), because="test"))
+    answer = await ask(idp, party, login_hint=uid)
+    assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
+    assert (await ask(idp, await service(idp), login_hint=uid)).status_code == 200
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "dpop+jwt", "logout+jwt"])
+async def test_a_token_of_another_kind_is_no_request(idp: Provider, typ: str) -> None:
+    party, uid = await service(idp), await uid_of(idp, await idp.citizen())
+    assert party.key is not None
+    claims = jwt.decode(signed(party, login_hint=uid), options={"verify_signature": False})
+    answer = await send(idp, party, request=party.key.sign(claims, typ=typ))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_request_that_could_be_a_client_assertion_is_none(idp: Provider) -> None:
+    """RFC 9101 §10.8"""
+    party, uid = await service(idp), await uid_of(idp, await idp.citizen())
+    answer = await ask(idp, party, login_hint=uid, sub=party.client_id)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_an_old_sign_in_is_not_enough_where_the_client_wants_a_fresh_one(idp: Provider) -> None:
+    party, citizen_id = await television(idp, default_max_age=60), await idp.citizen()
+    begun = (await begin_device(idp, party)).json()
+    async with await idp.signed_in(citizen_id) as browser:
+        await idp.owner(
+            "UPDATE idp.session SET auth_time = auth_time - interval '5 minutes' WHERE citizen_id = $1", citizen_id
+        )
+        page = await type_code(browser, begun["user_code"])
+    assert 'id="username"' in page.text

@@ -12,7 +12,7 @@ from kit.jose import ASYMMETRIC, Algorithm, PublicKeys, TokenRefused, verify
 
 LIFETIME_MAX_S = 3_600
 _SKEW_S = 10
-_TYP = ("oauth-authz-req+jwt", "jwt", "")
+TYP = ("oauth-authz-req+jwt", "jwt", "")
 _OF_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 # Parameters whose value is JSON; inside a JWT they need no second encoding.
 _STRUCTURED = frozenset({"claims", "authorization_details"})
@@ -36,7 +36,7 @@ def read_request_object(text: str, keys: PublicKeys, client: Client, *, issuer: 
             text,
             keys,
             algorithms=algorithms_of(client),
-            typ=_TYP,
+            typ=TYP,
             require=("iss", "aud", "exp", "nbf", "client_id") if strict else (),
             leeway_s=_SKEW_S,
         )

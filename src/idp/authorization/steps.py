@@ -283,7 +283,7 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (claims_can_be_read, ALL),
     (code_challenge_is_s256, AP),
     (prompt_makes_sense, AP),
-    (max_age_is_a_number, AP),
+    (max_age_is_a_number, ALL),
     (person_is_hinted, AP),
     (level_can_be_reached, ALL),
     (pages_are_prepared, ALL),

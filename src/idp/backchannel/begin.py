@@ -12,6 +12,7 @@ from idp.backchannel.refusals import AccessDenied
 from idp.backchannel.schema import INTERVAL_S, Asking, Backchannel, BackchannelAuthenticationResponse, Told
 from idp.backchannel.sealing import sealed
 from idp.citizens.schema import Citizen
+from idp.freezing.frozen import service_is_frozen
 from idp.messages.notices import service_asks
 from kit.audit import AuditEvent
 from kit.db import Tx
@@ -62,7 +63,10 @@ async def begin(parts: Backchannel, asking: Asking, citizen: Citizen) -> Backcha
 
 
 async def _may_ask(tx: Tx, parts: Backchannel, asking: Asking, citizen: Citizen) -> bool:
-    if await store.is_blocked(tx, citizen.citizen_id, asking.request.client_id):
+    client_id = asking.request.client_id
+    if await store.is_blocked(tx, citizen.citizen_id, client_id):
+        return False
+    if await service_is_frozen(tx, [citizen.citizen_id], client_id):
         return False
     if citizen.uid in parts.unthrottled_uids:
         return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from idp.authorization.request_object import FAPI_ALGORITHMS, as_parameter
+from idp.authorization.request_object import FAPI_ALGORITHMS, TYP, as_parameter
 from idp.clients.schema import Client
 from idp.parameters import VALUE_MAX, Parameters
 from idp.refusals import InvalidRequest
@@ -62,8 +62,7 @@ def read_signed_request(
             request,
             keys,
             algorithms=FAPI_ALGORITHMS if alg is None else [alg],
-            # CIBA names no typ; who sends one sends that of JAR (RFC 9101 §10.8).
-            typ=None,
+            typ=TYP,
             issuer=client.client_id,
             audience=issuer,
             require=_REQUIRED,
@@ -71,6 +70,9 @@ def read_signed_request(
         )
     except TokenRefused as fault:
         raise InvalidRequest(f"request: {fault.reason}") from None
+    if claims.get("sub") == client.client_id:
+        # It could be taken for a client assertion (RFC 9101 §10.8).
+        raise InvalidRequest("request: sub is the client")
     _check_lifetime(claims)
     return SignedRequest(
         parameters=_parameters(claims),
