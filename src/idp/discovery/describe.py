@@ -64,6 +64,7 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
             "authorization_code",
             "refresh_token",
             "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:ietf:params:oauth:grant-type:device_code",
             "urn:openid:params:grant-type:ciba",
         ],

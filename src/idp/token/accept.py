@@ -22,6 +22,9 @@ from kit.dpop import Proof
 from kit.edge import caller
 from kit.jose import ASYMMETRIC, TokenRefused, verify
 
+REQUIRED = ("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope")
+"""What an access token of ours says (RFC 9068 §2.2)."""
+
 
 class AccessTokens(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that accepting a token takes."""
@@ -78,7 +81,7 @@ async def accept(
             issuer=parts.issuer,
             audience=parts.issuer,
             strict_audience=True,
-            require=("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope"),
+            require=REQUIRED,
             leeway_s=0,
         )
     except TokenRefused:

@@ -12,6 +12,7 @@ from idp.token.device_code import device_code
 from idp.token.grants import TokenRequest
 from idp.token.refresh_token import refresh_token
 from idp.token.schema import TokenResponse
+from idp.token.token_exchange import token_exchange
 from idp.wiring import Wiring
 from kit import metrics
 from kit.edge import caller
@@ -21,6 +22,7 @@ GRANTS = {
     "refresh_token": refresh_token,
     "client_credentials": client_credentials,
     "urn:ietf:params:oauth:grant-type:device_code": device_code,
+    "urn:ietf:params:oauth:grant-type:token-exchange": token_exchange,
     "urn:openid:params:grant-type:ciba": ciba,
 }
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -17,6 +17,8 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     refresh_token: str | msgspec.UnsetType = msgspec.UNSET
     id_token: str | msgspec.UnsetType = msgspec.UNSET
+    issued_token_type: str | msgspec.UnsetType = msgspec.UNSET
+    """RFC 8693 §2.2.1"""
     authorization_details: tuple[dict[str, Any], ...] | msgspec.UnsetType = msgspec.UNSET
     """RFC 9396 §7: as they were granted."""
 

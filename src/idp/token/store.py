@@ -47,6 +47,21 @@ _PREFETCH_REFRESH = f"""
      WHERE c.client_id = $1"""
 
 
+_PREFETCH_EXCHANGE = f"""
+    SELECT {columns("c", "$2::integer")},
+           f.citizen_id, f.family_id, f.sid, f.sub, f.scopes, f.claims, f.resource, f.auth_time, f.acr, f.amr,
+           f.authorization_details, f.actor_citizen_id, f.mandate_id,
+           (o.state = 'active' AND t.jti IS NULL AND {_FAMILY_LIVE}) IS TRUE AS live
+      FROM idp.client c
+      LEFT JOIN idp.client o ON o.client_id = $4
+      LEFT JOIN idp.revoked_access_token t ON t.jti = $3
+      LEFT JOIN idp.token_family f ON f.family_id = $5::uuid
+      LEFT JOIN idp.citizen z ON z.citizen_id = f.citizen_id
+      LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
+      LEFT JOIN idp.session s ON s.sid = f.sid
+     WHERE c.client_id = $1"""
+
+
 class Written(msgspec.Struct, frozen=True):
     """What one statement could do."""
 
@@ -169,6 +184,13 @@ async def prefetch_refresh(tx: Tx, client_id: str, *, known_revision: int, token
     return await tx.fetchrow(_PREFETCH_REFRESH, client_id, known_revision, token_sha256)
 
 
+async def prefetch_exchange(
+    tx: Tx, client_id: str, *, known_revision: int, jti: str, subject_client_id: str, family_id: UUID | None
+) -> Row | None:
+    """The calling client, and the family of the token that it exchanges: does it stand?"""
+    return await tx.fetchrow(_PREFETCH_EXCHANGE, client_id, known_revision, jti, subject_client_id, family_id)
+
+
 async def burn_code(tx: Tx, code_sha256: bytes) -> None:
     """A code in the wrong hands is good for nobody."""
     await tx.execute(
@@ -214,9 +236,12 @@ async def revoke_access_token(tx: Tx, jti: str, *, expires_at: int) -> None:
     )
 
 
+# A token that came by exchange is another client's than its family: then both must be active.
+_WHOSE = """(f.client_id = $2 OR EXISTS (
+                   SELECT 1 FROM idp.client o WHERE o.client_id = f.client_id AND o.state = 'active'))"""
 _STATUS = """
     SELECT c.state = 'active' AND t.jti IS NULL
-               AND ($3::uuid IS NULL OR (f.client_id = $2 AND {live})) IS TRUE AS active,
+               AND ($3::uuid IS NULL OR ({whose} AND {live})) IS TRUE AS active,
            f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes,
            z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
            {seen}
@@ -227,9 +252,9 @@ _STATUS = """
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
       LEFT JOIN idp.session s ON s.sid = f.sid
      WHERE c.client_id = $2"""
-_SELECT_STATUS = _STATUS.format(live=_FAMILY_LIVE, seen="")
+_SELECT_STATUS = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, seen="")
 _STATUS_SPENDING = f"""WITH {spend_cte(4, 5)}
-    {_STATUS.format(live=_FAMILY_LIVE, seen=", array(SELECT proof_sha256 FROM seen) AS seen")}"""
+    {_STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, seen=", array(SELECT proof_sha256 FROM seen) AS seen")}"""
 
 
 async def select_status(
