@@ -21,6 +21,7 @@ from litestar.types import ASGIApp, Receive, Send
 from idp.app import create_app as create_idp
 from idp.settings import IdpSettings
 from khizana.deployment import Deployment
+from kit import tracing
 from kit.edge import log_json_lines
 from locker.app import create_app as create_locker
 from locker.settings import LockerSettings
@@ -32,12 +33,12 @@ _OF_IDP = ("/idp", "/.well-known/oauth-authorization-server/idp", "/.well-known/
 
 
 def idp() -> ASGIApp:
-    _start()
+    _start("idp")
     return create_idp(_settings().idp_settings())
 
 
 def locker() -> ASGIApp:
-    _start()
+    _start("locker")
     return create_locker(_settings().locker_settings(), idp_transport=_transport(os.environ.get("KHIZANA_CA_FILE")))
 
 
@@ -47,7 +48,7 @@ def _transport(ca_file: str | None) -> httpx.AsyncBaseTransport | None:
 
 
 def both() -> ASGIApp:
-    _start()
+    _start("both")
     return dispatcher(_settings().idp_settings(), _settings().locker_settings())
 
 
@@ -123,9 +124,11 @@ def _settings() -> Deployment:
     return Deployment(dict(os.environ))
 
 
-def _start() -> None:
+def _start(which: Which) -> None:
     """What each worker process does first."""
     log_json_lines(access=os.environ.get("KHIZANA_MODE") != "embedded")
+    if endpoint := os.environ.get("KHIZANA_TRACES"):
+        tracing.start_otlp(endpoint, service=f"khizana-{which}")
     die_with_parent()
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 import asyncpg
 import msgspec
 
+from kit import tracing
 from kit.errors import Unavailable
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Database:
         async with self._connection() as connection:
             try:
                 async with connection.transaction():
-                    yield cast("Tx", connection)
+                    yield cast("Tx", tracing.traced(connection))
             except (TimeoutError, *AWAY) as fault:
                 raise Unavailable("database") from fault
 
@@ -121,7 +122,7 @@ class Database:
 
         async def once(connection: Any) -> T:
             async with connection.transaction():
-                return await action(cast("Tx", connection))
+                return await action(cast("Tx", tracing.traced(connection)))
 
         return await self._retried(once)
 
@@ -140,13 +141,17 @@ class Database:
         raise AssertionError("unreachable")
 
     async def fetchrow(self, sql: str, *args: Any) -> Row | None:
-        return cast("Row | None", await self._retried(lambda c: c.fetchrow(sql, *args)))
+        with tracing.of_statement(sql):
+            return cast("Row | None", await self._retried(lambda c: c.fetchrow(sql, *args)))
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
-        return cast("Sequence[Row]", await self._retried(lambda c: c.fetch(sql, *args)))
+        with tracing.of_statement(sql):
+            return cast("Sequence[Row]", await self._retried(lambda c: c.fetch(sql, *args)))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._retried(lambda c: c.fetchval(sql, *args))
+        with tracing.of_statement(sql):
+            return await self._retried(lambda c: c.fetchval(sql, *args))
 
     async def execute(self, sql: str, *args: Any) -> str:
-        return cast("str", await self._retried(lambda c: c.execute(sql, *args)))
+        with tracing.of_statement(sql):
+            return cast("str", await self._retried(lambda c: c.execute(sql, *args)))

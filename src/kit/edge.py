@@ -15,7 +15,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from kit import metrics
+from kit import metrics, tracing
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
 from kit.errors import Malformed, OAuthRefusal, Refusal
 
@@ -106,21 +106,26 @@ class Edge:
                 message["headers"] = headers
             await send(message)
 
-        try:
-            early = _refused_early(scope)
-            if early:
-                await _answer(send_with_headers, early)
-            else:
-                await self._app(scope, receive, send_with_headers)
-        finally:
-            # The template, never the path: a share link's path is a secret (K-08).
-            route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
-            metrics.request_done(scope["method"], route, status, took_s)
-            if access_log.isEnabledFor(logging.INFO):
-                said = {"request_id": identifier, "method": scope["method"], "route": route, "status": status}
-                if asking.client_id:
-                    said["client_id"] = asking.client_id
-                access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
+        shown = dict(scope["headers"]) if tracing.is_on() and self._from_trusted(scope) else None
+        with tracing.of_request(scope["method"], shown) as span:
+            try:
+                early = _refused_early(scope)
+                if early:
+                    await _answer(send_with_headers, early)
+                else:
+                    await self._app(scope, receive, send_with_headers)
+            finally:
+                # The template, never the path: a share link's path is a secret (K-08).
+                route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
+                metrics.request_done(scope["method"], route, status, took_s)
+                span.set("http.route", route)
+                span.set("http.response.status_code", status)
+                span.set("khizana.request_id", identifier)
+                if access_log.isEnabledFor(logging.INFO):
+                    said = {"request_id": identifier, "method": scope["method"], "route": route, "status": status}
+                    if asking.client_id:
+                        said["client_id"] = asking.client_id
+                    access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
 
     def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
         try:

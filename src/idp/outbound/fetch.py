@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from idp.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
+from kit import tracing
 from kit.errors import Unavailable
 from kit.offload import Offload
 
@@ -112,22 +113,23 @@ class Fetcher:
         check_url(url, loopback_allowed=self.loopback_allowed)
         parts = parsed(url).with_fragment(None)
         try:
-            async with asyncio.timeout(OVERALL_MAX_S), self._place(parts.raw_host or ""):
-                async with asyncio.timeout(CONNECT_MAX_S):
-                    addresses = await self._addresses(parts)
-                async with (
-                    self._session(addresses) as session,
-                    session.request(
-                        method,
-                        parts,
-                        headers={"Accept-Encoding": "identity", "User-Agent": "khizana", **headers},
-                        data=data,
-                        allow_redirects=False,
-                        max_line_size=8_190,
-                        max_field_size=8_190,
-                    ) as answer,
-                ):
-                    yield answer
+            with tracing.of_call(method, parts.raw_host or ""):
+                async with asyncio.timeout(OVERALL_MAX_S), self._place(parts.raw_host or ""):
+                    async with asyncio.timeout(CONNECT_MAX_S):
+                        addresses = await self._addresses(parts)
+                    async with (
+                        self._session(addresses) as session,
+                        session.request(
+                            method,
+                            parts,
+                            headers={"Accept-Encoding": "identity", "User-Agent": "khizana", **headers},
+                            data=data,
+                            allow_redirects=False,
+                            max_line_size=8_190,
+                            max_field_size=8_190,
+                        ) as answer,
+                    ):
+                        yield answer
         except TimeoutError:
             raise FetchRefused("the address does not answer in time") from None
         except Unavailable:

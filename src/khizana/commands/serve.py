@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from granian import Granian
@@ -12,6 +13,7 @@ from granian.log import LogLevels
 from khizana.deployment import Deployment
 from khizana.home import processors
 from khizana.metrics import serve_sums
+from kit.settings import SettingRefused
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
@@ -32,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         deployment.idp_settings()
     if arguments.which in ("locker", "both"):
         deployment.locker_settings()
+    if not re.fullmatch(r"(?:https?://[^\s/]+/\S*)?", os.environ.get("KHIZANA_TRACES", "")):
+        raise SettingRefused("KHIZANA_TRACES", "the collector's address, http://host:4318/v1/traces")
     serve_sums(os.environ)
     workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
     Granian(
