@@ -422,7 +422,7 @@ def verify_by_own_key(token: str, *, algorithms: Sequence[Algorithm], typ: str) 
         if not jwt.get_algorithm_by_name(alg).verify(signed.encode(), public, _decoded(signature)):
             raise TokenRefused("signature")
         claims = msgspec.json.decode(_decoded(signed.partition(".")[2]))
-    except (KeyRefused, ValueError) as fault:
+    except (KeyRefused, ValueError, RecursionError) as fault:
         raise TokenRefused("jwk" if isinstance(fault, KeyRefused) else "not a JWT") from None
     if not isinstance(claims, dict):
         raise TokenRefused("not a JWT")
@@ -486,7 +486,7 @@ def header_of(token: str) -> dict[str, Any]:
     encoded = token.partition(".")[0]
     try:
         header = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, RecursionError):
         raise TokenRefused("not a JWS") from None
     if not isinstance(header, dict) or not isinstance(header.get("kid", ""), str):
         raise TokenRefused("not a JWS")
@@ -498,7 +498,7 @@ def unverified_claims(token: str) -> dict[str, Any]:
     try:
         encoded = token.split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (IndexError, ValueError, msgspec.DecodeError):
+    except (IndexError, ValueError, RecursionError):
         raise TokenRefused("not a JWS") from None
     if not isinstance(claims, dict):
         raise TokenRefused("not a JWT")

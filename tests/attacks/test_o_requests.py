@@ -1,6 +1,7 @@
 """Group O of the attack catalogue: pushed requests, request objects, requests by reference, signed answers."""
 
 import asyncio
+import base64
 import json
 import time
 from typing import Any
@@ -412,3 +413,53 @@ async def test_two_resources_are_no_target_rfc8707(idp: Provider) -> None:
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
     assert answer.json()["error"] == "invalid_target"
+
+
+@pytest.mark.parametrize("depth", [200, 2_000, 7_000])
+async def test_nested_json_is_refused_and_no_fault(idp: Provider, depth: int) -> None:
+    party = await idp.client(
+        token_endpoint_auth_method="private_key_jwt", authorization_details_types=["locker_document"]
+    )
+    nested = "[" * depth
+    header = base64.urlsafe_b64encode(nested.encode()).rstrip(b"=").decode()
+    deep = '{"userinfo":{"email":{"value":' + '{"a":' * (depth // 3) + "1" + "}" * (depth // 3 + 3)
+    for changed in (
+        {"claims": deep},
+        {"authorization_details": nested},
+        {"authorization_details": '[{"purpose":' + nested},
+        {"request": f"{header}.e30.AA"},
+        {"request": f"e30.{header}.AA"},
+        {"id_token_hint": f"{header}.e30.AA"},
+    ):
+        response = await idp.push(party, **party.request(**changed))
+        assert response.status_code in (201, 400), changed
+    assertion = {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": f"e30.{header}.AA",
+    }
+    assert (await idp.http.post("/idp/par", data={**party.request(), **assertion})).status_code == 401
+    proof = {"DPoP": f"{header}.e30.AA"}
+    response = await idp.http.post("/idp/par", data={**party.request(), **party.authentication()}, headers=proof)
+    assert response.json()["error"] == "invalid_dpop_proof"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": "9999999999"},
+        {"nbf": "1"},
+        {"iat": "1"},
+        {"exp": None, "nbf": None, "iat": [1]},
+        {"exp": 1e300},
+        {"aud": {"x": ISSUER}},
+        {"aud": [[ISSUER]]},
+        {"iss": [1]},
+        {"sub": 1},
+    ],
+    ids=str,
+)
+async def test_o_26_members_of_a_wrong_kind_are_refused_and_no_fault(idp: Provider, changed: dict[str, Any]) -> None:
+    party = await idp.client(token_endpoint_auth_method="private_key_jwt")
+    response = await idp.push(party, request=party.request_object(**changed))
+    assert response.status_code == 400
+    assert response.json()["error"] == "invalid_request_object"

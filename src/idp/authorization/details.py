@@ -1,7 +1,8 @@
 """Authorization details (RFC 9396): what is asked for in more words than a scope has. One type is registered."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -41,6 +42,8 @@ def read_details(text: str, *, registered: tuple[str, ...], today: dt.date) -> t
     """AuthorizationError for a type that the client has not registered, and for any member that the type has not."""
     try:
         details = msgspec.json.decode(text, type=tuple[LockerDocument, ...])
+    except RecursionError:
+        raise DetailsRefused("not of a known type and form") from None
     except msgspec.DecodeError as fault:
         raise DetailsRefused(_where(fault)) from None
     if LOCKER_DOCUMENT not in registered:
@@ -55,6 +58,12 @@ def read_details(text: str, *, registered: tuple[str, ...], today: dt.date) -> t
         if not detail.purpose.isprintable():
             raise DetailsRefused("purpose: one line")
     return details
+
+
+def lasting(details: Sequence[Mapping[str, Any]], *, today: dt.date) -> tuple[dict[str, Any], ...]:
+    """Of details that were given, those that still hold when tokens are given anew: what was for once is not, what was
+    until a day is until then."""
+    return tuple(dict(detail) for detail in details if detail.get("until", "") >= today.isoformat())
 
 
 class DetailsRefused(AuthorizationError):

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from idp.authorization.refusals import AuthorizationError
-from idp.clients.schema import Client
+from idp.clients.schema import ALGORITHMS_OF_PROFILE, Client
 from idp.parameters import VALUE_MAX
-from kit.jose import ASYMMETRIC, Algorithm, PublicKeys, TokenRefused, verify
+from kit.jose import Algorithm, PublicKeys, TokenRefused, verify
 
 LIFETIME_MAX_S = 3_600
 _SKEW_S = 10
@@ -16,7 +16,6 @@ TYP = ("oauth-authz-req+jwt", "jwt", "")
 _OF_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 # Parameters whose value is JSON; inside a JWT they need no second encoding.
 _STRUCTURED = frozenset({"claims", "authorization_details"})
-FAPI_ALGORITHMS: tuple[Algorithm, ...] = ("ES256", "PS256", "EdDSA")
 
 
 class ObjectRefused(AuthorizationError):
@@ -51,7 +50,7 @@ def algorithms_of(client: Client) -> tuple[Algorithm, ...]:
     registered = client.metadata.request_object_signing_alg
     if registered is not None:
         return (registered,)
-    return FAPI_ALGORITHMS if client.profile in ("fapi2", "fapi2-ms") else ASYMMETRIC
+    return ALGORITHMS_OF_PROFILE[client.profile]
 
 
 def _check_parties(claims: Mapping[str, Any], client: Client, *, issuer: str) -> None:
@@ -71,6 +70,8 @@ def _check_parties(claims: Mapping[str, Any], client: Client, *, issuer: str) ->
 
 def _check_time(claims: Mapping[str, Any], *, now: float) -> None:
     """``exp``, ``nbf`` and ``iat`` themselves were checked with the signature; this is how far they may lie apart."""
+    if not all(isinstance(claims.get(name, 0), int | float) for name in ("exp", "nbf", "iat")):
+        raise ObjectRefused("exp, nbf and iat are numbers")
     if "nbf" in claims and claims["nbf"] < now - LIFETIME_MAX_S - _SKEW_S:
         raise ObjectRefused("nbf lies too far back")
     if "exp" in claims and claims["exp"] - claims.get("nbf", claims.get("iat", now)) > LIFETIME_MAX_S:

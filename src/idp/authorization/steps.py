@@ -145,7 +145,7 @@ def claims_can_be_read(asked: Asked, request: AuthorizationRequest) -> Authoriza
         return msgspec.structs.replace(request, claims=ClaimsRequest(locales=locales))
     try:
         claims = msgspec.json.decode(text, type=ClaimsRequest)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise AuthorizationError("invalid_request", "claims") from None
     if len(claims.userinfo) + len(claims.id_token) > 100:
         raise AuthorizationError("invalid_request", "claims: too many")

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from idp.authorization.request_object import FAPI_ALGORITHMS, TYP, as_parameter
-from idp.clients.schema import Client
+from idp.authorization.request_object import TYP, as_parameter
+from idp.clients.schema import ALGORITHMS_OF_PROFILE, Client
 from idp.parameters import VALUE_MAX, Parameters
 from idp.refusals import InvalidRequest
 from kit.jose import PublicKeys, TokenRefused, verify
@@ -61,7 +61,7 @@ def read_signed_request(
         claims = verify(
             request,
             keys,
-            algorithms=FAPI_ALGORITHMS if alg is None else [alg],
+            algorithms=ALGORITHMS_OF_PROFILE["fapi2"] if alg is None else [alg],
             typ=TYP,
             issuer=client.client_id,
             audience=issuer,

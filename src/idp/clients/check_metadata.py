@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from idp.authorization.details import TYPES
 from idp.backchannel.check_registration import check_registration
 from idp.clients.certificates import check_subject
 from idp.clients.schema import ClientMetadata, Profile
@@ -46,6 +47,7 @@ def check_metadata(
     _check_keys(metadata)
     _check_tls(metadata)
     _check_ciba(metadata)
+    _check_requests(metadata, profile)
     check_registration(metadata, profile)
     if metadata.default_max_age is not None and metadata.default_max_age < 0:
         raise InvalidClientMetadata("default_max_age: seconds")
@@ -249,3 +251,12 @@ def _check_ciba(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadata("backchannel_token_delivery_mode: needed for CIBA")
     if (mode == "ping") != (metadata.backchannel_client_notification_endpoint is not None):
         raise InvalidClientMetadata("backchannel_client_notification_endpoint: with the mode ping, and only then")
+
+
+def _check_requests(metadata: ClientMetadata, profile: Profile) -> None:
+    for name in metadata.authorization_details_types:
+        if name not in TYPES:
+            raise InvalidClientMetadata(f"authorization_details_types: {', '.join(TYPES)} is what there is")
+    signs = profile == "fapi2-ms" or metadata.require_signed_request_object
+    if signs and metadata.jwks is None and metadata.jwks_uri is None:
+        raise InvalidClientMetadata("jwks, jwks_uri: signed requests need a key set")

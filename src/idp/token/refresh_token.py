@@ -4,8 +4,11 @@ Those of public clients rotate, and reuse ends the family; a confidential client
 authentication, and does not rotate: a lost answer must not lock the client out (RFC 9700 §4.14.2).
 """
 
+import datetime as dt
+
 import msgspec
 
+from idp.authorization.details import lasting
 from idp.clients.authenticate import authenticate
 from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
@@ -46,7 +49,11 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise InvalidGrant
     if not row["live"] or (client.public and not _same_holder(row, binding)):
         raise InvalidGrant
-    grant = msgspec.structs.replace(grant, scopes=narrowed(request.parameters, grant.scopes))
+    grant = msgspec.structs.replace(
+        grant,
+        scopes=narrowed(request.parameters, grant.scopes),
+        authorization_details=lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date()),
+    )
     audience_of(endpoint, request, grant.scopes, grant.resource)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from idp.refusals import InvalidClientMetadata
 from tests.provider import Provider, RelyingParty, answer_of, press_allow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -160,3 +161,29 @@ async def test_the_citizen_sees_what_still_holds(idp: Provider) -> None:
     page = (await browser.get("/idp/account/services?lang=en")).text
     assert "Residence certificate" in page
     assert "Birth record extract" not in page
+
+
+async def test_access_tokens_carry_them_and_refreshed_ones_what_lasts(idp: Provider) -> None:
+    party = await party_of(idp)
+    browser = await idp.signed_in(await idp.citizen())
+    location = (await asked(browser, party, ONCE, UNTIL)).headers["location"]
+    code = answer_of(await press_allow(browser, location))["code"]
+    tokens = (await idp.exchange(party, code)).json()
+    assert tokens["authorization_details"] == [ONCE, UNTIL]
+    refreshed = (await idp.refresh(party, tokens["refresh_token"])).json()
+    assert refreshed["authorization_details"] == [UNTIL]
+    introspected = await idp.http.post(
+        "/idp/introspect", data={"token": refreshed["access_token"], **party.authentication()}
+    )
+    assert introspected.json()["authorization_details"] == [UNTIL]
+    await idp.owner(
+        "UPDATE idp.token_family SET authorization_details = jsonb_set(authorization_details, '{1,until}',"
+        " '\"2020-01-01\"') WHERE client_id = $1",
+        party.client_id,
+    )
+    assert "authorization_details" not in (await idp.refresh(party, tokens["refresh_token"])).json()
+
+
+async def test_a_type_that_does_not_exist_cannot_be_registered(idp: Provider) -> None:
+    with pytest.raises(InvalidClientMetadata, match="authorization_details_types"):
+        await idp.client(authorization_details_types=["payment_initiation"])

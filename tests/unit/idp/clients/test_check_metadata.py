@@ -67,7 +67,7 @@ def checked(*, profile: Any = "basic", production: bool = True, **members: Any) 
         {"purpose": "x" * 501},
         {"contacts": ["a@b.test"] * 11},
     ],
-    ids=str,
+    ids=lambda members: ",".join(members),
 )
 def test_a_member_that_cannot_be_accepted(members: dict[str, Any]) -> None:
     with pytest.raises(InvalidClientMetadata):
