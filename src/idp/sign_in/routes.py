@@ -17,6 +17,7 @@ from idp.sessions.browser import browser_of
 from idp.sessions.cookies import SESSION_COOKIE, read, session_cookie
 from idp.sessions.levels import at_least
 from idp.sign_in import store
+from idp.sign_in.abandon import abandon
 from idp.sign_in.begin_step_up import begin_step_up
 from idp.sign_in.check_passkey import check_passkey
 from idp.sign_in.check_password import check_password
@@ -207,6 +208,24 @@ async def decline_stronger(request: AnyRequest, wiring: NamedDependency[Wiring])
     return answer(request, wiring, outcome, visitor.browser)
 
 
+@post("/sign-in/cancel", operation_id="CancelSignIn", status_code=303, include_in_schema=False)
+async def cancel(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
+    """Back to the service without signing in (OpenID Connect Core §3.1.2.6, ``access_denied``)."""
+    await form_of(request, wiring)
+    errand, visitor = await errand_of(request, wiring), await visitor_of(request, wiring)
+    if errand.interaction is None:
+        return see_other("/idp/sign-in")
+    await abandon(wiring.db, visitor.browser_sha256)
+    outcome = await refuse(
+        wiring.provider,
+        errand.interaction,
+        AuthorizationError("access_denied"),
+        session=visitor.session,
+        browser_sha256=visitor.browser_sha256,
+    )
+    return answer(request, wiring, outcome, visitor.browser)
+
+
 @get("/sign-out", operation_id="SignOutPage")
 async def sign_out_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     session = await session_of(request, wiring)
@@ -341,6 +360,7 @@ ROUTES = [
     another_way,
     stronger_page,
     decline_stronger,
+    cancel,
     sign_out_page,
     sign_out,
 ]
