@@ -13,6 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from idp import wiring as parts
 from idp.account import routes as account
 from idp.activation import routes as activation
+from idp.alerts import routes as alerts
 from idp.authorization import routes as authorization
 from idp.backchannel import routes as backchannel
 from idp.clients import routes as clients
@@ -28,6 +29,7 @@ from idp.messages import routes as messages
 from idp.officers import routes as officers
 from idp.pacing import Pacing
 from idp.passkeys import routes as passkeys
+from idp.recovery import routes as recovery
 from idp.recovery_codes import routes as recovery_codes
 from idp.registration import routes as registration
 from idp.revocation import routes as revocation
@@ -64,6 +66,8 @@ ROUTES: list[Any] = [
     *freezing.ROUTES,
     *passkeys.ROUTES,
     *recovery_codes.ROUTES,
+    *recovery.ROUTES,
+    *alerts.ROUTES,
     *messages.ROUTES,
 ]
 

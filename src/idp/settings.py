@@ -63,6 +63,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     one_time_code_lifetime_s: int = 600
     unfreeze_waiting_s: int = 86_400
     """A frozen identity is opened by its citizen's two factors after so long; at a desk at once."""
+    recovery_wait_s: int = 72 * 3_600
+    """How long whoever lost password and second factor waits, while every channel is told."""
 
     demo_outbox: bool = False
     """Show the messages that were sent, to anybody: for the demo."""

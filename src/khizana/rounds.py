@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from idp.alerts import store as alerts
 from idp.authenticators import store as authenticators
 from idp.authorization import store as authorization
 from idp.backchannel import store as backchannel
@@ -12,6 +13,7 @@ from idp.keys.ring import KeyPlace
 from idp.logout import store as logout
 from idp.messages import store as messages
 from idp.officers import store as officers
+from idp.recovery import store as recovery
 from idp.sessions import store as sessions
 from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
@@ -30,6 +32,7 @@ from locker.sweeping.sweep import sweep
 from locker.vault import Vault
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
+    "alerts": alerts.sweep,
     "authenticators": authenticators.sweep,
     "authorization": authorization.sweep,
     "proofs seen": clients.sweep_proofs,
@@ -38,6 +41,7 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "logout notices": logout.sweep,
     "messages": messages.sweep,
     "officers' requests": officers.sweep,
+    "recovery": recovery.sweep,
     "sessions": sessions.sweep,
     "sign-in": sign_in.sweep,
     "tokens": token.sweep,

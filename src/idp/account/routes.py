@@ -1,3 +1,6 @@
+import datetime as dt
+import re
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from markupsafe import Markup
@@ -23,15 +26,17 @@ from idp.authenticators.set_up_totp import proposed
 from idp.authenticators.totp import as_text, provisioning_uri, qr_svg
 from idp.citizens.claims import full_name
 from idp.frame import AnyRequest, locale, page, see_other, session_of
+from idp.recovery.stop_link import stop_token
 from idp.sessions.browser import browser_of
 from idp.sessions.schema import Session
 from idp.sign_in.form import BODY_BYTES_MAX
 from idp.upstream.offered import offered
 from idp.upstream.unlink import links_of
 from idp.wiring import Wiring
-from kit.i18n import Locale, Message, _
+from kit.i18n import Locale, Message, _, clock
 
 AnyResponse = Response[str] | Response[bytes]
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 @get("/account", operation_id="AccountPage")
@@ -57,12 +62,14 @@ async def _account(
         profile=session.locale,
         errors={"methods": error} if error else {},
         done=request.query_params.get("done"),
+        done_at=at if _CLOCK.fullmatch(at := request.query_params.get("at", "")) else None,
         person=full_name(seen.citizen, spoken.value),
         sign_out="/idp/sign-out",
         citizen=seen.citizen,
         email=seen.citizen.claims.get("email"),
         phone_number=seen.citizen.claims.get("phone_number"),
         methods=seen.methods,
+        stop_recovery=stop_token(wiring.secrets, seen.recovery) if seen.recovery else None,
         sessions=seen.sessions,
         upstreams=bool(await offered(wiring.db)),
         linked=[line.names[spoken.value] for line in await links_of(wiring.db, session.citizen_id)],
@@ -304,7 +311,7 @@ async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> A
         return fresh
     await end_sessions(parts_of(wiring), fresh.session, sid=form.get("sid") or None)
     wiring.logout_delivery.kick()
-    return see_other("/idp/account?done=session")
+    return see_other(f"/idp/account?done=session&at={clock(dt.datetime.now(dt.UTC))}")
 
 
 @post("/account/language", operation_id="ChooseLanguage", status_code=303)

@@ -1,6 +1,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     citizen: Citizen
     methods: Methods
     sessions: Sequence[SessionLine]
+    recovery: UUID | None
+    """A recovery that is under way: the owner can stop it here."""
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):

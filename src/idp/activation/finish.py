@@ -1,15 +1,23 @@
-"""The last step: a first code proves the second factor, and the account is active."""
+"""The last step: a first code proves the second factor, and the account is active; one that was active is made anew."""
+
+from uuid import UUID
 
 from idp.activation import store
 from idp.activation.opened import opened
 from idp.activation.refusals import ActivationOver
 from idp.activation.schema import Activation
 from idp.authenticators.check_code import check_code
+from idp.authenticators.forget_others import forget_others
 from idp.authenticators.schema import Method
 from idp.authenticators.set_up_totp import confirm
 from idp.authenticators.use_code_by_message import use_code_by_message
 from idp.citizens.activate import activate
+from idp.citizens.end_tokens import end_tokens
 from idp.messages.notices import account_activated
+from idp.recovery.end_wait import finish_wait, settle
+from idp.recovery.notices import account_recovered
+from idp.sessions.end import end_all_for
+from kit.audit import AuditEvent
 from kit.db import Tx
 from kit.i18n import Locale
 
@@ -37,16 +45,39 @@ async def finish(parts: Activation, *, browser_sha256: bytes, method: Method, ty
             if to is None:
                 return None
             await use_code_by_message(tx, parts.audit, citizen.citizen_id, to)
-        if not await store.spend(tx, citizen.citizen_id, browser_sha256):
+        kind = await store.spend(tx, citizen.citizen_id, browser_sha256)
+        if kind is None or (kind == "recovery" and not await finish_wait(tx, citizen.citizen_id)):
             raise ActivationOver
-        await activate(tx, parts.audit, citizen.citizen_id)
+        if kind == "desk":
+            await settle(tx, citizen.citizen_id)
+        if citizen.state == "registered":
+            await activate(tx, parts.audit, citizen.citizen_id)
+        else:
+            await _make_anew(tx, parts, citizen.citizen_id, kind, keep=method)
         await parts.post.tell(
             tx,
             citizen_id=citizen.citizen_id,
             claims=citizen.claims,
-            notice=account_activated(),
+            notice=account_activated() if citizen.state == "registered" else account_recovered(),
             locale=Locale(citizen.locale),
         )
         return citizen.uid
 
     return await parts.db.transact(once)
+
+
+async def _make_anew(tx: Tx, parts: Activation, citizen_id: UUID, kind: store.Kind, *, keep: Method) -> None:
+    """What was lost may be in other hands: nothing of before opens the account, and nobody stays signed in."""
+    await forget_others(tx, citizen_id, keep=keep)
+    await end_all_for(tx, parts.audit, citizen_id, because="account.recovered")
+    await end_tokens(tx, citizen_id)
+    await parts.audit.append(
+        tx,
+        AuditEvent(
+            action="account.recovered",
+            actor_kind="citizen",
+            actor=str(citizen_id),
+            owner=str(citizen_id),
+            detail={"by": kind},
+        ),
+    )

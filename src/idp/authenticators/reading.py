@@ -21,6 +21,12 @@ COLUMNS = f"""t.secret_sealed IS NOT NULL AS totp, coalesce(t.last_used_at, t.co
 
 PASSKEY_FROZEN = frozen_condition("authenticator", citizen_id="p.citizen_id", name="'passkey:' || p.passkey_id::text")
 
+PROOFING = """CASE WHEN c.proofing = 'desk' AND EXISTS (
+                         SELECT 1 FROM idp.recovery_wait r
+                          WHERE r.citizen_id = c.citizen_id AND r.finished_at IS NOT NULL AND r.settled_at IS NULL)
+                    THEN 'remote' ELSE c.proofing END AS proofing"""
+"""How well whoever holds the authenticators was seen: after a recovery by waiting nobody was, until the next visit."""
+
 TABLES = f"""
           LEFT JOIN idp.totp t ON t.citizen_id = c.citizen_id
           LEFT JOIN idp.code_by_message m ON m.citizen_id = c.citizen_id

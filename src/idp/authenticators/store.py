@@ -289,6 +289,10 @@ async def remove_passkey(tx: Tx, citizen_id: UUID, passkey_id: UUID) -> bool:
     return row is not None
 
 
+async def remove_all_passkeys(tx: Tx, citizen_id: UUID) -> None:
+    await tx.execute("DELETE FROM idp.passkey WHERE citizen_id = $1", citizen_id)
+
+
 async def spend_challenge(tx: Tx, challenge_sha256: bytes, *, lifetime_s: int) -> bool:
     """Of two callers with the same challenge, one wins."""
     row = await tx.fetchrow(

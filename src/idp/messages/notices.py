@@ -1,4 +1,4 @@
-"""The words of each message. They carry no link and no name: a message may reach somebody else."""
+"""The words of each message. They carry no name and, here, no link: a message may reach somebody else."""
 
 from idp.messages.schema import Notice
 from kit.i18n import _

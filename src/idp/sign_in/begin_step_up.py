@@ -1,7 +1,6 @@
 from typing import Literal
 
 from idp.authenticators.methods import methods_of
-from idp.citizens.find import find_citizen
 from idp.sessions.levels import acr_of, at_least, without_passkey
 from idp.sessions.schema import Session
 from idp.sign_in import store
@@ -25,9 +24,8 @@ async def begin_step_up(parts: SignIn, visitor: Visitor, errand: Errand, session
         waiting = await store.attempt(tx, visitor.browser_sha256, errand.key)
         if waiting is not None and waiting.session_sha256 == session.session_sha256:
             return "second-factor"
-        citizen = await find_citizen(tx, session.citizen_id)
         methods = await methods_of(tx, session.citizen_id)
-        proofing = "none" if citizen is None else citizen.proofing
+        proofing = await store.proofing(tx, session.citizen_id)
         if not at_least(acr_of(["mfa"], proofing=proofing), without_passkey(errand.acr_needed)):
             raise LevelOutOfReach
         high_reached = methods.passkeys > 0 and proofing == "desk"

@@ -8,6 +8,7 @@ from idp.citizens.find import find_citizen
 from idp.sessions.levels import acr_of, at_least, in_order, without_passkey
 from idp.sessions.start import start
 from idp.sign_in import store
+from idp.sign_in.alert import alert
 from idp.sign_in.check_password import must_be_active
 from idp.sign_in.decide_frozen import decide_frozen
 from idp.sign_in.refusals import LevelOutOfReach
@@ -56,7 +57,7 @@ async def _start(tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, citize
     assert citizen is not None
     must_be_active(citizen.state, errand)
     amr = in_order(AMR)
-    acr = acr_of(amr, proofing=citizen.proofing)
+    acr = acr_of(amr, proofing=await store.proofing(tx, citizen_id))
     if not at_least(acr, without_passkey(errand.acr_needed)):
         raise LevelOutOfReach
     await store.finish_attempt(tx, visitor.browser_sha256, errand.key)
@@ -74,6 +75,7 @@ async def _start(tx: Tx, parts: SignIn, visitor: Visitor, errand: Errand, citize
         purpose=errand.client_id,
     )
     await parts.throttle.give_back(tx, ADDRESS, visitor.address_prefix)
+    await alert(tx, parts, visitor, citizen_id, started)
     return SignedIn(started.token, acr)
 
 

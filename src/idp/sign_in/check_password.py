@@ -9,6 +9,7 @@ from idp.citizens.schema import State
 from idp.sessions.levels import acr_of, at_least, without_passkey
 from idp.sessions.start import start
 from idp.sign_in import await_second_factor, store, throttling
+from idp.sign_in.alert import alert
 from idp.sign_in.refusals import Closed, Frozen, LevelOutOfReach, NoSecondFactor, NotActive, NotFrozen
 from idp.sign_in.schema import Candidate, Errand, SecondFactorAwaited, SignedIn, SignIn, Visitor, Wrong
 from kit.audit import AuditEvent
@@ -92,6 +93,7 @@ async def _next(
             before_sha256=visitor.session.session_sha256 if visitor.session else None,
             purpose=errand.client_id,
         )
+        await alert(tx, parts, visitor, candidate.citizen_id, started)
         return SignedIn(started.token, "low")
     if not candidate.methods.second:
         raise NoSecondFactor

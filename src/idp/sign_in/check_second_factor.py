@@ -11,6 +11,7 @@ from idp.messages.notices import recovery_code_used
 from idp.sessions.levels import acr_of, at_least, in_order, without_passkey
 from idp.sessions.start import start, step_up
 from idp.sign_in import store
+from idp.sign_in.alert import alert
 from idp.sign_in.decide_frozen import decide_frozen
 from idp.sign_in.refusals import AttemptOver, LevelOutOfReach, TooManyTries
 from idp.sign_in.schema import Attempt, Errand, FrozenDecided, SignedIn, SignIn, Visitor, Wrong
@@ -161,6 +162,7 @@ async def _start(
             before_sha256=before.session_sha256 if before else None,
             purpose=errand.client_id,
         )
+        await alert(tx, parts, visitor, attempt.citizen_id, started)
         return SignedIn(started.token, acr)
     assert before is not None
     if before.upstream is None:

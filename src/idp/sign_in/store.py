@@ -1,7 +1,8 @@
 from uuid import UUID
 
-from idp.authenticators.reading import COLUMNS, TABLES, methods_in
+from idp.authenticators.reading import COLUMNS, PROOFING, TABLES, methods_in
 from idp.authenticators.schema import Method
+from idp.citizens.schema import Proofing
 from idp.freezing.store import authenticator_frozen
 from idp.sign_in.schema import Attempt, Candidate
 from kit.db import Row, Tx
@@ -14,7 +15,7 @@ async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket
     """Always one row, whether or not ``uid`` is somebody's."""
     row = await tx.fetchrow(
         f"""
-        SELECT c.citizen_id, c.state, c.locale, c.proofing, w.argon2, {COLUMNS},
+        SELECT c.citizen_id, c.state, c.locale, {PROOFING}, w.argon2, {COLUMNS},
                coalesce((SELECT attempts FROM idp.throttle
                           WHERE bucket = $2 AND window_starts_at > now() - interval '5 minutes'), 0) AS everywhere,
                coalesce((SELECT attempts FROM idp.throttle
@@ -68,7 +69,7 @@ async def begin_attempt(
     )
 
 
-_ATTEMPT = f"""a.attempt_id, a.citizen_id, a.method, a.tries, a.session_sha256, c.uid, c.state, c.locale, c.proofing,
+_ATTEMPT = f"""a.attempt_id, a.citizen_id, a.method, a.tries, a.session_sha256, c.uid, c.state, c.locale, {PROOFING},
                c.claims, t.secret_sealed, extract(epoch FROM now())::float8 AS now_s, {COLUMNS}"""
 
 
@@ -146,3 +147,10 @@ async def sweep(tx: Tx) -> None:
                  WHERE expires_at < now() - interval '1 hour' LIMIT 1000) old
          WHERE a.browser_sha256 = old.browser_sha256 AND a.errand = old.errand"""
     )
+
+
+async def proofing(tx: Tx, citizen_id: UUID) -> Proofing:
+    found: Proofing | None = await tx.fetchval(
+        f"SELECT {PROOFING} FROM idp.citizen c WHERE c.citizen_id = $1", citizen_id
+    )
+    return found or "none"

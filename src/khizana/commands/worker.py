@@ -8,7 +8,9 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+import idp
 from idp.backchannel.ping import ping
 from idp.clients.registry import ClientRegistry
 from idp.keys.place import place_of
@@ -17,6 +19,7 @@ from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
 from idp.messages.deliver import deliver
 from idp.outbound.fetch import Fetcher
+from idp.recovery.wait import recovery_parts, remind
 from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
@@ -28,11 +31,13 @@ from kit.audit import Audit
 from kit.db import Database
 from kit.edge import log_json_lines
 from kit.errors import Unavailable
+from kit.pages import Pages
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
 PING_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
+REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
 
@@ -66,6 +71,9 @@ async def _work(found: Deployment, which: str) -> None:
             senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
             rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
             rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
+            pages = Pages({"idp": Path(idp.__file__).parent}, static_prefix="/idp/static", home="/idp/account")
+            recovery = recovery_parts(settings, db, secrets, pages)
+            rounds.append(_every(REMIND_EVERY_S, "notices of recoveries", lambda: remind(recovery)))
             if senders.channels:
                 rounds.append(
                     _every(

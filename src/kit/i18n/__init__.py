@@ -9,9 +9,11 @@
 * In Python, ``_("A sentence with %(limit)s.", limit=3)`` makes a ``Message``: a sentence to be said later, in the
   reader's language. A template says it with ``{{ _(message) }}``. A plain ``str`` msgid (a Refusal's title) works too.
 * ``strip_controls(text)`` for names and file names at input, ``ascii_digits(text)`` for codes and identifiers.
+* ``clock(when)``: to the second, for what was done just now.
 """
 
 from kit.i18n.catalogs import Catalogs
+from kit.i18n.dates import clock
 from kit.i18n.locale import LANG_COOKIE, Locale, negotiate
 from kit.i18n.text import ascii_digits, strip_controls
 from kit.i18n.translator import Message, Translator, _
@@ -24,6 +26,7 @@ __all__ = [
     "Translator",
     "_",
     "ascii_digits",
+    "clock",
     "negotiate",
     "strip_controls",
 ]

@@ -34,6 +34,11 @@ def moment(when: dt.datetime, locale: Locale) -> str:
     return f"{babel.format_date(local, 'long', locale=locale.babel)}{comma} {local:%H:%M}"
 
 
+def clock(when: dt.datetime) -> str:
+    """To the second: when something that was asked for was done."""
+    return f"{when.astimezone(CASABLANCA):%H:%M:%S}"
+
+
 def relative(delta: dt.timedelta, locale: Locale) -> str:
     if locale is Locale.ZGH:
         return _relative_zgh(delta.total_seconds())

@@ -9,7 +9,7 @@ import jinja2
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from kit.i18n import Catalogs, Locale, Message, Translator
+from kit.i18n import Catalogs, Locale, Message, Translator, dates
 from kit.pages.language import in_language
 from kit.pages.static import FOLDER, StaticFiles
 
@@ -130,6 +130,11 @@ def date(context: Context, when: dt.date) -> Markup:
 @jinja2.pass_context
 def moment(context: Context, when: dt.datetime) -> Markup:
     return _time(when, _translator(context).moment(when))
+
+
+@_filter
+def clock(when: dt.datetime) -> Markup:
+    return _time(when, dates.clock(when))
 
 
 @_filter

@@ -30,7 +30,7 @@ async def test_a_code_is_spent_by_the_activation(idp: Provider) -> None:
     fields = {"username": person.uid, "activation_code": person.activation_code or ""}
     async with idp.browser() as browser:
         await post(browser, "/idp/activate", **fields)
-        await idp.owner("UPDATE idp.citizen SET state = 'active' WHERE citizen_id = $1", person.citizen_id)
+        await idp.owner("DELETE FROM idp.activation WHERE citizen_id = $1", person.citizen_id)
         assert (await browser.get("/idp/activate/password")).status_code == 403
         assert (await post(browser, "/idp/activate", **fields)).status_code == 422
 
