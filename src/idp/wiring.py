@@ -78,7 +78,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         nonces=Nonces(secrets.derive("dpop-nonce")),
         nonce_needed=settings.dpop_nonce_required,
     )
-    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    fetcher = Fetcher.of(settings)
     scopes, key_sets = ScopeRegistry(db), KeySets(fetcher, refused=(FetchRefused, Unavailable))
     client_authentication = ClientAuthentication(
         db=db,
@@ -128,7 +128,9 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         ),
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
         fetcher=fetcher,
-        logout_delivery=LogoutDelivery(db, audit, fetcher=fetcher, keys=keys, clients=clients, issuer=settings.issuer),
+        logout_delivery=LogoutDelivery(
+            db, audit, fetcher=Fetcher.of(settings), keys=keys, clients=clients, issuer=settings.issuer
+        ),
         upstreams=Providers(
             secrets, wire=opened(ca_file=settings.outbound_ca_file), loopback_allowed=settings.outbound_loopback
         ),

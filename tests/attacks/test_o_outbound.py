@@ -313,14 +313,12 @@ async def test_o_31_what_is_no_picture_is_left_out(near: Provider, site: Site, b
 async def test_o_48_a_logout_address_that_leads_inwards_later_gets_no_packet(idp: Provider, ear: Ear) -> None:
     """Registered when its name led outwards, or nowhere; told when it leads to this very machine."""
     party = await idp.client(backchannel_logout_uri=f"https://rp.test:{ear.port}/out")
-    idp.wiring.fetcher._resolve_blocking = lambda host, port: ["127.0.0.1"]
+    idp.wiring.logout_delivery._fetcher._resolve_blocking = lambda host, port: ["127.0.0.1"]
     browser = await idp.signed_in(await idp.citizen())
     tokens = await idp.tokens(browser, party)
     answer = await browser.get("/idp/end-session", params={"id_token_hint": tokens["id_token"]})
     assert answer.status_code == 303
-    running = idp.wiring.logout_delivery._running
-    assert running is not None
-    await running
+    await idp.wiring.logout_delivery.idle()
     rows = await idp.owner("SELECT tries, settled_at FROM idp.logout_notice WHERE client_id = $1", party.client_id)
     assert [tuple(row) for row in rows] == [(1, None)]
     assert ear.connections == 0

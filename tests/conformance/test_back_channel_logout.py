@@ -223,9 +223,7 @@ async def test_o_48_a_slow_client_does_not_hold_the_page_and_is_cut(idp: Provide
     await sign_out(browser, id_token)
     assert time.monotonic() - began < 2
     await heard(site, path)
-    running = idp.wiring.logout_delivery._running
-    assert running is not None
-    await running
+    await idp.wiring.logout_delivery.idle()
     assert time.monotonic() - began < 7
     row = (await _notices(idp, party))[0]
     assert (row["tries"], row["settled_at"]) == (1, None)
@@ -269,7 +267,7 @@ async def test_204_is_a_success_too(idp: Provider, site: Site) -> None:
     browser = await idp.signed_in(await idp.citizen())
     await sign_out(browser, (await idp.tokens(browser, party))["id_token"])
     await heard(site, path)
-    await idp.wiring.logout_delivery._running  # type: ignore[misc]
+    await idp.wiring.logout_delivery.idle()
     row = (await _notices(idp, party))[0]
     assert (row["settled_at"] is not None, row["status"]) == (True, 204)
 
@@ -338,6 +336,27 @@ async def test_logout_and_code_exchange_race_and_the_client_is_told_or_has_no_to
         assert (answer.status_code == 200) == bool(told)
 
 
+async def test_o_48_one_slow_client_does_not_keep_others_from_being_told(idp: Provider, site: Site) -> None:
+    over = asyncio.Event()
+
+    async def never(_: Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    slow_path = next(_paths)
+    site.answers[slow_path] = never
+    slow, _ = await party_with_ear(idp, site, backchannel_logout_uri=site.url(slow_path))
+    quick, path = await party_with_ear(idp, site)
+    for party, awaited in ((slow, slow_path), (quick, path)):
+        browser = await idp.signed_in(await idp.citizen())
+        began = time.monotonic()
+        await sign_out(browser, (await idp.tokens(browser, party))["id_token"])
+        await heard(site, awaited)
+        assert time.monotonic() - began < 3
+    over.set()
+    await idp.wiring.logout_delivery.idle()
+
+
 async def test_a_notice_goes_to_one_of_many_deliverers(idp: Provider, site: Site) -> None:
     party, path = await party_with_ear(idp, site)
     browser = await idp.signed_in(await idp.citizen())
@@ -378,7 +397,5 @@ async def _due(idp: Provider, party: RelyingParty, also: str = "expires_at = exp
 
 async def _settled_or_tried(idp: Provider, party: RelyingParty, tries: int) -> None:
     """The background task has finished with what it began."""
-    running = idp.wiring.logout_delivery._running
-    if running is not None:
-        await running
+    await idp.wiring.logout_delivery.idle()
     assert (await _notices(idp, party))[0]["tries"] == tries

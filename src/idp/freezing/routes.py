@@ -61,6 +61,7 @@ async def freeze_now(request: AnyRequest, wiring: NamedDependency[Wiring]) -> An
         await freeze(tx, parts_of(wiring), session.citizen_id, target, because="by-the-citizen", except_sid=session.sid)
 
     await wiring.db.transact(once)
+    wiring.logout_delivery.kick()
     if isinstance(target, Identity):
         return see_other("/idp/frozen", cookies=[no_session_cookie()])
     return see_other("/idp/account/freeze?done=frozen")

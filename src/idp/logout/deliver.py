@@ -17,17 +17,18 @@ from kit.errors import Unavailable
 
 log = logging.getLogger("khizana.logout")
 
-AT_ONCE_MAX = 16
+AT_ONCE_MAX = 32
 FIRST_DELAY_S = 15.0
 """Longer than one try may take, or two would be on their way at once."""
 DELAY_MAX_S = 4 * 3_600.0
-_ROUNDS_MAX = 100
 # The client read the token and says that it cannot be served: a repeat would be answered alike.
 _REFUSALS = frozenset({400, 501})
 _REFUSALS_MAX = 3
 
 
 class LogoutDelivery:
+    """``fetcher`` is its own: slow logout addresses take no place from keys and request objects. It closes it."""
+
     def __init__(
         self, db: Database, audit: Audit, *, fetcher: Fetcher, keys: KeyRing, clients: ClientRegistry, issuer: str
     ) -> None:
@@ -37,42 +38,74 @@ class LogoutDelivery:
         self._keys = keys
         self._clients = clients
         self._issuer = issuer
-        self._running: asyncio.Task[None] | None = None
+        self._pump: asyncio.Task[None] | None = None
         self._kicked = False
+        self._telling: set[asyncio.Task[None]] = set()
+        self._full = False
+        self._closed = False
 
     def kick(self) -> None:
         """Deliver soon, beside whatever runs here. What this process does not get to, the worker does."""
-        self._kicked = True
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+        self._kicked = not self._closed
+        if self._kicked and (self._pump is None or self._pump.done()):
+            self._pump = asyncio.create_task(self._run())
+
+    async def start_due(self) -> int:
+        """Begin with what is due, as far as there are places; how many. A slow client holds its own place, nobody's."""
+        begun = 0
+        while free := AT_ONCE_MAX - len(self._telling):
+            rows = await store.claim(self._db, count_max=free, first_delay_s=FIRST_DELAY_S, delay_max_s=DELAY_MAX_S)
+            for row in rows:
+                task = asyncio.create_task(self._told(row))
+                self._telling.add(task)
+                task.add_done_callback(self._left)
+            begun += len(rows)
+            if not rows:
+                return begun
+        self._full = True
+        return begun
+
+    async def deliver(self) -> None:
+        """All that is due now, to the end."""
+        while await self.start_due() or self._telling:
+            await self.idle()
+
+    async def idle(self) -> None:
+        """Nothing that was begun here is on its way any more."""
+        while waiting := [task for task in (self._pump, *self._telling) if task is not None and not task.done()]:
+            await asyncio.wait(waiting)
 
     async def close(self) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        self._closed = True
+        tasks = [task for task in (self._pump, *self._telling) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._fetcher.close()
 
-    async def deliver(self) -> int:
-        """What is due now; how many clients heard it."""
-        heard = 0
-        for _ in range(_ROUNDS_MAX):
-            rows = await store.claim(
-                self._db, count_max=AT_ONCE_MAX, first_delay_s=FIRST_DELAY_S, delay_max_s=DELAY_MAX_S
-            )
-            if not rows:
-                break
-            heard += sum(await asyncio.gather(*(self._tell(row) for row in rows)))
-        return heard
+    def _left(self, task: "asyncio.Task[None]") -> None:
+        self._telling.discard(task)
+        if self._full:
+            self._full = False
+            self.kick()
 
     async def _run(self) -> None:
         while self._kicked:
             self._kicked = False
             try:
-                await self.deliver()
+                await self.start_due()
             except Exception:
                 # Nobody waits for this task: the notices stand in the database and the worker comes for them.
                 log.exception("delivery of logout notices failed")
 
-    async def _tell(self, row: Row) -> bool:
+    async def _told(self, row: Row) -> None:
+        try:
+            await self._tell(row)
+        except Exception:
+            # One that cannot be told, for whatever reason, must not keep the others from being told. It is due again.
+            log.exception("a logout notice failed", extra={"notice_id": str(row["notice_id"])})
+
+    async def _tell(self, row: Row) -> None:
         client = self._clients.client(row)
         notice = Notice(
             notice_id=row["notice_id"],
@@ -86,7 +119,7 @@ class LogoutDelivery:
         uri = client.metadata.backchannel_logout_uri
         if uri is None or client.state != "active":
             await self._settle(notice, status=None, heard=False)
-            return False
+            return
         try:
             status = await self._post(uri, client, notice)
         except (FetchRefused, Unavailable) as refusal:
@@ -95,7 +128,6 @@ class LogoutDelivery:
         heard = status is not None and 200 <= status < 300
         if heard or notice.is_last or (status in _REFUSALS and notice.tries >= _REFUSALS_MAX):
             await self._settle(notice, status=status, heard=heard)
-        return heard
 
     async def _post(self, uri: str, client: Client, notice: Notice) -> int:
         token = await logout_token(

@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from idp.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
+from idp.settings import IdpSettings
 from kit import tracing
 from kit.errors import Unavailable
 from kit.offload import Offload
@@ -60,11 +61,16 @@ class Fetcher:
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
         self._resolve_blocking = resolve or _resolve
-        # A name server that does not answer holds a thread for longer than we wait for it.
-        self._resolving = Offload("resolver", threads=8, waiting_max=WAITING_MAX)
+        # A name server that does not answer holds a thread for longer than we wait for it: one thread a host.
+        self._resolving = Offload("resolver", threads=16, waiting_max=WAITING_MAX)
+        self._asked: dict[str, asyncio.Task[Sequence[str]]] = {}
         self._places = asyncio.Semaphore(AT_ONCE_MAX)
         self._waiting = 0
         self._of_host: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, settings: IdpSettings) -> "Fetcher":
+        return cls(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
 
     async def get(self, url: str, *, accept: str, body_max_bytes: int = 65_536) -> Fetched:
         """FetchRefused for an address that is not public, a redirect, a body that is too long, or no answer in 5 s."""
@@ -146,12 +152,27 @@ class Fetcher:
         else:
             assert parts.raw_host is not None
             assert parts.port is not None
-            found = await self._resolving.run(self._resolve_blocking, parts.raw_host, parts.port)
+            found = await self._resolved(parts.raw_host, parts.port)
             addresses = [ipaddress.ip_address(text) for text in dict.fromkeys(found)][:_ADDRESSES_MAX]
             if not addresses:
                 raise OSError("no address")
         check_addresses(addresses, secure=parts.scheme == "https", loopback_allowed=self.loopback_allowed)
         return addresses
+
+    async def _resolved(self, host: str, port: int) -> Sequence[str]:
+        """Who asks for the same name at the same time gets the same answer."""
+        asked = self._asked.get(host)
+        if asked is None:
+            asked = asyncio.create_task(self._resolving.run(self._resolve_blocking, host, port))
+            self._asked[host] = asked
+            asked.add_done_callback(lambda done: self._answered(host, done))
+        return await asyncio.shield(asked)
+
+    def _answered(self, host: str, done: "asyncio.Task[Sequence[str]]") -> None:
+        del self._asked[host]
+        if not done.cancelled():
+            # Whoever asked may have gone; the outcome is not lost on them.
+            done.exception()
 
     def _session(self, addresses: Sequence[Address]) -> aiohttp.ClientSession:
         """For one request: its connector knows the checked addresses and nothing else."""

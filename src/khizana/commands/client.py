@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             action = register if arguments.verb == "register" else update
 
             async def act(found: Deployment, db: Database) -> Any:
-                fetcher = fetcher_of(found)
+                fetcher = Fetcher.of(found.idp_settings())
                 try:
                     return await action(
                         db,
@@ -109,11 +109,6 @@ def run(arguments: argparse.Namespace) -> int:
             with_idp(lambda _, db: _set_state(db, arguments.client_id, state))
             answer({"client_id": arguments.client_id, "state": state})
     return 0
-
-
-def fetcher_of(found: Deployment) -> Fetcher:
-    settings = found.idp_settings()
-    return Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
 
 
 def seconds(text: str) -> int:

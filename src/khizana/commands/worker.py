@@ -94,17 +94,17 @@ def _telling(
     stack: AsyncExitStack, place: KeyPlace, settings: IdpSettings, db: Database
 ) -> Callable[[], Awaitable[None]]:
     """Logout notices are signed here, so this process reads the keys too; where they are away, it tries again."""
-    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
-    stack.callback(fetcher.close)
     keys = KeyRing(place)
     delivery = LogoutDelivery(
-        db, Audit("idp"), fetcher=fetcher, keys=keys, clients=ClientRegistry(), issuer=settings.issuer
+        db, Audit("idp"), fetcher=Fetcher.of(settings), keys=keys, clients=ClientRegistry(), issuer=settings.issuer
     )
+
+    stack.push_async_callback(delivery.close)
 
     async def tell() -> None:
         if time.time() - keys.read_at > REREAD_S:
             await keys.reread()
-        await delivery.deliver()
+        await delivery.start_due()
 
     return tell
 
@@ -112,7 +112,7 @@ def _telling(
 def _pinging(
     stack: AsyncExitStack, settings: IdpSettings, secrets: Secrets, db: Database
 ) -> Callable[[], Awaitable[int]]:
-    fetcher = Fetcher(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    fetcher = Fetcher.of(settings)
     stack.callback(fetcher.close)
     return lambda: ping(db, secrets, fetcher)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -150,3 +151,26 @@ async def test_one_slow_host_takes_its_own_places_only(site: Site, fetcher: Fetc
     assert (await fetcher.get(site.url("/quick", host="127.0.0.1"), accept="*/*")).status == 200
     over.set()
     assert await asyncio.gather(*slow) == [200] * AT_ONCE_FOR_ONE_HOST_MAX
+
+
+async def test_a_name_server_that_does_not_answer_holds_one_thread_a_name() -> None:
+    over, asked = threading.Event(), []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        if host == "stuck.test":
+            over.wait(20)
+            return ["127.0.0.1"]
+        return []
+
+    fetcher = Fetcher(ca_file=None, loopback_allowed=True, resolve=resolve)
+    began = time.monotonic()
+    stuck = [asyncio.create_task(fetcher.get("https://stuck.test/", accept="*/*")) for _ in range(8)]
+    outcomes = await asyncio.gather(*stuck, return_exceptions=True)
+    assert {str(outcome) for outcome in outcomes} == {"the address does not answer in time"}
+    assert time.monotonic() - began < 4
+    assert asked == ["stuck.test"]
+    with pytest.raises(FetchRefused, match="cannot be reached"):
+        await fetcher.get("https://other.test/", accept="*/*")
+    over.set()
+    fetcher.close()
