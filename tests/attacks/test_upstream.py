@@ -237,6 +237,7 @@ async def test_an_id_token_that_the_registered_algorithm_did_not_sign(them: Neig
         {"auth_time": None},
         {"auth_time": "now"},
         {"auth_time": -600},
+        {"auth_time": 4_000_000_000},
         {"at_hash": "AAAA"},
         {"at_hash": 7},
         {"sub": None},
@@ -394,6 +395,9 @@ async def test_an_old_session_and_one_from_elsewhere_make_no_link(them: Neighbou
             answer = await browser.post(path, data={"csrf": csrf_of(shown)})
             assert answer.headers["location"] == "/idp/sign-in?to=upstream"
         assert (await browser.get("/idp/account/password")).headers["location"] == "/idp/sign-in?to=password"
+        thaw = {"csrf": csrf_of(shown), "what": "authenticator:totp"}
+        answer = await browser.post("/idp/account/thaw", data=thaw)
+        assert answer.headers["location"] == "/idp/sign-in?to=thaw"
     async with them.browser() as browser:
         await rested(them.idp, amina)
         await sign_in(browser, amina)

@@ -4,7 +4,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from idp.account.refusals import NotSignedIn
-from idp.account.schema import FRESH_S
+from idp.account.schema import is_fresh
 from idp.frame import AnyRequest, locale, page, see_other, session_of
 from idp.freezing.freeze import freeze
 from idp.freezing.refusals import NothingToFreeze
@@ -76,7 +76,7 @@ async def thaw_now(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyR
     target = await _target(wiring, await form_of(request, wiring), session.citizen_id)
     if isinstance(target, Identity):
         raise NothingToFreeze
-    if not at_least(session.acr, "substantial") or session.age_s > FRESH_S:
+    if not at_least(session.acr, "substantial") or not is_fresh(session):
         return see_other("/idp/sign-in?to=thaw")
 
     async def once(tx: Tx) -> None:

@@ -62,7 +62,7 @@ async def sign_in_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     """The relying party's registered name and purpose stand above the fields."""
     errand, visitor = await errand_of(request, wiring), await visitor_of(request, wiring)
     session = visitor.session
-    if session and not errand.reauthenticate:
+    if session and (not errand.reauthenticate or errand.begun_before(session)):
         if not at_least(session.acr, errand.acr_needed):
             spoken = language_of(request, errand)
             onward = await begin_step_up(parts_of(wiring), visitor, errand, session, locale=spoken)

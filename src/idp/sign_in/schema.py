@@ -76,6 +76,10 @@ class Errand(msgspec.Struct, frozen=True):
     def reauthenticate(self) -> bool:
         return self.interaction.reauthenticate if self.interaction else bool(self.to)
 
+    def begun_before(self, session: Session) -> bool:
+        """The fresh sign-in that was asked for has been done; what may lack is a factor."""
+        return self.interaction is not None and session.auth_time >= self.interaction.created_at
+
     @property
     def served_elsewhere(self) -> bool:
         """May an account at another provider open this? Not what guards the account itself."""

@@ -10,7 +10,7 @@ from idp.upstream import store
 from idp.upstream.begin import place_of, verifier_sealer
 from idp.upstream.levels import acr_of, amr_of
 from idp.upstream.providers import Providers
-from idp.upstream.refusals import AlreadyLinked, UpstreamAway, UpstreamLost, UpstreamRefused
+from idp.upstream.refusals import AlreadyLinked, UpstreamAway, UpstreamLost, UpstreamRefused, UpstreamUnknown
 from idp.upstream.schema import Answer, Linked, Linking, LinkNeeded, NotSignedIn, Shown, SignedIn, Spent, Upstream
 from idp.upstream.verify_id_token import verify_id_token
 from kit.audit import AuditEvent
@@ -86,6 +86,8 @@ async def _for_a_sign_in(
     parts: Linking, upstream: Upstream, visitor: Visitor, errand: Errand, shown: Shown, sub_mac: bytes
 ) -> SignedIn | LinkNeeded:
     async def once(tx: Tx) -> SignedIn | LinkNeeded | Linked:
+        if not await store.is_active(tx, upstream.slug):
+            raise UpstreamUnknown
         linked = await store.use_link(tx, issuer=upstream.issuer, sub_mac=sub_mac)
         if linked is None:
             await _keep_proof(tx, upstream, visitor, errand, None, sub_mac)

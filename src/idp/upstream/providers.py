@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 
 _AGE_MAX_S = 3_600.0
 _REFRESH_MIN_S = 30.0
+_RETRY_MIN_S = 5.0
 _PROVIDERS_MAX = 100
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -49,7 +50,14 @@ class _Known:
         self.metadata_at = 0.0
         self.keys: PublicKeys | None = None
         self.keys_at = 0.0
+        self.failed_at = -_RETRY_MIN_S
         self.asking = asyncio.Lock()
+
+    def lacks(self, kid: str | None) -> bool:
+        age_s = time.monotonic() - self.keys_at
+        if self.keys is None or age_s > _AGE_MAX_S:
+            return True
+        return not self.keys.knows(kid) and age_s > _REFRESH_MIN_S
 
 
 class Providers:
@@ -82,28 +90,30 @@ class Providers:
 
     async def metadata(self, upstream: Upstream) -> Metadata:
         known = self._known_as(upstream)
-        async with known.asking:
-            if known.metadata is None or time.monotonic() - known.metadata_at > _AGE_MAX_S:
-                try:
-                    known.metadata = await self.discover(upstream.registration)
-                except RegistrationRefused as refused:
-                    raise UpstreamAway(refused.detail or "metadata") from None
-                known.metadata_at = time.monotonic()
-            return known.metadata
+        if known.metadata is None or time.monotonic() - known.metadata_at > _AGE_MAX_S:
+            async with self._asking(known):
+                if known.metadata is None or time.monotonic() - known.metadata_at > _AGE_MAX_S:
+                    try:
+                        known.metadata = await self.discover(upstream.registration)
+                    except RegistrationRefused as refused:
+                        raise UpstreamAway(refused.detail or "metadata") from None
+                    known.metadata_at = time.monotonic()
+        return known.metadata
 
     async def keys(self, upstream: Upstream, *, kid: str | None) -> PublicKeys:
         """Its key set: asked for again once an hour, and for a ``kid`` that is not in it, at most twice a minute."""
         jwks_uri = (await self.metadata(upstream)).jwks_uri
         known = self._known_as(upstream)
-        async with known.asking:
-            age_s = time.monotonic() - known.keys_at
-            if known.keys is None or age_s > _AGE_MAX_S or (not known.keys.knows(kid) and age_s > _REFRESH_MIN_S):
-                try:
-                    known.keys = PublicKeys(msgspec.json.decode(await self._get(jwks_uri)))
-                except (msgspec.DecodeError, KeyRefused):
-                    raise UpstreamAway("key set") from None
-                known.keys_at = time.monotonic()
-            return known.keys
+        if known.lacks(kid):
+            async with self._asking(known):
+                if known.lacks(kid):
+                    try:
+                        known.keys = PublicKeys(msgspec.json.decode(await self._get(jwks_uri)))
+                    except (msgspec.DecodeError, KeyRefused):
+                        raise UpstreamAway("key set") from None
+                    known.keys_at = time.monotonic()
+        assert known.keys is not None
+        return known.keys
 
     async def authorization_url(
         self, upstream: Upstream, *, redirect_uri: str, code_verifier: str, parameters: dict[str, str]
@@ -146,6 +156,18 @@ class Providers:
             return msgspec.convert(dict(answered), Tokens)
         except msgspec.ValidationError:
             raise UpstreamRefused("token-response") from None
+
+    @asynccontextmanager
+    async def _asking(self, known: _Known) -> AsyncIterator[None]:
+        """One at a time, and those that waited while nobody answered do not each wait as long again."""
+        async with known.asking:
+            if time.monotonic() - known.failed_at < _RETRY_MIN_S:
+                raise UpstreamAway("just now")
+            try:
+                yield
+            except UpstreamAway:
+                known.failed_at = time.monotonic()
+                raise
 
     @asynccontextmanager
     async def _client(

@@ -119,6 +119,11 @@ async def spend_request(tx: Tx, *, state_sha256: bytes, browser_sha256: bytes, s
     return None if row is None else Spent(**dict(row))
 
 
+async def is_active(tx: Tx, slug: str) -> bool:
+    """And it stays so until this transaction ends: who disables it ends also what begins here."""
+    return bool(await tx.fetchval("SELECT true FROM idp.upstream WHERE slug = $1 AND state = 'active' FOR SHARE", slug))
+
+
 async def use_link(tx: Tx, *, issuer: str, sub_mac: bytes) -> Linked | None:
     row = await tx.fetchrow(
         """

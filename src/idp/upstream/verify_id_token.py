@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 from typing import Any
 
 from idp.upstream.providers import Providers, Tokens
@@ -58,9 +59,10 @@ async def verify_id_token(
 
 
 def _check_times(claims: dict[str, Any], *, asked_s: float) -> None:
+    earliest, latest = asked_s - CLOCKS_APART_MAX_S, time.time() + CLOCKS_APART_MAX_S
     for name in ("iat", "auth_time"):
         at = claims[name]
-        if isinstance(at, bool) or not isinstance(at, int | float) or at < asked_s - CLOCKS_APART_MAX_S:
+        if isinstance(at, bool) or not isinstance(at, int | float) or not earliest <= at <= latest:
             raise UpstreamRefused(f"id-token-{name.replace('_', '-')}")
 
 

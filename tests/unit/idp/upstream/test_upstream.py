@@ -219,6 +219,47 @@ async def test_a_low_sign_in_elsewhere_is_stepped_up_with_our_own_factor(them: N
         assert (await browser.get("/idp/account/upstream")).headers["location"] == "/idp/sign-in?to=upstream"
 
 
+async def test_a_fresh_sign_in_that_was_asked_for_is_done_once_and_then_stepped_up(them: Neighbours) -> None:
+    """prompt=login: the sign-in elsewhere was it. What it lacks is a factor, not a new start."""
+    await _mapped(them)
+    party = await them.idp.client()
+    async with them.browser() as browser:
+        answer = await browser.get("/idp/authorize", params=party.request(prompt="login"))
+        query = f"?{urlsplit(answer.headers['location']).query}"
+        back = them.liar.code_for(await sent_away(browser, "liar", query=query), sub="mapped")
+        them.liar.changes = {"acr": "unmapped"}
+        answer = await browser.get(back)
+        them.liar.changes = {}
+        answer = await browser.get(answer.headers["location"])
+        assert answer.headers["location"] == f"/idp/sign-in{query}"
+        answer = await browser.get(answer.headers["location"])
+        assert answer.headers["location"] == f"/idp/sign-in/second-factor{query}"
+
+
+async def test_a_provider_that_is_away_is_asked_again_after_a_moment_only(them: Neighbours) -> None:
+    """Whoever waits while nobody answers does not each wait as long again."""
+    asked = 0
+
+    def away(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        raise httpx.ConnectTimeout("nobody")
+
+    before = them.network.hosts["liar.test"]
+    them.network.hosts["liar.test"] = httpx.MockTransport(away)
+    them.idp.wiring.upstreams._known.clear()
+    try:
+        async with them.browser() as browser:
+            csrf = csrf_of(await browser.get("/idp/sign-in"))
+            for _ in range(3):
+                answer = await browser.post("/idp/upstream/liar", data={"csrf": csrf})
+                assert answer.headers["location"] == "/idp/sign-in?at=liar&said=away"
+    finally:
+        them.network.hosts["liar.test"] = before
+        them.idp.wiring.upstreams._known.clear()
+    assert asked == 1
+
+
 async def test_what_went_wrong_there_is_a_sentence_here(them: Neighbours) -> None:
     async with them.browser() as browser:
         url = await sent_away(browser, "liar")
