@@ -7,7 +7,7 @@ received.
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -19,6 +19,7 @@ from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsReque
 from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
+from idp.sessions.levels import ACR_VALUES
 from kit.jose import KeySet, TokenRefused
 
 Endpoint = Literal["authorize", "par", "device", "ciba"]
@@ -34,7 +35,13 @@ MODES: dict[str, ResponseMode] = {
 
 _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
-_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_PROMPTS: dict[str, Prompt] = {
+    "none": "none",
+    "login": "login",
+    "consent": "consent",
+    "select_account": "select_account",
+}
+_LEVELS: dict[str, Acr] = {level: level for level in ACR_VALUES}
 _STATE_MAX = 4_096
 _NONCE_MAX = 512
 _HIGHEST_VOLUNTARY: Acr = "substantial"
@@ -130,7 +137,7 @@ def scopes_are_registered(asked: Asked, request: AuthorizationRequest) -> Author
     named = frozenset(asked.parameters.get("scope", "").split())
     if not named:
         raise AuthorizationError("invalid_scope", "scope is missing")
-    known = frozenset(scope for scope in named if asked.scopes.known(scope))
+    known = frozenset(filter(asked.scopes.known, named))
     if not known or not known <= asked.client.metadata.scopes | {"openid", "offline_access"}:
         raise AuthorizationError("invalid_scope", "a scope that this client has not registered")
     if "offline_access" in known and "refresh_token" not in asked.client.metadata.grant_types:
@@ -173,7 +180,7 @@ def prompt_makes_sense(asked: Asked, request: AuthorizationRequest) -> Authoriza
     values = asked.parameters.get("prompt", "").split()
     if "none" in values and len(values) > 1:
         raise AuthorizationError("invalid_request", "prompt: none stands alone")
-    known = tuple(msgspec.convert(value, Prompt) for value in dict.fromkeys(values) if value in _PROMPTS)
+    known = tuple(_PROMPTS[value] for value in dict.fromkeys(values) if value in _PROMPTS)
     return msgspec.structs.replace(request, prompt=known)
 
 
@@ -293,9 +300,11 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
 )
 
 
-def _lowest(values: tuple[str, ...] | list[str]) -> Acr | None:
-    known = [value for value in values if value in ACR_RANK]
-    return msgspec.convert(min(known, key=ACR_RANK.__getitem__), Acr) if known else None
+def _lowest(values: Sequence[str]) -> Acr | None:
+    known: list[Acr] = [_LEVELS[value] for value in values if value in _LEVELS]
+    if not known:
+        return None
+    return min(known, key=ACR_RANK.__getitem__)
 
 
 def _higher(one: Acr, other: Acr | None) -> Acr:
