@@ -113,7 +113,7 @@ REFUSED = (401, "invalid_client")
     "registered",
     [SUBJECT, "cn=BACK.rp.test, o=a  relying party, c=ma", "2.5.4.3=back.rp.test,O=A relying party,C=MA"],
 )
-async def test_o_33_a_certificate_of_our_authority_names_the_client_rfc8705_2_1(idp: Provider, registered: str) -> None:
+async def test_o_mtls_a_certificate_names_the_client_rfc8705_2_1(idp: Provider, registered: str) -> None:
     party = await by_authority(idp, tls_client_auth_subject_dn=registered)
     good = issued()
     answer = await asked(idp, party, good)
@@ -146,7 +146,7 @@ async def test_o_33_a_certificate_of_our_authority_names_the_client_rfc8705_2_1(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_o_33_a_subject_alternative_name_names_the_client(
+async def test_o_mtls_a_subject_alternative_name_names_the_client(
     idp: Provider, member: str, registered: str, name: x509.GeneralName
 ) -> None:
     party = await by_authority(idp, **{member: registered})
@@ -158,18 +158,18 @@ async def test_o_33_a_subject_alternative_name_names_the_client(
 
 
 @pytest.mark.parametrize("subject", ["no name", "", "CN"])
-async def test_o_33_a_subject_that_nobody_can_have_is_not_registered(idp: Provider, subject: str) -> None:
+async def test_o_mtls_a_subject_that_nobody_can_have_is_not_registered(idp: Provider, subject: str) -> None:
     with pytest.raises(Exception, match="tls_client_auth"):
         await by_authority(idp, tls_client_auth_subject_dn=subject)
 
 
-async def test_o_33_exactly_one_subject_is_registered(idp: Provider) -> None:
+async def test_o_mtls_exactly_one_subject_is_registered(idp: Provider) -> None:
     for subjects in ({}, {"tls_client_auth_subject_dn": SUBJECT, "tls_client_auth_san_dns": "a.test"}):
         with pytest.raises(Exception, match="exactly one subject"):
             await by_authority(idp, **subjects)
 
 
-async def test_o_33_a_self_signed_certificate_is_that_of_a_registered_key_rfc8705_2_2(idp: Provider) -> None:
+async def test_o_mtls_a_self_signed_certificate_is_of_a_registered_key_rfc8705_2_2(idp: Provider) -> None:
     key, pinned = SigningKey.generate("ES256"), SigningKey.generate("ES256")
     good, fixed = certificate("CN=self", key=key), certificate("CN=fixed", key=pinned)
     x5c = [base64.b64encode(fixed.public_bytes(Encoding.DER)).decode()]
@@ -190,7 +190,7 @@ async def test_o_33_a_self_signed_certificate_is_that_of_a_registered_key_rfc870
         assert outcome(await asked(idp, party, wrong)) == REFUSED
 
 
-async def test_o_33_nobody_but_the_edge_hands_a_certificate_over(idp: Provider) -> None:
+async def test_o_mtls_nobody_but_the_edge_hands_a_certificate_over(idp: Provider) -> None:
     party = await by_authority(idp, tls_client_auth_subject_dn=SUBJECT)
     stranger = httpx.ASGITransport(app=idp.transport.app, client=("198.51.100.7", 1))
     body = {"grant_type": "client_credentials", "client_id": party.client_id}
@@ -202,7 +202,7 @@ async def test_o_33_nobody_but_the_edge_hands_a_certificate_over(idp: Provider) 
     assert outcome(await idp.http.post("/idp/token", data=body, headers=twice)) == REFUSED
 
 
-async def test_o_33_the_edge_may_hand_over_pem_as_nginx_escapes_it(idp: Provider) -> None:
+async def test_o_mtls_the_edge_may_hand_over_pem_as_nginx_escapes_it(idp: Provider) -> None:
     party = await by_authority(idp, tls_client_auth_subject_dn=SUBJECT)
     body = {"grant_type": "client_credentials", "client_id": party.client_id}
     escaped = {"Client-Cert": quote(issued().public_bytes(Encoding.PEM).decode(), safe="")}
@@ -212,7 +212,7 @@ async def test_o_33_the_edge_may_hand_over_pem_as_nginx_escapes_it(idp: Provider
         assert outcome(answer) == (400, "invalid_request")
 
 
-async def test_o_33_a_certificate_stands_for_no_other_method(idp: Provider) -> None:
+async def test_o_mtls_a_certificate_stands_for_no_other_method(idp: Provider) -> None:
     party = await by_authority(idp, tls_client_auth_subject_dn=SUBJECT)
     assert outcome(await asked(idp, party, issued(), client_secret="x")) == REFUSED
     secret = await idp.client()
@@ -231,7 +231,7 @@ async def bound(idp: Provider, shown: x509.Certificate, **metadata: Any) -> tupl
     return party, answer.json()
 
 
-async def test_o_33_a_stolen_token_is_nothing_without_its_certificate_rfc8705_3(idp: Provider) -> None:
+async def test_o_mtls_a_stolen_token_is_nothing_without_its_certificate_rfc8705_3(idp: Provider) -> None:
     mine, other = certificate("CN=mine"), certificate("CN=other")
     _, tokens = await bound(idp, mine)
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
@@ -240,7 +240,7 @@ async def test_o_33_a_stolen_token_is_nothing_without_its_certificate_rfc8705_3(
         assert answer.status_code == status
 
 
-async def test_o_33_the_refresh_token_of_a_public_client_is_bound_to_its_certificate_rfc8705_4(idp: Provider) -> None:
+async def test_o_mtls_the_refresh_token_of_a_public_client_is_bound_to_its_certificate_rfc8705_4(idp: Provider) -> None:
     mine, other = certificate("CN=mine"), certificate("CN=other")
     party = await idp.client(
         profile="wallet", token_endpoint_auth_method="none", tls_client_certificate_bound_access_tokens=True
@@ -253,7 +253,7 @@ async def test_o_33_the_refresh_token_of_a_public_client_is_bound_to_its_certifi
     assert (await idp.http.post("/idp/token", data=form, headers=header(mine))).status_code == 200
 
 
-async def test_o_33_the_other_host_is_in_the_metadata_and_its_address_is_ours(idp: Provider) -> None:
+async def test_o_mtls_the_other_host_is_in_the_metadata_and_its_address_is_ours(idp: Provider) -> None:
     metadata = (await idp.http.get("/idp/.well-known/openid-configuration")).json()
     assert metadata["tls_client_certificate_bound_access_tokens"] is True
     assert metadata["mtls_endpoint_aliases"]["token_endpoint"] == f"{MTLS}/token"

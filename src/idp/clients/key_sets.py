@@ -50,9 +50,16 @@ class KeySets:
     at most once a minute for a client. Callers at the same time share one fetch, and a fetch that fails leaves the keys
     that were there, for a day."""
 
-    def __init__(self, fetcher: Fetches | None, *, refused: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(
+        self,
+        fetcher: Fetches | None,
+        *,
+        refused: tuple[type[Exception], ...] = (),
+        refresh_min_s: float = _REFRESH_MIN_S,
+    ) -> None:
         """``refused`` are what the fetcher raises for an address that it will not or cannot fetch."""
         self._fetcher = fetcher
+        self._refresh_min_s = refresh_min_s
         self._faults: tuple[type[Exception], ...] = (*refused, KeyRefused, msgspec.DecodeError)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._fetching: dict[str, asyncio.Task[None]] = {}
@@ -77,7 +84,7 @@ class KeySets:
         since_s = time.monotonic() - kept.asked_at
         if kept.keys is None or time.monotonic() > kept.fresh_until:
             return since_s > _RETRY_MIN_S
-        return not kept.keys.knows(kid) and since_s > _REFRESH_MIN_S
+        return not kept.keys.knows(kid) and since_s > self._refresh_min_s
 
     async def _refreshed(self, url: str, fetcher: Fetches) -> None:
         fetching = self._fetching.get(url)

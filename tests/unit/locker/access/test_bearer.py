@@ -1,15 +1,18 @@
 """Whose access token opens the API, and how fast one that ended stops."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from kit.dpop import prove
 from kit.jose import LocalKeySet, SigningKey
-from tests.locker_world import INTERIOR, ISSUER, World, client_of, open_world
+from tests.locker_world import INTERIOR, ISSUER, LOCKER, World, client_of, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,3 +122,84 @@ async def test_without_the_provider_nothing_is_believed(world: World) -> None:
     finally:
         world.provider.away = False
     assert (await ask(world, token(world)))[0] == 404
+
+
+# -- tokens that are bound to a key or a certificate -----------------------------------------------------------------
+
+HELD = SigningKey.generate("ES256")
+NOTHING_URL = f"{LOCKER}{NOTHING}"
+
+
+async def shown(world: World, text: str, scheme: str = "DPoP", *proofs: str, **headers: str) -> httpx.Response:
+    fields = [("Authorization", f"{scheme} {text}"), *(("DPoP", one) for one in proofs), *headers.items()]
+    return await world.locker.get(NOTHING, headers=fields)
+
+
+def bound(world: World) -> str:
+    return token(world, cnf={"jkt": HELD.kid}).removeprefix("Bearer ")
+
+
+async def test_a_bound_token_passes_with_a_fresh_proof_of_its_key_rfc9449_7(world: World) -> None:
+    text = bound(world)
+    for scheme in ("DPoP", "dpop"):
+        good = prove(HELD, method="GET", url=NOTHING_URL, access_token=text)
+        assert (await shown(world, text, scheme, good)).json()["code"] == "document-unknown"
+
+
+async def test_a_bound_token_without_its_proof_was_stolen_rfc9449_7_1(world: World) -> None:
+    text, other = bound(world), SigningKey.generate("ES256")
+    good = prove(HELD, method="GET", url=NOTHING_URL, access_token=text)
+    for answer, error in (
+        (await shown(world, text, "Bearer"), "invalid_token"),
+        (await shown(world, text, "Bearer", good), "invalid_token"),
+        (await shown(world, text), "invalid_dpop_proof"),
+        (await shown(world, text, "DPoP", good, good), "invalid_dpop_proof"),
+        (await shown(world, text, "DPoP", prove(HELD, method="GET", url=NOTHING_URL)), "invalid_dpop_proof"),
+        (
+            await shown(world, text, "DPoP", prove(HELD, method="POST", url=NOTHING_URL, access_token=text)),
+            "invalid_dpop_proof",
+        ),
+        (
+            await shown(world, text, "DPoP", prove(HELD, method="GET", url=f"{LOCKER}/v1/x", access_token=text)),
+            "invalid_dpop_proof",
+        ),
+        (
+            await shown(world, text, "DPoP", prove(other, method="GET", url=NOTHING_URL, access_token=text)),
+            "invalid_token",
+        ),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (401, error)
+        challenge = answer.headers["www-authenticate"]
+        assert f'error="{error}"' in challenge
+        assert 'algs="ES256 PS256 EdDSA"' in challenge
+
+
+async def test_a_proof_is_good_once_when_four_race_rfc9449_11_1(world: World) -> None:
+    text = bound(world)
+    once = prove(HELD, method="GET", url=NOTHING_URL, access_token=text)
+    answers = await asyncio.gather(*(shown(world, text, "DPoP", once) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [401, 401, 401, 404]
+
+
+async def test_a_nonce_that_is_not_ours_is_answered_with_one_that_is_rfc9449_9(world: World) -> None:
+    text = bound(world)
+
+    async def with_nonce(nonce: str) -> httpx.Response:
+        proof = prove(HELD, method="GET", url=NOTHING_URL, access_token=text, nonce=nonce)
+        return await shown(world, text, "DPoP", proof)
+
+    refused = await with_nonce("x" * 24)
+    assert (refused.status_code, refused.json()["code"]) == (401, "use_dpop_nonce")
+    assert (await with_nonce(refused.headers["dpop-nonce"])).status_code == 404
+
+
+async def test_a_token_bound_to_a_certificate_is_nothing_without_it_rfc8705_3(world: World) -> None:
+    text = token(world, cnf={"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}).removeprefix("Bearer ")
+    # Nobody whom the locker trusts handed this one over, so it is as good as none.
+    certificate = {"Client-Cert": f":{base64.b64encode(b'x').decode()}:"}
+    for headers in ({}, certificate):
+        assert (await shown(world, text, "Bearer", **headers)).json()["code"] == "invalid_token"
+
+
+async def test_a_token_bound_in_a_way_that_is_unknown_is_refused(world: World) -> None:
+    assert (await ask(world, token(world, cnf={"kid": "x"})))[0] == 401
