@@ -19,7 +19,7 @@ from idp.backchannel.schema import Backchannel, BackchannelAuthenticationRespons
 from idp.backchannel.waiting import blocked_by, find_by_digest, find_waiting, waiting_for
 from idp.clients.authenticate import BACKCHANNEL
 from idp.clients.identify import identify
-from idp.consents.connected import labels_of
+from idp.consents.released import claim_labels, documents_asked, permissions
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
 from idp.messages.post import Post
 from idp.parameters import of_form
@@ -122,7 +122,9 @@ async def confirm_page(
         numbers=waiting.numbers,
         asked_at=waiting.created_at,
         expires_at=waiting.expires_at,
-        labels=labels_of(waiting.request.scopes, sorted(waiting.request.claim_names())),
+        claim_labels=claim_labels(waiting.request.scopes, sorted(waiting.request.claim_names())),
+        permissions=permissions(waiting.request),
+        documents=documents_asked(waiting.request.authorization_details),
     )
 
 

@@ -6,9 +6,8 @@ import msgspec
 
 from idp.authorization.details import LockerDocument
 from idp.clients.schema import ClientMetadata
-from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.consents import store
-from idp.consents.released import LABELS, SCOPE_LABELS, DocumentsAsked, documents_asked
+from idp.consents.released import SCOPE_LABELS, DocumentsAsked, claim_labels, documents_asked
 from kit.db import Row, Tx
 from kit.i18n import Message
 
@@ -32,7 +31,7 @@ async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequenc
             consent_id=row["consent_id"],
             client_id=row["client_id"],
             name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
-            labels=labels_of(row["scopes"], row["claims"]),
+            labels=_labels(row["scopes"], row["claims"]),
             documents=documents_asked([detail for detail in _details(row) if detail.until and detail.until >= today]),
             given_at=row["given_at"],
         )
@@ -45,8 +44,5 @@ def _details(row: Row) -> tuple[LockerDocument, ...]:
     return details
 
 
-def labels_of(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
-    names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
-    return [LABELS[name] for name in names if name in LABELS] + [
-        SCOPE_LABELS[scope] for scope in scopes if scope in SCOPE_LABELS
-    ]
+def _labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
+    return claim_labels(scopes, claims) + [SCOPE_LABELS[scope] for scope in scopes if scope in SCOPE_LABELS]

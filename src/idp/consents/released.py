@@ -108,6 +108,12 @@ def optional_values(
     return found
 
 
+def claim_labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
+    """By name, where values are not to be shown."""
+    names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
+    return [LABELS[name] for name in names if name in LABELS]
+
+
 def permissions(request: AuthorizationRequest) -> list[Message]:
     return [SCOPE_LABELS[scope] for scope in request.scopes if scope in SCOPE_LABELS]
 
