@@ -11,6 +11,7 @@ from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
 from idp.token.accept import accept
+from idp.userinfo.interaction_id import interaction_id_of
 from idp.userinfo.refusals import InvalidToken
 from idp.userinfo.render import render
 from idp.wiring import Wiring
@@ -48,7 +49,7 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
         issuer=wiring.settings.issuer,
         encryption=await encryption_for(wiring.key_sets, client, "userinfo"),
     )
-    return Response(rendered.body, media_type=rendered.media_type)
+    return Response(rendered.body, media_type=rendered.media_type, headers=interaction_id_of(request))
 
 
 ROUTES = [userinfo, userinfo_by_post]

@@ -1,0 +1,14 @@
+"""``x-fapi-interaction-id``: what a client and a resource server call one exchange in both their logs."""
+
+import re
+from uuid import uuid4
+
+from idp.frame import AnyRequest
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def interaction_id_of(request: AnyRequest) -> dict[str, str]:
+    """The header of the answer: the client's own value where it is a UUID, else a fresh one (FAPI 1.0 Part 1 §6.2.1)."""
+    asked = request.headers.get("x-fapi-interaction-id", "")
+    return {"x-fapi-interaction-id": asked if _UUID.fullmatch(asked) else str(uuid4())}
