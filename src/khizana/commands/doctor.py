@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import datetime as dt
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from idp.keys.device import KeyDevice
 from idp.keys.place import place_of
 from idp.keys.ring import KeysMissing, key_set
+from idp.keys.rotate import due
 from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import SCHEMAS, Deployment, deployment
@@ -25,6 +28,8 @@ from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
 
 CONNECT_MAX_S = 5.0
 SKEW_MAX_S = 2.0
+ROTATION_LATE_S = 86_400.0
+"""The worker looks every ten minutes: what is a day late is not done at all."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +170,8 @@ async def _migrations(found: Deployment) -> AsyncIterator[Finding]:
 async def _keys(found: Deployment) -> AsyncIterator[Finding]:
     try:
         settings = found.idp_settings()
-        yield await _signing_keys(settings)
+        async for finding in _signing_keys(settings):
+            yield finding
         yield _private("keys of the provider", settings.keys_folder)
     except SettingRefused:
         pass
@@ -189,16 +195,50 @@ async def _keys(found: Deployment) -> AsyncIterator[Finding]:
         yield await _opens(found)
 
 
-async def _signing_keys(settings: IdpSettings) -> Finding:
-    place = place_of(settings)
+async def _signing_keys(settings: IdpSettings) -> AsyncIterator[Finding]:
+    place, now = place_of(settings), dt.datetime.now(dt.UTC).timestamp()
     try:
+        if isinstance(place, KeyDevice):
+            yield await _device(place, settings)
         placed = await place.read()
-        algorithms = key_set(placed, now=dt.datetime.now(dt.UTC).timestamp()).algorithms()
+        algorithms = key_set(placed, now=now).algorithms()
     except (OSError, ValueError, KeysMissing, Refusal) as fault:
-        return Finding(what="signing keys", ok=False, says=str(fault), do="restore them, or: khizana keys make")
+        yield Finding(what="signing keys", ok=False, says=str(fault), do="restore them, or: khizana keys make")
+        return
     finally:
         place.close()
-    return Finding(what="signing keys", ok=True, says=f"{', '.join(algorithms)}; {len(placed)} published")
+    days = {
+        alg: (now - max(one.activates_at for one in placed if one.alg == alg and one.activates_at <= now)) / 86_400
+        for alg in algorithms
+    }
+    yield Finding(
+        what="signing keys",
+        ok=True,
+        says=", ".join(f"{alg} for {age:.0f} days" for alg, age in days.items()) + f"; {len(placed)} published",
+    )
+    overdue = due(placed, lifetime_s=settings.signing_key_lifetime_s, now=now - ROTATION_LATE_S)
+    if settings.signing_key_lifetime_s:
+        yield Finding(
+            what="rotation of the keys",
+            ok=not overdue,
+            says=f"overdue for {', '.join(overdue)}" if overdue else "in time",
+            do="is the worker running, and may it write to the keys? by hand: khizana keys rotate",
+        )
+
+
+async def _device(place: KeyDevice, settings: IdpSettings) -> Finding:
+    what = f"signing device, token {settings.pkcs11_token}"
+    started = time.monotonic()
+    try:
+        await place.check()
+    except Refusal as refusal:
+        return Finding(
+            what=what,
+            ok=False,
+            says=type(refusal.__cause__ or refusal).__name__,
+            do="is the device there, do module and label fit, is the PIN right and not locked?",
+        )
+    return Finding(what=what, ok=True, says=f"answers in {(time.monotonic() - started) * 1000:.0f} ms")
 
 
 def _private(what: str, folder: Path) -> Finding:

@@ -221,6 +221,25 @@ def test_the_doctor_finds_nothing_and_then_what_is_wrong(khizana: Run, home_fold
     assert re.search(r"^BAD +master key: .*\n +→ \S", sick.out, re.MULTILINE)
 
 
+def test_the_doctor_sees_keys_that_nobody_rotates(khizana: Run, home_folder: Path) -> None:
+    khizana("keys", "make")
+    keys = home_folder / "keys" / "idp"
+    newest = max(keys.glob("EdDSA-*.pem"), key=lambda path: int(path.stem.partition("-")[2]))
+    kept = {path: path.read_bytes() for path in keys.glob("EdDSA-*.pem")}
+    for path in kept:
+        path.unlink()
+    old = keys / "EdDSA-1000000000.pem"
+    old.write_bytes(kept[newest])
+    old.chmod(0o600)
+    sick = khizana("doctor")
+    old.unlink()
+    for path, pem in kept.items():
+        path.write_bytes(pem)
+        path.chmod(0o600)
+    assert sick.code == 1
+    assert re.search(r"^BAD +rotation of the keys: overdue for EdDSA\n +→ \S", sick.out, re.MULTILINE)
+
+
 def test_the_doctor_answers_programs(khizana: Run) -> None:
     khizana("keys", "make")
     findings = khizana("doctor", "--json").json()["findings"]
