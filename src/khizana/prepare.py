@@ -8,6 +8,9 @@ from idp.clients import register as clients
 from idp.clients.register_resource import register_resource
 from idp.clients.schema import ClientRegistration
 from idp.keys.folder import create_missing
+from idp.keys.place import place_of
+from idp.keys.rotate import make
+from idp.settings import IdpSettings
 from khizana.deployment import Deployment
 from kit.audit import Audit
 from kit.db import Database
@@ -21,7 +24,10 @@ LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifie
 async def prepare(deployment: Deployment) -> None:
     """Does nothing that was done before, except telling the provider again where the locker is: a port may change."""
     idp, locker = deployment.idp_settings(), deployment.locker_settings()
-    create_missing(idp.keys_folder, ASYMMETRIC)
+    if idp.pkcs11_module is None:
+        create_missing(idp.keys_folder, ASYMMETRIC)
+    else:
+        await _make_in_device(idp)
     await deployment.migrate()
     client_key = SigningKey.load_or_create(locker.keys_folder / "client-ES256.pem", "ES256")
     db = await Database.connect(idp.database_url, connections_max=2)
@@ -48,6 +54,14 @@ async def prepare(deployment: Deployment) -> None:
             await clients.update(db, audit, registration, officer="khizana", production=False)
     finally:
         await db.close()
+
+
+async def _make_in_device(idp: IdpSettings) -> None:
+    place = place_of(idp)
+    try:
+        await make(place, ASYMMETRIC)
+    finally:
+        place.close()
 
 
 def locker_client(client_id: str, url: str, jwks: dict[str, Any], *, legal_ground: str) -> dict[str, Any]:
