@@ -17,6 +17,7 @@ from idp.messages.notices import account_activated
 from idp.recovery.end_wait import finish_wait, settle
 from idp.recovery.notices import account_recovered
 from idp.sessions.end import end_all_for
+from idp.upstream.forget_links import forget_links
 from kit.audit import AuditEvent
 from kit.db import Tx
 from kit.i18n import Locale
@@ -69,6 +70,7 @@ async def finish(parts: Activation, *, browser_sha256: bytes, method: Method, ty
 async def _make_anew(tx: Tx, parts: Activation, citizen_id: UUID, kind: store.Kind, *, keep: Method) -> None:
     """What was lost may be in other hands: nothing of before opens the account, and nobody stays signed in."""
     await forget_others(tx, citizen_id, keep=keep)
+    await forget_links(tx, parts.audit, citizen_id)
     await end_all_for(tx, parts.audit, citizen_id, because="account.recovered")
     await end_tokens(tx, citizen_id)
     await parts.audit.append(

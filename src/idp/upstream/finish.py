@@ -1,5 +1,6 @@
 """The browser comes back from the other provider."""
 
+from idp.alerts.alert import alert_if_new
 from idp.citizens.schema import State
 from idp.citizens.sealed import BlindIndex
 from idp.keys.secrets import Secrets
@@ -106,6 +107,16 @@ async def _for_a_sign_in(
             before_sha256=visitor.session.session_sha256 if visitor.session else None,
             purpose=errand.client_id,
             upstream=upstream.slug,
+        )
+        await alert_if_new(
+            tx,
+            parts.secrets,
+            parts.post,
+            origin=parts.origin,
+            citizen_id=linked.citizen_id,
+            sid=started.sid,
+            browser_label=visitor.browser_label,
+            address_prefix=visitor.address_prefix,
         )
         return SignedIn(started.token)
 

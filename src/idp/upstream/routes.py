@@ -22,7 +22,7 @@ from idp.upstream.offered import find_offered, offered
 from idp.upstream.refusals import UpstreamAway, UpstreamLost, UpstreamRefused
 from idp.upstream.schema import Answer, Linking, LinkNeeded, Said, SignedIn
 from idp.upstream.unlink import links_of, unlink
-from idp.wiring import Wiring
+from idp.wiring import Wiring, origin_of
 
 AnyResponse = Response[str] | Response[bytes]
 _LIST = "/idp/account/upstream"
@@ -37,6 +37,7 @@ def parts_of(wiring: Wiring) -> Linking:
         secrets=wiring.secrets,
         post=Post(wiring.secrets, wiring.pages),
         issuer=wiring.settings.issuer,
+        origin=origin_of(wiring.settings.issuer),
         session_lifetime_s=wiring.settings.session_lifetime_s,
     )
 

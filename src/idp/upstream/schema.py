@@ -101,6 +101,8 @@ class Linking(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
     issuer: str
     """Ours."""
+    origin: str
+    """Of the links in messages."""
     session_lifetime_s: int
 
     def redirect_uri(self, slug: str) -> str:

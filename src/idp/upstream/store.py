@@ -234,6 +234,13 @@ async def delete_link(tx: Tx, *, link_id: UUID, citizen_id: UUID) -> str | None:
     return slug
 
 
+async def delete_links(tx: Tx, citizen_id: UUID) -> list[str]:
+    """Slugs of the providers whose links they were; what waits to become a link goes too."""
+    await tx.execute("DELETE FROM idp.upstream_proof WHERE citizen_id = $1", citizen_id)
+    rows = await tx.fetch("DELETE FROM idp.upstream_link WHERE citizen_id = $1 RETURNING slug", citizen_id)
+    return [row["slug"] for row in rows]
+
+
 async def links_of(tx: Tx, citizen_id: UUID) -> list[LinkLine]:
     rows = await tx.fetch(
         """

@@ -1,5 +1,6 @@
 """Sign in through another provider: a second instance of our own, over the wire that relying parties use."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,6 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from idp.activation.issue import issue
+from idp.authenticators import totp
 from idp.upstream.refusals import RegistrationRefused
 from idp.upstream.register import set_state
 from tests.conftest import Dsns
@@ -21,7 +24,7 @@ from tests.other_providers import (
     sent_away,
     signed_in_there,
 )
-from tests.people import Person, active, letters, rested, sign_in
+from tests.people import Person, active, letters, post, rested, secret_of, sign_in
 from tests.provider import csrf_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -140,6 +143,33 @@ async def test_a_signed_in_citizen_links_from_the_account_page(them: Neighbours,
         answer = await browser.post(place, data={"csrf": csrf_of(page), "decision": "link"})
         assert answer.headers["location"] == "/idp/account/upstream"
         assert 'id="unlink-liar"' in (await browser.get("/idp/account/upstream")).text
+
+
+async def test_an_account_that_is_made_anew_at_the_desk_has_no_links(them: Neighbours) -> None:
+    """Whoever had it may have made one."""
+    here = await active(them.idp)
+    async with them.browser() as browser:
+        await link(them, browser, here, them.liar.code_for(await sent_away(browser, "liar"), sub="anew"), "liar")
+    wiring = them.idp.wiring
+    code = await wiring.db.transact(lambda tx: issue(tx, wiring.secrets, here.citizen_id, lifetime_s=600))
+    async with them.browser() as browser:
+        await post(browser, "/idp/activate", username=here.uid, activation_code=code, expect=303)
+        await post(browser, "/idp/activate/password", password="Autre zellige 43 soir", expect=303)
+        page = await browser.get("/idp/activate/totp")
+        otp = totp.code_at(secret_of(page), totp.step_at(time.time()))
+        answer = await browser.post("/idp/activate/totp", data={"csrf": csrf_of(page), "otp": otp})
+        assert answer.headers["location"] == "/idp/activate/done"
+    async with them.browser() as browser:
+        answer = await browser.get(them.liar.code_for(await sent_away(browser, "liar"), sub="anew"))
+        assert answer.headers["location"].startswith("/idp/account/upstream/link")
+
+
+async def test_a_sign_in_elsewhere_from_somewhere_new_is_told(them: Neighbours) -> None:
+    here = await _mapped(them)
+    async with them.browser() as browser:
+        browser.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+        await browser.get(them.liar.code_for(await sent_away(browser, "liar"), sub="mapped"))
+    assert "sign-in.new" in {letter.kind for letter in await letters(them.idp, here.citizen_id)}
 
 
 async def test_a_citizen_may_say_no_and_goes_on_without_a_link(them: Neighbours, here: Person) -> None:
