@@ -3,18 +3,26 @@
 import asyncio
 import base64
 import contextlib
+import json
 import ssl
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from idp.clients.register import register
+from idp.clients.schema import ClientRegistration
 from khizana.embedded.postgres import EmbeddedPostgres
+from kit.audit import Audit
+from kit.client_certificate import x5t_of
+from kit.db import Database
+from kit.jose import SigningKey, unverified_claims
 from tests.conftest import migrate_both, run
 from tests.edge import IDP, LOCKER, MTLS, Edge, Said, client_certificate, running_edge, running_server
 from tests.provider import signing_keys
@@ -49,6 +57,7 @@ def provider(database: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactor
         "KHIZANA_IDP_DATABASE_URL": database.dsn("idp"),
         "KHIZANA_IDP_SECRET": "0123456789abcdef" * 4,
         "KHIZANA_IDP_KEYS_FOLDER": str(keys),
+        "KHIZANA_IDP_MTLS_ISSUER": f"https://{MTLS}/idp",
     }
     with running_server("idp", environ) as address:
         yield address
@@ -271,6 +280,50 @@ async def test_a_forged_certificate_header_ends_at_the_edge_and_the_real_one_arr
     assert lines == [b"Client-Cert: :" + base64.b64encode(der) + b":"]
 
 
+async def test_o_mtls_a_client_proves_itself_through_the_alias_host_and_by_no_header(
+    edge: Edge, database: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    files = client_certificate(tmp_path)
+    certificate = x509.load_pem_x509_certificate(files[0].read_bytes())
+    key = SigningKey.load(files[1], "ES256")
+    db = await Database.connect(database.dsn("idp"))
+    registration = {
+        "profile": "machine",
+        "client_name": "A machine",
+        "sector": "edge.test",
+        "legal_ground": "a law",
+        "token_endpoint_auth_method": "self_signed_tls_client_auth",
+        "grant_types": ["client_credentials"],
+        "tls_client_certificate_bound_access_tokens": True,
+        "scope": "subjects:resolve",
+        "jwks": {"keys": [key.public_jwk]},
+    }
+    registered = await register(
+        db, Audit("idp"), msgspec.convert(registration, ClientRegistration), officer="test", production=True
+    )
+    await db.close()
+    body = f"grant_type=client_credentials&scope=subjects:resolve&client_id={registered['client_id']}".encode()
+    der = base64.b64encode(certificate.public_bytes(Encoding.DER))
+
+    async def ask_token(host: str, *, header: bytes = b"", shown: bool = False) -> Said:
+        head = TOKEN.replace(IDP.encode(), host.encode()) + header
+        head += b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return await edge.say(head + body, host, context=edge.context(client=files if shown else None))
+
+    good = await ask_token(MTLS, shown=True)
+    assert good.status == 200, good.body
+    bound = unverified_claims(json.loads(good.body)["access_token"])["cnf"]
+    assert bound == {"x5t#S256": x5t_of(certificate)}
+    forged = b"Client-Cert: :" + der + b":\r\n"
+    for refused in (
+        await ask_token(IDP, header=forged),
+        await ask_token(MTLS, header=forged),
+        await ask_token(IDP, shown=True),
+        await ask_token(MTLS),
+    ):
+        assert (refused.status, json.loads(refused.body)["error"]) == (401, "invalid_client")
+
+
 async def test_a_name_that_is_not_ours_gets_no_answer(edge: Edge) -> None:
     context = edge.context()
     context.check_hostname = False
@@ -281,6 +334,7 @@ async def test_a_name_that_is_not_ours_gets_no_answer(edge: Edge) -> None:
     assert said.status == 421
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 @pytest.mark.parametrize(
     ("version", "ciphers", "accepted"),
     [

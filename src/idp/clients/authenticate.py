@@ -105,7 +105,7 @@ async def authenticate(
     assert client is not None
     asking = caller()
     asking.client_id, asking.profile = client.client_id, client.profile
-    if credentials.method != "none":
+    if client.metadata.token_endpoint_auth_method != "none":
         count_client(client.client_id)
     return assertion
 
