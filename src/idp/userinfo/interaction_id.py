@@ -9,6 +9,6 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def interaction_id_of(request: AnyRequest) -> dict[str, str]:
-    """The header of the answer: the client's own value where it is a UUID, else a fresh one (FAPI 1.0 Part 1 §6.2.1)."""
+    """The header of the answer: the client's own value if it is a UUID, else a fresh one (FAPI 1.0 Part 1 §6.2.1)."""
     asked = request.headers.get("x-fapi-interaction-id", "")
     return {"x-fapi-interaction-id": asked if _UUID.fullmatch(asked) else str(uuid4())}
