@@ -235,7 +235,7 @@ async def userinfo(world: World, limits: Limits, plan: Plan) -> Work:
     async def items() -> list[Any]:
         return [get("/idp/userinfo", await world.bearer(citizen, RP)) for citizen in citizens[:CONNECTIONS]]
 
-    return Work(limit=limits.selects(), items=items, note="one ES256 verification, two SELECTs", warm_up=5)
+    return Work(limit=limits.selects(), items=items, note="one ES256 verification, one SELECT", warm_up=5)
 
 
 async def introspection(world: World, limits: Limits, plan: Plan) -> Work:

@@ -100,7 +100,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         key_sets=key_sets,
         client_authentication=client_authentication,
         proofs=proofs,
-        access_tokens=AccessTokens(db=db, keys=keys, proofs=proofs, issuer=settings.issuer),
+        access_tokens=AccessTokens(db=db, clients=clients, keys=keys, proofs=proofs, issuer=settings.issuer),
         scopes=scopes,
         provider=Provider(
             db=db,

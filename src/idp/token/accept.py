@@ -7,6 +7,8 @@ import msgspec
 from litestar import Request
 
 from idp.clients.proof import Proofs
+from idp.clients.registry import ClientRegistry
+from idp.clients.schema import Client
 from idp.clients.spend import once
 from idp.keys.ring import KeyRing
 from idp.pacing import count_account
@@ -30,6 +32,7 @@ class AccessTokens(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that accepting a token takes."""
 
     db: Database
+    clients: ClientRegistry
     keys: KeyRing
     proofs: Proofs
     issuer: str
@@ -39,6 +42,7 @@ class AcceptedToken(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, Any]
     status: Row
     binding: Binding
+    client: Client
 
     @property
     def client_id(self) -> str:
@@ -90,11 +94,12 @@ async def accept(
     if binding.x5t is not None and binding.x5t != _certificate_shown(request):
         raise InvalidToken("the token is bound to a certificate")
     shown_once = once(_proof_of_holder(parts.proofs, request, shown, binding, path=path))
-    status = await store.select_status(
+    status = await store.select_use(
         parts.db,
         jti=claims["jti"],
         client_id=claims["client_id"],
         family_id=family_of_claims(claims),
+        known_revision=parts.clients.known_revision(claims["client_id"]),
         once=shown_once,
     )
     if status is None or not status["active"]:
@@ -105,7 +110,7 @@ async def accept(
         raise InsufficientScope(scope)
     caller().client_id = claims["client_id"]
     count_account(f"{claims['client_id']} {claims['sub']}")
-    return AcceptedToken(claims=claims, status=status, binding=binding)
+    return AcceptedToken(claims=claims, status=status, binding=binding, client=parts.clients.client(status))
 
 
 def _certificate_shown(request: Request[Any, Any, Any]) -> str | None:

@@ -244,7 +244,7 @@ _STATUS = """
                AND ($3::uuid IS NULL OR ({whose} AND {live})) IS TRUE AS active,
            f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes,
            z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
-           {seen}
+           {more}
       FROM idp.client c
       LEFT JOIN idp.revoked_access_token t ON t.jti = $1
       LEFT JOIN idp.token_family f ON f.family_id = $3::uuid
@@ -252,20 +252,27 @@ _STATUS = """
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
       LEFT JOIN idp.session s ON s.sid = f.sid
      WHERE c.client_id = $2"""
-_SELECT_STATUS = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, seen="")
-_STATUS_SPENDING = f"""WITH {spend_cte(4, 5)}
-    {_STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, seen=", array(SELECT proof_sha256 FROM seen) AS seen")}"""
+_SELECT_STATUS = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more="")
+_CLIENT = f", {columns('c', '$4::integer')}"
+_USE = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more=_CLIENT)
+_CLIENT_AND_SEEN = f"{_CLIENT}, array(SELECT proof_sha256 FROM seen) AS seen"
+_USE_SPENDING = f"""WITH {spend_cte(5, 6)}
+    {_STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more=_CLIENT_AND_SEEN)}"""
 
 
-async def select_status(
-    tx: Tx, *, jti: str, client_id: str, family_id: UUID | None, once: Sequence[Seen] = ()
+async def select_status(tx: Tx, *, jti: str, client_id: str, family_id: UUID | None) -> Row | None:
+    """Whether an access token still stands today."""
+    return await tx.fetchrow(_SELECT_STATUS, jti, client_id, family_id)
+
+
+async def select_use(
+    tx: Tx, *, jti: str, client_id: str, family_id: UUID | None, known_revision: int, once: Sequence[Seen]
 ) -> Row | None:
-    """Whether an access token still stands today, with the citizen's record for userinfo. With ``once`` the proofs are
-    spent too, and ``seen`` says which of them were fresh."""
-    arguments: tuple[Any, ...] = (jti, client_id, family_id)
+    """The same, with the citizen's record and the client. ``once`` is spent, and ``seen`` says what of it was fresh."""
+    arguments: tuple[Any, ...] = (jti, client_id, family_id, known_revision)
     if not once:
-        return await tx.fetchrow(_SELECT_STATUS, *arguments)
-    return await tx.fetchrow(_STATUS_SPENDING, *arguments, *spending(once))
+        return await tx.fetchrow(_USE, *arguments)
+    return await tx.fetchrow(_USE_SPENDING, *arguments, *spending(once))
 
 
 async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:

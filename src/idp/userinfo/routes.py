@@ -6,7 +6,6 @@ from idp.authorization.schema import ClaimsRequest
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.encryption import encryption_for
-from idp.clients.find import find_client
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
@@ -31,9 +30,8 @@ async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring])
 
 async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Response[bytes]:
     token = await accept(wiring.access_tokens, request, path="/userinfo", scope="openid", body=body)
-    client = await find_client(wiring.db, wiring.clients, token.client_id)
-    row = token.status
-    if client is None or row["citizen_id"] is None:
+    client, row = token.client, token.status
+    if row["citizen_id"] is None:
         raise InvalidToken
     scopes = frozenset(str(token.claims["scope"]).split())
     wanted = {name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())}
