@@ -111,7 +111,7 @@ def check(
         raise ProofRefused("exp")
     if not_before is not None and not_before > now + FUTURE_MAX_S:
         raise ProofRefused("nbf")
-    return Proof(jkt, digest(f"{jkt}.{jti}"), issued_at + PAST_MAX_S + 1)
+    return Proof(jkt, digest(f"proof\n{jkt}\n{jti}"), issued_at + 2 * PAST_MAX_S)
 
 
 def prove(key: SigningKey, *, method: str, url: str, access_token: str | None = None, nonce: str | None = None) -> str:

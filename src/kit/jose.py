@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 import jwt
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from jose import jwe as python_jose
@@ -228,10 +229,14 @@ class KeySet:
         return {"keys": [key.public_jwk for key in self.keys]}
 
 
+_KEY_TYPES = ("EC", "RSA", "OKP", "oct")
+
+
 class PublicKeys:
     """A JWK Set (RFC 7517) of somebody, imported once. Private and symmetric keys in it are refused.
 
-    ``use`` parts those for signatures from those to encrypt to; a key without it serves both (§4.2).
+    ``use`` parts those for signatures from those to encrypt to; a key without it serves both (§4.2). Keys of a type
+    that is not known here are passed over (§5).
     """
 
     def __init__(self, jwks: Any) -> None:
@@ -239,7 +244,8 @@ class PublicKeys:
             listed = jwks["keys"]
             if not isinstance(listed, list) or not 0 < len(listed) <= _KEYS_MAX:
                 raise KeyRefused(f"a key set has 1 to {_KEYS_MAX} keys")
-            imported = [(member.get("use"), _PublicKey(member)) for member in listed]
+            known = [member for member in listed if member["kty"] in _KEY_TYPES]
+            imported = [(member.get("use"), _PublicKey(member)) for member in known]
         except (KeyError, TypeError, AttributeError) as fault:
             raise KeyRefused("this is not a JWK Set") from fault
         self._keys = [key for use, key in imported if use in (None, "sig")]
@@ -265,7 +271,11 @@ class PublicKeys:
     def holds(self, certificate: x509.Certificate) -> bool:
         """Is this the certificate of one of the keys? Where a key names its certificate (``x5c``, RFC 7517 §4.7), it
         must be that one."""
-        spki, der = _der(certificate.public_key()), certificate.public_bytes(serialization.Encoding.DER)
+        try:
+            spki, der = _der(certificate.public_key()), certificate.public_bytes(serialization.Encoding.DER)
+        except (ValueError, UnsupportedAlgorithm):
+            # Any client can show any certificate; one with a key that nobody knows is nobody's.
+            return False
         return any(
             key.certificate == der if key.certificate is not None else _der(key.public) == spki
             for key in (*self._keys, *self._encryption_keys)
@@ -298,7 +308,9 @@ class _PublicKey:
         if alg == "RSA-OAEP-256":
             return isinstance(self.public, rsa.RSAPublicKey)
         # RFC 7518 §4.6, RFC 8037 §3.2
-        return isinstance(self.public, ec.EllipticCurvePublicKey | x25519.X25519PublicKey)
+        if isinstance(self.public, ec.EllipticCurvePublicKey):
+            return isinstance(self.public.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
+        return isinstance(self.public, x25519.X25519PublicKey)
 
     def serves(self, alg: str) -> bool:
         if self.alg is not None and self.alg != alg:

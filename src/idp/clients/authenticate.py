@@ -190,7 +190,7 @@ async def _verified(parts: ClientAuthentication, client: Client, assertion: str,
     if claims["exp"] > time.time() + _ASSERTION_LIFETIME_MAX_S + 60:
         raise InvalidClient("client_assertion: exp is too far away")
     # Kept for the leeway too, or an assertion could come back in its last seconds.
-    return Assertion(digest(f"{client.client_id} {claims['jti']}"), float(claims["exp"]) + 60)
+    return Assertion(digest(f"assertion\n{client.client_id}\n{claims['jti']}"), float(claims["exp"]) + 60)
 
 
 def _algorithms(client: Client) -> Sequence[Algorithm]:

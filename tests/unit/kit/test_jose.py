@@ -7,7 +7,7 @@ import time
 import pytest
 from jose import jwt as other_jwt
 
-from kit.jose import Algorithm, LocalKeySet, SigningKey, TokenRefused, header_of, verify
+from kit.jose import Algorithm, KeyRefused, LocalKeySet, PublicKeys, SigningKey, TokenRefused, header_of, verify
 
 KEYS = LocalKeySet([SigningKey.generate("ES256")])
 ISSUER = "https://id.test/idp"
@@ -77,3 +77,11 @@ def test_a_changed_claim_is_refused() -> None:
     forged = base64.urlsafe_b64encode(json.dumps({**opened, "sub": "other"}).encode()).rstrip(b"=").decode()
     with pytest.raises(TokenRefused, match="signature"):
         verified(f"{header}.{forged}.{signature}")
+
+
+def test_keys_of_unknown_types_are_passed_over_and_secret_ones_refused_rfc7517_5() -> None:
+    known, future = KEYS.keys[0].public_jwk, {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"}
+    assert PublicKeys({"keys": [future, known]}).knows(KEYS.keys[0].kid)
+    for keys in ([future], [known, {"kty": "oct", "k": "AAAA"}], [{**known, "d": "AAAA"}], [{}], []):
+        with pytest.raises(KeyRefused):
+            PublicKeys({"keys": keys})
