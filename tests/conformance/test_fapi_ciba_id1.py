@@ -295,6 +295,19 @@ async def test_fapi_ciba_id1_ensure_client_assertion_with_iss_aud_to_token_endpo
     refused(await run.poll(begun["auth_req_id"]), "authorization_pending")
 
 
+@pytest.mark.parametrize("profile", ["basic", "fapi2"])
+async def test_ciba_7_1_client_assertions_at_the_token_endpoint_may_name_it(
+    idp: Provider, site: Site, profile: str
+) -> None:
+    run = await module(idp, site, "poll", profile=profile)
+    begun = await run.begun()
+    assert run.party.key is not None
+    assertion = client_assertion(
+        run.party.key, client_id=run.party.client_id, audience=f"{ISSUER}/token", jti=secrets.token_urlsafe(16)
+    )
+    refused(await run.poll(begun["auth_req_id"], client_assertion=assertion), "authorization_pending")
+
+
 @pytest.mark.parametrize("changed", [{"sub": "another"}, {"iss": "another"}, {"exp": 1}, {"aud": "https://other.test"}])
 async def test_fapi_ciba_id1_ensure_invalid_client_assertions_in_backchannel_authorization_request_fail(
     idp: Provider, site: Site, changed: dict[str, Any]

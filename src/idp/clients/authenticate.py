@@ -14,7 +14,7 @@ from cryptography import x509
 from idp.clients.certificates import CertificationAuthorities, names_client, valid_today
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
-from idp.clients.schema import ALGORITHMS_OF_PROFILE, AuthenticationMethod, Client
+from idp.clients.schema import ALGORITHMS_OF_PROFILE, CIBA, AuthenticationMethod, Client
 from idp.pacing import count_client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
@@ -169,8 +169,8 @@ def _assertion(parameters: Parameters) -> Credentials:
 
 
 async def _verified(parts: ClientAuthentication, client: Client, assertion: str, *, path: str) -> Assertion:
-    # CIBA Core §7.1: at its endpoint an assertion may name any of three audiences, whatever the profile.
-    strict = client.profile in ("fapi2", "fapi2-ms") and path != BACKCHANNEL
+    # CIBA Core §7.1: who registered that grant may name any of three audiences, whatever the profile.
+    strict = client.profile in ("fapi2", "fapi2-ms") and CIBA not in client.metadata.grant_types
     try:
         claims = verify(
             assertion,

@@ -26,6 +26,7 @@ AuthenticationMethod = Literal[
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ]
+CIBA = "urn:openid:params:grant-type:ciba"
 GrantType = Literal[
     "authorization_code",
     "refresh_token",
