@@ -46,6 +46,7 @@ class _Known:
 
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
+        self.key: SigningKey | None = None
         self.metadata: Metadata | None = None
         self.metadata_at = 0.0
         self.keys: PublicKeys | None = None
@@ -73,10 +74,13 @@ class Providers:
         return self._sealer.seal(credential, place=f"upstream|{slug}")
 
     def key_of(self, upstream: Upstream) -> SigningKey:
-        """Our key for private_key_jwt there."""
-        pem = self._sealer.open(upstream.credential_sealed, place=f"upstream|{upstream.slug}")
-        private = cast("PrivateKey", serialization.load_pem_private_key(pem, None))
-        return SigningKey(private, upstream.registration.token_endpoint_auth_signing_alg)
+        """Our key for private_key_jwt there, parsed once."""
+        known = self._known_as(upstream)
+        if known.key is None:
+            pem = self._sealer.open(upstream.credential_sealed, place=f"upstream|{upstream.slug}")
+            private = cast("PrivateKey", serialization.load_pem_private_key(pem, None))
+            known.key = SigningKey(private, upstream.registration.token_endpoint_auth_signing_alg)
+        return known.key
 
     async def discover(self, registration: Registration) -> Metadata:
         """Ask anew. Raises UpstreamAway, and RegistrationRefused for metadata that cannot be worked with."""
