@@ -24,6 +24,7 @@ from idp.frame import refusal_page
 from idp.freezing import routes as freezing
 from idp.introspection import routes as introspection
 from idp.logout import routes as logout
+from idp.mandates import routes as mandates
 from idp.measuring import keep_measuring
 from idp.messages import routes as messages
 from idp.officers import routes as officers
@@ -64,6 +65,7 @@ ROUTES: list[Any] = [
     *activation.ROUTES,
     *account.ROUTES,
     *freezing.ROUTES,
+    *mandates.ROUTES,
     *passkeys.ROUTES,
     *recovery_codes.ROUTES,
     *recovery.ROUTES,

@@ -66,6 +66,9 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     recovery_wait_s: int = 72 * 3_600
     """How long whoever lost password and second factor waits, while every channel is told."""
 
+    majority_years: int = 18
+    """A guardian's mandate ends on this birthday of the represented."""
+
     demo_outbox: bool = False
     """Show the messages that were sent, to anybody: for the demo."""
     unthrottled_uids: tuple[str, ...] = ()

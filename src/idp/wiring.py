@@ -18,6 +18,7 @@ from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
 from idp.outbound.fetch import Fetcher, FetchRefused
+from idp.releases.store import ReleaseStore
 from idp.settings import IdpSettings
 from idp.token.accept import AccessTokens
 from idp.token.grants import TokenEndpoint
@@ -52,6 +53,7 @@ class Wiring:
     provider: Provider
     reception: Reception
     token_endpoint: TokenEndpoint
+    releases: ReleaseStore
     passwords: Offload
     """Argon2 runs here, bounded: a full queue answers 503."""
     fetcher: Fetcher
@@ -114,6 +116,7 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             code_lifetime_s=settings.code_lifetime_s,
         ),
         reception=Reception(key_sets=key_sets, fetcher=fetcher, issuer=settings.issuer),
+        releases=ReleaseStore(audit),
         token_endpoint=TokenEndpoint(
             db=db,
             audit=audit,

@@ -30,6 +30,7 @@ VERBS: Mapping[str, str] = {
     "migrate": "bring the database to this version",
     "openapi": "write openapi/*.json, or check that they are up to date",
     "citizen": "enrol citizens, show one, change a state",
+    "mandate": "record, end and list who may act for whom",
     "client": "register, update, list and show clients of the provider",
     "officer": "add, disable and list officers, sign one request of theirs",
     "upstream": "register, list and disable other providers that citizens may sign in through",

@@ -7,7 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import idp
+from idp.keys.secrets import Secrets
+from idp.messages.post import Post
 from idp.settings import IdpSettings
 from khizana.embedded import postgres as embedded_postgres
 from khizana.embedded import s3 as embedded_s3
@@ -15,6 +19,7 @@ from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from khizana.home import MIGRATIONS, Home
 from kit.migrate import migrate
+from kit.pages import Pages
 from kit.settings import SettingRefused, decode
 from locker.settings import LockerSettings
 
@@ -95,3 +100,9 @@ def officer() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid-{os.getuid()}"
+
+
+def post_of(settings: IdpSettings) -> Post:
+    """What a command writes to citizens goes the way of every other message."""
+    pages = Pages({"idp": Path(idp.__file__).parent}, static_prefix="/idp/static", home="/idp/account")
+    return Post(Secrets(bytes.fromhex(settings.secret)), pages)

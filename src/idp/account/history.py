@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from idp.account import store
 from idp.account.schema import HistoryLine
 from idp.clients.schema import ClientMetadata
+from idp.consents.released import LABELS
 from kit.db import Row, Tx
 from kit.i18n import Message, _
 
@@ -46,6 +48,7 @@ _SAID: Mapping[str, Message] = {
     "token.issued": _("A service received access"),
     "token.family_ended": _("The access of a service ended"),
     "token.revoked": _("A service gave its access back"),
+    "claims.released": _("A service read your data"),
     "subject.resolved": _("An administration looked up your number in its own sector"),
     "citizen.enrolled": _("You were enrolled"),
     "citizen.activated": _("You activated your account"),
@@ -55,6 +58,12 @@ _SAID: Mapping[str, Message] = {
     "citizen.unfrozen": _("Your account was unfrozen"),
     "citizen.unfreeze-asked": _("You asked to open your frozen account"),
     "citizen.unfreeze-refused": _("You said that your account stays frozen"),
+    "mandate.given": _("A mandate was given"),
+    "mandate.accepted": _("A mandate was accepted"),
+    "mandate.recorded": _("A mandate was recorded by an officer"),
+    "mandate.ended": _("A mandate ended"),
+    "consent.given-for": _("You agreed for somebody else that a service sees their data"),
+    "authorization.given-for": _("You went on to a service for somebody else"),
     "service.frozen": _("You froze a service"),
     "service.thawed": _("A frozen service was opened again"),
     "authenticator.frozen": _("A way to sign in was frozen"),
@@ -69,13 +78,40 @@ _SAID: Mapping[str, Message] = {
 }
 
 
-# What an officer gave as the reason of an act, and wrote for the citizen to read.
-_WITH_REASON = frozenset({"citizen.read"})
+# What a citizen may look for; a filter is a name and the beginnings of actions.
+FILTERS: Mapping[str, tuple[Message, tuple[str, ...]]] = {
+    "sign-ins": (_("Sign-ins"), ("session.", "password.accepted", "sign-in.", "code.sent")),
+    "services": (
+        _("Services and your data"),
+        ("authorization.", "consent.", "token.", "claims.", "service.", "subject."),
+    ),
+    "representation": (_("Acting for others"), ("mandate.", "authorization.given-for", "consent.given-for")),
+    "protection": (
+        _("What guards your account"),
+        ("authenticator.", "password.set", "contact.", "citizen.", "passkey."),
+    ),
+    "officers": (
+        _("Officers and administrations"),
+        ("subject.resolved", "citizen.", "mandate.recorded"),
+    ),
+}
 
 
-async def history(tx: Tx, citizen_id: UUID, *, before: str | None) -> tuple[Sequence[HistoryLine], str | None]:
-    """A page of lines, and the mark of the next page."""
-    rows = await store.history(tx, str(citizen_id), before=_mark(before), count_max=PAGE_MAX + 1)
+# Whose purpose is a reason that the citizen reads, and no client.
+_WITH_REASON = frozenset(
+    {"citizen.read", "subject.resolved", "citizen.suspended", "citizen.reactivated", "mandate.ended"}
+)
+
+
+async def history(
+    tx: Tx, citizen_id: UUID, *, before: str | None, only: str | None = None
+) -> tuple[Sequence[HistoryLine], str | None]:
+    """A page of lines, and the mark of the next page. ``only`` is a key of FILTERS; another one filters nothing."""
+    actions = None
+    if only is not None and only in FILTERS:
+        begins = FILTERS[only][1]
+        actions = [action for action in _SAID if action.startswith(begins)]
+    rows = await store.history(tx, str(citizen_id), before=_mark(before), actions=actions, count_max=PAGE_MAX + 1)
     lines = [_line(row) for row in rows[:PAGE_MAX]]
     further = _marked(rows[PAGE_MAX - 1]) if len(rows) > PAGE_MAX else None
     return lines, further
@@ -92,9 +128,17 @@ def _line(row: Row) -> HistoryLine:
         refused=row["result"] not in ("ok", ""),
         service=None if metadata is None else msgspec.convert(metadata, ClientMetadata).names(),
         browser=browser if isinstance(browser, str) and browser else None,
+        claims=[LABELS.get(name, name) for name in _names(detail) if not name.endswith("_verified")],
+        ground=detail.get("legal_ground") or detail.get("legal_reference"),
+        by_mandate="mandate" in detail,
         detail=detail,
         reason=row["purpose"] if row["action"] in _WITH_REASON else None,
     )
+
+
+def _names(detail: Mapping[str, Any]) -> Sequence[str]:
+    names = detail.get("claims")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _marked(row: Row) -> str:

@@ -12,7 +12,7 @@ from idp.account.choose_language import choose_language
 from idp.account.contact_point import contact_point
 from idp.account.end_sessions import end_sessions
 from idp.account.guard import parts_of, sent_by, shown_to, whole
-from idp.account.history import history
+from idp.account.history import FILTERS, history
 from idp.account.overview import overview
 from idp.account.remove_method import remove_method
 from idp.account.schema import Fresh
@@ -332,7 +332,9 @@ async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     session = await session_of(request, wiring)
     if session is None or not whole(session):
         return see_other("/idp/sign-in")
-    lines, further = await history(wiring.db, session.citizen_id, before=request.query_params.get("before"))
+    only = request.query_params.get("only")
+    only = only if only in FILTERS else None
+    lines, further = await history(wiring.db, session.citizen_id, before=request.query_params.get("before"), only=only)
     return page(
         request,
         wiring,
@@ -340,7 +342,9 @@ async def history_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
         browser=browser_of(request),
         profile=session.locale,
         lines=lines,
-        following=f"/idp/account/history?before={further}" if further else None,
+        only=only,
+        filters=[(name, said) for name, (said, _actions) in FILTERS.items()],
+        following=f"/idp/account/history?before={further}{f'&only={only}' if only else ''}" if further else None,
         language=locale(request, profile=session.locale).value,
         wide=True,
     )

@@ -55,6 +55,11 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     service: Mapping[str, str] | None
     """The relying party's name by language, where one was concerned."""
     browser: str | None
+    claims: Sequence[Message | str] = ()
+    """Names of the fields that were given or agreed to, in words."""
+    ground: str | None = None
+    """The legal ground that they named."""
+    by_mandate: bool = False
     detail: Mapping[str, Any]
     reason: str | None = None
     """An officer's own words."""

@@ -1,4 +1,5 @@
 import re
+from uuid import UUID
 
 import msgspec
 
@@ -33,4 +34,16 @@ async def load(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interactio
         request=request,
         redirect_host=request.redirect_host,
         about=metadata.about(row["client_id"]),
+        representation_allowed=metadata.representation_allowed,
+        acting_chosen_by=row["acting_chosen_by"],
+        acting_mandate_id=row["acting_mandate_id"],
+    )
+
+
+async def choose_whom(
+    tx: Tx, interaction_id: str, browser_sha256: bytes, *, chosen_by: UUID, mandate_id: UUID | None
+) -> bool:
+    """For whom this person acts in this request; None is themselves. False for an interaction that is over."""
+    return await store.choose_whom(
+        tx, interaction_id, browser_sha256=browser_sha256, chosen_by=chosen_by, mandate_id=mandate_id
     )

@@ -1,5 +1,6 @@
 """From a valid request to the next page or to the answer."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,8 +21,11 @@ from idp.device import settle as device
 from idp.freezing.frozen import service_is_frozen
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
+from idp.mandates.choices import acr_for, choices
+from idp.mandates.schema import Mandate
 from idp.sessions.schema import Session
 from idp.subjects.pairwise import pairwise_sub
+from idp.subjects.remember import remember
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.ids import new_id
@@ -54,12 +58,23 @@ class Provider(msgspec.Struct, frozen=True):
     code_lifetime_s: int
 
 
+# OpenID Connect Core §3.1.2.6, where nothing may be asked.
+_UNASKED: Mapping[Next, str] = {"login": "login_required", "act-for": "account_selection_required"}
+
+
 async def begin(
     provider: Provider, request: AuthorizationRequest, client: Client, *, session: Session | None, browser_sha256: bytes
 ) -> AuthorizationResponse | PageNeeded | Settled:
     """Answer at once where nothing stands in the way; else keep the request and say which page comes first."""
-    at = await _situation(provider, request, client.sector, session=session, interaction=None)
-    if session is not None and await service_is_frozen(provider.db, [session.citizen_id], request.client_id):
+    at, mandate = await _situation(
+        provider,
+        request,
+        client.sector,
+        session=session,
+        interaction=None,
+        representation_allowed=client.metadata.representation_allowed,
+    )
+    if await _is_frozen(provider, request, session, mandate):
         return await _refused_at_once(provider, request, AuthorizationError("access_denied"))
     page = next_prompt(at)
     if page is None:
@@ -67,11 +82,17 @@ async def begin(
         assert at.consent is not None
         assert at.sub is not None
         return await _give_code(
-            provider, request, client.sector, session=session, sub=at.sub, consent=at.consent, finishing=None
+            provider,
+            request,
+            client.sector,
+            session=session,
+            sub=at.sub,
+            consent=at.consent,
+            mandate=mandate,
+            finishing=None,
         )
     if "none" in request.prompt:
-        error = AuthorizationError("login_required" if page == "login" else "consent_required")
-        return await _refused_at_once(provider, request, error)
+        return await _refused_at_once(provider, request, AuthorizationError(_UNASKED.get(page, "consent_required")))
     return PageNeeded(page, await keep(provider, request, browser_sha256))
 
 
@@ -100,8 +121,15 @@ async def resume(
 ) -> AuthorizationResponse | PageNeeded | Settled:
     """The citizen comes back from a page."""
     request = interaction.request
-    at = await _situation(provider, request, sector, session=session, interaction=interaction)
-    if session is not None and await service_is_frozen(provider.db, [session.citizen_id], request.client_id):
+    at, mandate = await _situation(
+        provider,
+        request,
+        sector,
+        session=session,
+        interaction=interaction,
+        representation_allowed=interaction.representation_allowed,
+    )
+    if await _is_frozen(provider, request, session, mandate):
         return await refuse(
             provider, interaction, AuthorizationError("access_denied"), session=session, browser_sha256=browser_sha256
         )
@@ -117,6 +145,7 @@ async def resume(
             session=session,
             sub=at.sub,
             consent=at.consent,
+            mandate=mandate,
             finishing=(interaction.interaction_id, browser_sha256),
         )
     signed_in_now = session is not None and session.auth_time >= interaction.created_at
@@ -168,12 +197,30 @@ async def _situation(
     *,
     session: Session | None,
     interaction: Interaction | None,
-) -> Situation:
-    consent, sub = None, None
+    representation_allowed: bool,
+) -> tuple[Situation, Mandate | None]:
+    """And by which mandate the session's citizen acts, where they said so."""
+    consent, sub, mandate, is_said = None, None, None, False
+    others: tuple[str, ...] = ()
     if session is not None:
-        consent = await current_consent(provider.db, citizen_id=session.citizen_id, client_id=request.client_id)
-        sub = pairwise_sub(provider.secrets, sector=sector, citizen_id=session.citizen_id)
-    return Situation(
+        whom = session.citizen_id
+        if representation_allowed:
+            usable = await choices(provider.db, session, request)
+            others = tuple(
+                pairwise_sub(provider.secrets, sector=sector, citizen_id=one.represented_id) for one in usable
+            )
+            if interaction is not None and interaction.acting_chosen_by == session.citizen_id:
+                chosen = interaction.acting_mandate_id
+                mandate = next((one for one in usable if one.mandate_id == chosen), None)
+                # One that was chosen and has ended since is not chosen; the person is asked again.
+                is_said = chosen is None or mandate is not None
+                if not is_said and not others:
+                    raise InteractionOver
+        if mandate is not None:
+            whom = mandate.represented_id
+        consent = await current_consent(provider.db, citizen_id=whom, client_id=request.client_id)
+        sub = pairwise_sub(provider.secrets, sector=sector, citizen_id=whom)
+    situation = Situation(
         request=request,
         session=session,
         sub=sub,
@@ -181,7 +228,20 @@ async def _situation(
         begun_at=interaction.created_at if interaction else None,
         confirmed_at=interaction.confirmed_at if interaction else None,
         now=datetime.now(UTC),
+        others=others,
+        whom_is_said=is_said,
     )
+    return situation, mandate
+
+
+async def _is_frozen(
+    provider: Provider, request: AuthorizationRequest, session: Session | None, mandate: Mandate | None
+) -> bool:
+    """By whose data it is, or by who acts."""
+    if session is None:
+        return False
+    people = [session.citizen_id, *([mandate.represented_id] if mandate else [])]
+    return await service_is_frozen(provider.db, people, request.client_id)
 
 
 async def _give_code(
@@ -192,13 +252,18 @@ async def _give_code(
     session: Session,
     sub: str,
     consent: Consent,
+    mandate: Mandate | None,
     finishing: tuple[str, bytes] | None,
 ) -> AuthorizationResponse | Settled:
-    code = new_token()
+    code, whom = new_token(), mandate.represented_id if mandate else session.citizen_id
+    acr = acr_for(mandate, session) if mandate else session.acr
     family_id: UUID = new_id()
     claims = _given(request.claims, consent)
     reached = (await provider.scopes.current()).sectors_reached(frozenset(request.scopes))
-    subs = {name: pairwise_sub(provider.secrets, sector=name, citizen_id=session.citizen_id) for name in reached}
+    subs = {name: pairwise_sub(provider.secrets, sector=name, citizen_id=whom) for name in reached}
+    actors = {
+        name: pairwise_sub(provider.secrets, sector=name, citizen_id=session.citizen_id) for name in {*reached, sector}
+    }
 
     async def give(tx: Tx) -> None:
         if not await use_once(tx, consent_id=consent.consent_id, details=request.authorization_details):
@@ -215,17 +280,20 @@ async def _give_code(
             family_id=family_id,
             claims=claims,
             lifetime_s=await _approve(tx, request, session) or provider.code_lifetime_s,
+            acr=acr,
+            mandate=mandate,
             event=AuditEvent(
                 action="authorization.given",
                 actor_kind="citizen",
                 actor=str(session.citizen_id),
-                owner=str(session.citizen_id),
+                owner=str(whom),
                 object_id=request.client_id,
                 detail={
                     "family": str(family_id),
                     "scopes": list(request.scopes),
                     "claims": sorted(set(claims.userinfo) | set(claims.id_token)),
-                    "acr": session.acr,
+                    "acr": acr,
+                    **({"mandate": str(mandate.mandate_id)} if mandate else {}),
                 },
             ),
         )
@@ -233,8 +301,10 @@ async def _give_code(
             raise InteractionOver
         if not first:
             raise InvalidRequestUri
+        if mandate:
+            await _record_acting(tx, provider, request, session, mandate, actors=actors)
 
-    if request.waiting_sha256 is None and not request.authorization_details:
+    if request.waiting_sha256 is None and not request.authorization_details and mandate is None:
         await give(provider.db)
     else:
         # More than this one statement must hold, or nothing.
@@ -242,6 +312,31 @@ async def _give_code(
     if request.waiting_sha256 is not None:
         return Settled(request.kind, allowed=True)
     return await success(request.reply_to, code=code, issuer=provider.issuer, keys=provider.keys.current())
+
+
+async def _record_acting(
+    tx: Tx,
+    provider: Provider,
+    request: AuthorizationRequest,
+    session: Session,
+    mandate: Mandate,
+    *,
+    actors: Mapping[str, str],
+) -> None:
+    """What was done for somebody else stands in the history of who did it too, and ``act`` leads back to them."""
+    for name, sub in actors.items():
+        await remember(tx, sector=name, sub=sub, citizen_id=session.citizen_id)
+    await provider.audit.append(
+        tx,
+        AuditEvent(
+            action="authorization.given-for",
+            actor_kind="citizen",
+            actor=str(session.citizen_id),
+            owner=str(session.citizen_id),
+            object_id=request.client_id,
+            detail={"mandate": str(mandate.mandate_id), "scopes": list(request.scopes)},
+        ),
+    )
 
 
 async def _spend(tx: Tx, request: AuthorizationRequest) -> None:

@@ -10,20 +10,24 @@ from idp.authorization.schema import ACR_RANK, AuthorizationRequest
 from idp.consents.schema import Consent
 from idp.sessions.schema import Session
 
-Next = Literal["login", "device", "ciba", "consent"]
+Next = Literal["login", "device", "ciba", "act-for", "consent"]
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     request: AuthorizationRequest
     session: Session | None
     sub: str | None
-    """Who the session's citizen is for this client."""
+    """Whom the tokens would be about: the session's citizen, or whom they act for, as this client knows them."""
     consent: Consent | None
     begun_at: datetime | None
     """When this interaction began; None while there is none. What happened since then answers a prompt."""
     confirmed_at: datetime | None
     """When the citizen said that what waits is in front of them."""
     now: datetime
+    others: tuple[str, ...] = ()
+    """``sub`` of each person for whom the session's citizen may act here."""
+    whom_is_said: bool = False
+    """In this interaction, by this person, and still possible."""
 
 
 def nobody_is_signed_in(at: Situation) -> bool:
@@ -49,7 +53,10 @@ def the_level_is_too_low(at: Situation) -> bool:
 
 
 def somebody_else_is_signed_in(at: Situation) -> bool:
-    return bool(at.request.hinted_subs) and at.sub not in at.request.hinted_subs
+    wanted = at.request.hinted_subs
+    # The one who is asked for may be somebody for whom this person acts: that page comes next.
+    reachable = (at.sub,) if at.whom_is_said else (at.sub, *at.others)
+    return bool(wanted) and not any(sub in wanted for sub in reachable)
 
 
 def the_device_is_not_confirmed(at: Situation) -> bool:
@@ -59,6 +66,11 @@ def the_device_is_not_confirmed(at: Situation) -> bool:
 
 def the_service_is_not_confirmed(at: Situation) -> bool:
     return at.request.kind == "ciba" and at.confirmed_at is None
+
+
+def it_is_not_said_for_whom(at: Situation) -> bool:
+    """Never silently for somebody else; a hint that names the person themselves is an answer."""
+    return bool(at.others) and not at.whom_is_said and at.sub not in at.request.hinted_subs
 
 
 def more_is_asked_than_was_given(at: Situation) -> bool:
@@ -90,6 +102,7 @@ PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
     ("login", somebody_else_is_signed_in),
     ("device", the_device_is_not_confirmed),
     ("ciba", the_service_is_not_confirmed),
+    ("act-for", it_is_not_said_for_whom),
     ("consent", more_is_asked_than_was_given),
     ("consent", details_are_not_given),
     ("consent", consent_was_asked_for),

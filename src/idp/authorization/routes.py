@@ -35,6 +35,7 @@ _PAGES: Mapping[Next, str] = {
     "login": "/idp/sign-in",
     "device": "/idp/device/confirm",
     "ciba": "/idp/account/requests/confirm",
+    "act-for": "/idp/act-for",
     "consent": "/idp/consent",
 }
 _SETTLED: Mapping[Kind, str] = {"device_code": "/idp/device/done", "ciba": "/idp/account/requests"}

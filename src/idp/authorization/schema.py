@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 
@@ -132,3 +133,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     request: AuthorizationRequest
     redirect_host: str
     about: About | None = None
+    representation_allowed: bool = False
+    acting_chosen_by: UUID | None = None
+    """Who said for whom they act; said by somebody else, it is not said."""
+    acting_mandate_id: UUID | None = None
+    """None, once it was said: for themselves."""

@@ -4,13 +4,15 @@ from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
 from idp.clients.store import Seen, columns, spend_cte, spending
+from idp.mandates.schema import Mandate
 from idp.sessions.schema import Session
 from idp.subjects.store import insert_cte
 from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
 
 _SELECT_INTERACTION = f"""
-    SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at, i.confirmed_at
+    SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at, i.confirmed_at,
+           i.acting_chosen_by, i.acting_mandate_id
       FROM idp.interaction i JOIN idp.client c USING (client_id)
      WHERE i.interaction_id = $1 AND i.browser_sha256 = $2
        AND i.finished_at IS NULL AND i.expires_at > now() AND c.state = 'active'"""
@@ -52,10 +54,11 @@ class Answers:
                 INSERT INTO idp.authorization_code
                        (code_sha256, client_id, citizen_id, consent_id, family_id, sid, sub, redirect_uri,
                         code_challenge, nonce, scopes, claims, resource, auth_time, acr, amr, expires_at, kind,
-                        dpop_jkt, authorization_details)
+                        dpop_jkt, authorization_details, actor_citizen_id, mandate_id)
                 SELECT $4::bytea, $5::text, $6::uuid, $7::uuid, $8::uuid, $9::text, $10::text, $11::text, $12::text,
                        $13::text, $14::text[], $15::jsonb, $16::text, $17::timestamptz, $18::text, $19::text[],
-                       now() + make_interval(secs => $20), $21::text, $22::text, $23::jsonb
+                       now() + make_interval(secs => $20), $21::text, $22::text, $23::jsonb,
+                       $35::uuid, $36::uuid
                   FROM first),
             audited AS ({audit.cte(26, source="first")})
             SELECT EXISTS (SELECT 1 FROM awaited) AS awaited, EXISTS (SELECT 1 FROM first) AS first"""
@@ -75,10 +78,13 @@ class Answers:
         claims: ClaimsRequest,
         lifetime_s: int,
         event: AuditEvent,
+        acr: str,
+        mandate: Mandate | None = None,
     ) -> tuple[bool, bool]:
         """Whether the interaction was still awaited in this browser, and whether this answer is the first one.
 
-        ``subs`` are by sector. Where somebody waits, ``code_sha256`` is of what it polls with.
+        With ``mandate`` the session's citizen acts, and the code is about the represented. ``subs`` are by
+        sector. Where somebody waits, ``code_sha256`` is of what it polls with.
         """
         interaction_id, browser_sha256 = interaction or (None, None)
         row = await tx.fetchrow(
@@ -88,7 +94,7 @@ class Answers:
             request.request_uri_sha256,
             code_sha256,
             request.client_id,
-            session.citizen_id,
+            mandate.represented_id if mandate else session.citizen_id,
             consent_id,
             family_id,
             session.sid,
@@ -100,7 +106,7 @@ class Answers:
             claims,
             request.resource,
             session.auth_time,
-            session.acr,
+            acr,
             list(session.amr),
             float(lifetime_s),
             request.kind,
@@ -109,6 +115,8 @@ class Answers:
             list(subs),
             list(subs.values()),
             *Audit.arguments(event),
+            session.citizen_id if mandate else None,
+            mandate.mandate_id if mandate else None,
         )
         assert row is not None
         return row["awaited"], row["first"]
@@ -156,6 +164,23 @@ async def confirm_interaction(tx: Tx, interaction_id: str, *, browser_sha256: by
             RETURNING true""",
             interaction_id,
             browser_sha256,
+        )
+    )
+
+
+async def choose_whom(
+    tx: Tx, interaction_id: str, *, browser_sha256: bytes, chosen_by: UUID, mandate_id: UUID | None
+) -> bool:
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE idp.interaction SET acting_chosen_by = $3, acting_mandate_id = $4
+             WHERE interaction_id = $1 AND browser_sha256 = $2 AND finished_at IS NULL AND expires_at > now()
+            RETURNING true""",
+            interaction_id,
+            browser_sha256,
+            chosen_by,
+            mandate_id,
         )
     )
 

@@ -5,6 +5,7 @@ from typing import Literal
 from idp.citizens import store
 from idp.citizens.refusals import StateRefused, UnknownCitizen
 from idp.citizens.schema import Citizen, State
+from idp.mandates.end import end_all_of
 from idp.sessions import end
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
@@ -56,6 +57,8 @@ async def change_state_of(
     if not await store.set_state(tx, citizen.citizen_id, state=state, from_states=from_states):
         raise StateRefused(f"the citizen is {citizen.state}")
     await end.end_all_for(tx, audit, citizen.citizen_id, because=action)
+    if state in ("frozen", "suspended", "deceased"):
+        await end_all_of(tx, audit, citizen.citizen_id, because=action)
     await audit.append(
         tx,
         AuditEvent(

@@ -1,8 +1,10 @@
 """From what is recorded to the standard claims that a relying party was given."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from idp.citizens.age import AGE_CLAIMS, age_statements
 from idp.citizens.schema import Citizen
 
 # OpenID Connect Core §5.4.
@@ -28,7 +30,11 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "phone": ("phone_number", "phone_number_verified"),
 }
 SUPPORTED_CLAIMS = tuple(
-    dict.fromkeys([name for names in SCOPE_CLAIMS.values() for name in names] + ["place_of_birth", "nationalities"])
+    dict.fromkeys(
+        [name for names in SCOPE_CLAIMS.values() for name in names]
+        + ["place_of_birth", "nationalities"]
+        + list(AGE_CLAIMS)
+    )
 )
 LANGUAGES = ("ar", "fr", "zgh", "en")
 # Without a wish the Latin script is given, so that a relying party sees one value at every sign-in.
@@ -59,6 +65,15 @@ def standard_claims(citizen: Citizen, wanted: Collection[str], locales: Sequence
     return given
 
 
+def name_of(claims: Mapping[str, Any], uid: str, language: str) -> str:
+    """As ``full_name``, of somebody of whom only the claims are at hand."""
+    for candidate in (language, *_BY_DEFAULT):
+        parts = [claims.get(f"{part}#{candidate}") for part in ("given_name", "family_name")]
+        if all(parts):
+            return " ".join(str(part) for part in parts)
+    return uid
+
+
 def full_name(citizen: Citizen, language: str) -> str:
     """For pages and messages: the name in the reader's script, or in the nearest one that is recorded."""
     recorded = _with_composed(citizen)
@@ -78,6 +93,7 @@ def _with_composed(citizen: Citizen) -> dict[str, Any]:
         parts = [recorded.get(f"{part}#{language}") for part in ("given_name", "middle_name", "family_name")]
         if parts[0] and parts[2]:
             recorded[f"name#{language}"] = " ".join(part for part in parts if part)
+    recorded.update(age_statements(citizen.claims, dt.datetime.now(dt.UTC)))
     recorded["uid"] = citizen.uid
     recorded["locale"] = _BCP47.get(citizen.locale, citizen.locale)
     recorded["updated_at"] = int(citizen.updated_at.timestamp())

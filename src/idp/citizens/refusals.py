@@ -19,5 +19,9 @@ class UnknownCitizen(NotFound):
     code, title = "unknown-citizen", "No citizen has this identifier."
 
 
+class ReasonNeeded(Invalid):
+    code, title = "reason-needed", "Say why you look at this record, in 3 to 200 characters."
+
+
 class StateRefused(Conflict):
     code, title = "state-refused", "The citizen's present state does not allow this."

@@ -102,6 +102,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_client_notification_endpoint: str | None = None
     backchannel_authentication_request_signing_alg: Algorithm | None = None
     backchannel_user_code_parameter: bool = False
+    representation_allowed: bool = False
+    """Ours: the client reads ``act``, so its citizens may sign in for somebody else."""
     subject_type: Literal["pairwise"] = "pairwise"
     default_max_age: int | None = None
     require_auth_time: bool = False

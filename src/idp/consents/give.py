@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 from idp.authorization.schema import AuthorizationRequest
 from idp.consents import store
+from idp.mandates.schema import Mandate
 from idp.sessions.schema import Session
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
@@ -16,38 +17,43 @@ async def give(
     session: Session,
     optional: Sequence[str],
     purpose: dict[str, str] | None,
+    mandate: Mandate | None = None,
 ) -> None:
     """The citizen allowed what the request needs, and of its optional claims those in ``optional``."""
+    whom = mandate.represented_id if mandate else session.citizen_id
     claims = sorted(needed_claims(request) | (set(optional) & optional_claims(request)))
 
     async def record(tx: Tx) -> None:
         consent_id = await store.upsert(
             tx,
             new_id(),
-            citizen_id=session.citizen_id,
+            citizen_id=whom,
             client_id=request.client_id,
             scopes=request.scopes,
             claims=claims,
             authorization_details=request.authorization_details,
             purpose=purpose,
         )
-        await audit.append(
-            tx,
-            AuditEvent(
-                action="consent.given",
-                actor_kind="citizen",
-                actor=str(session.citizen_id),
-                owner=str(session.citizen_id),
-                object_id=str(consent_id),
-                purpose=(purpose or {}).get("en"),
-                detail={
-                    "client_id": request.client_id,
-                    "scopes": list(request.scopes),
-                    "claims": claims,
-                    "documents": document_types(request),
-                },
-            ),
-        )
+        # What was given in somebody's name stands in both histories.
+        for owner in dict.fromkeys((whom, session.citizen_id)):
+            await audit.append(
+                tx,
+                AuditEvent(
+                    action="consent.given" if owner == whom else "consent.given-for",
+                    actor_kind="citizen",
+                    actor=str(session.citizen_id),
+                    owner=str(owner),
+                    object_id=str(consent_id),
+                    purpose=(purpose or {}).get("en"),
+                    detail={
+                        "client_id": request.client_id,
+                        "scopes": list(request.scopes),
+                        "claims": claims,
+                        "documents": document_types(request),
+                        **({"mandate": str(mandate.mandate_id)} if mandate else {}),
+                    },
+                ),
+            )
 
     await db.transact(record)
 

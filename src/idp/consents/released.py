@@ -8,6 +8,7 @@ import msgspec
 
 from idp.authorization.details import LockerDocument
 from idp.authorization.schema import AuthorizationRequest
+from idp.citizens.age import AGE_CLAIMS
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
 from idp.clients.scopes import CLAIMS_OF_SCOPE
@@ -36,6 +37,10 @@ LABELS: Mapping[str, Message] = {
     "phone_number": _("Telephone number"),
     "address": _("Address"),
     "uid": _("Unique identifier"),
+    **{
+        name: _("That you are over %(age)s (yes or no), not your date of birth", age=age)
+        for name, age in AGE_CLAIMS.items()
+    },
 }
 SCOPE_LABELS: Mapping[str, Message] = {
     "openid": _("Recognise you by a number that you have at this service and nowhere else"),
@@ -134,6 +139,8 @@ def _text(name: str, value: Any) -> Value:
         return _GENDERS.get(str(value), str(value))
     if name == "locale":
         return Locale(str(value).split("-", 1)[0]).native_name
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
     if isinstance(value, dict):
         return str(value.get("formatted") or ", ".join(str(part) for part in value.values()))
     if isinstance(value, list):

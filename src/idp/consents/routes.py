@@ -11,12 +11,14 @@ from idp.authorization.proceed import refuse
 from idp.authorization.refusals import AuthorizationError, InteractionOver
 from idp.authorization.routes import answer
 from idp.authorization.schema import Interaction
+from idp.citizens.claims import full_name
 from idp.citizens.find import find_citizen
-from idp.consents.connected import connected_services
+from idp.consents.connected import connected_services, ended_at
 from idp.consents.end import end
 from idp.consents.give import give
 from idp.consents.released import documents_asked, needed_values, optional_values, permissions
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
+from idp.mandates.acting import acting
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
 from idp.wiring import Wiring
@@ -34,7 +36,8 @@ async def show_consent(
     session = await session_of(request, wiring)
     if session is None:
         return see_other(f"/idp/sign-in?interaction={found.interaction_id}")
-    citizen = await find_citizen(wiring.db, session.citizen_id)
+    mandate = await acting(wiring.db, found, session)
+    citizen = await find_citizen(wiring.db, mandate.represented_id if mandate else session.citizen_id)
     if citizen is None:
         raise InteractionOver
     language = locale(request, ui_locales=found.ui_locales, profile=session.locale).value
@@ -49,6 +52,7 @@ async def show_consent(
         interaction=found.interaction_id,
         client_name=found.client_name[language],
         client_host=found.redirect_host,
+        acting_for=full_name(citizen, language) if mandate else None,
         about=found.about,
         purpose=(found.purpose or {}).get(language),
         permissions=permissions(found.request),
@@ -86,13 +90,14 @@ async def decide_consent(
         session=session,
         optional=[name.removeprefix("claim:") for name in form if name.startswith("claim:")],
         purpose=found.purpose,
+        mandate=await acting(wiring.db, found, session),
     )
     return see_other(f"/idp/authorize/resume?interaction={found.interaction_id}")
 
 
 @get("/account/services", operation_id="ShowServices", include_in_schema=False)
 async def show_services(
-    request: AnyRequest, wiring: NamedDependency[Wiring], ended: FromQuery[bool] = False
+    request: AnyRequest, wiring: NamedDependency[Wiring], ended: FromQuery[str] = ""
 ) -> Response[bytes] | Response[str]:
     """Connected services, each with what it may have and a way to end it."""
     session = await session_of(request, wiring)
@@ -107,8 +112,7 @@ async def show_services(
         path="/idp/account/services",
         profile=session.locale,
         services=await connected_services(wiring.db, session.citizen_id, language),
-        ended=ended,
-        now=dt.datetime.now(dt.UTC),
+        ended_at=await _ended_at(wiring.db, ended, session.citizen_id),
     )
 
 
@@ -124,7 +128,15 @@ async def end_service(request: AnyRequest, wiring: NamedDependency[Wiring]) -> R
     except ValueError:
         raise NotFound from None
     await end(wiring.db, wiring.audit, consent_id=consent_id, citizen_id=session.citizen_id)
-    return see_other("/idp/account/services?ended=true")
+    return see_other(f"/idp/account/services?ended={consent_id}")
+
+
+async def _ended_at(tx: Tx, text: str, citizen_id: UUID) -> dt.datetime | None:
+    """The very second, as it is kept: the service can do nothing since then."""
+    try:
+        return await ended_at(tx, UUID(text), citizen_id)
+    except ValueError:
+        return None
 
 
 async def _interaction(tx: Tx, interaction_id: str, browser_sha256: bytes) -> Interaction:

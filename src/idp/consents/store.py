@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -100,6 +101,13 @@ async def end(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> str | None:
         citizen_id,
     )
     return None if value is None else str(value)
+
+
+async def select_ended_at(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> dt.datetime | None:
+    found: dt.datetime | None = await tx.fetchval(
+        "SELECT ended_at FROM idp.consent WHERE consent_id = $1 AND citizen_id = $2", consent_id, citizen_id
+    )
+    return found
 
 
 async def end_of_client(tx: Tx, client_id: str, *, count_max: int) -> Sequence[Row]:

@@ -31,6 +31,7 @@ ACCOUNT_PAGES: Mapping[str, str] = {
     "passkeys": "/idp/account/passkeys",
     "recovery-codes": "/idp/account/recovery-codes",
     "requests": "/idp/account/requests",
+    "mandates": "/idp/account/mandates",
     "freeze": "/idp/account/freeze",
     "thaw": "/idp/account/freeze",
     # A frozen citizen gets no session: these lead to what was decided instead (idp/freezing).

@@ -82,7 +82,7 @@ async def _checked(endpoint: TokenEndpoint, request: TokenRequest, row: Row, cod
     if row["consumed"]:
         await _replayed(endpoint, code_sha256, request.credentials.client_id)
         raise InvalidGrant
-    if row["expired"] or row["citizen_state"] != "active" or not row["consent_live"]:
+    if row["expired"] or not row["consent_live"]:
         raise InvalidGrant
     mismatch = _mismatch(request, row)
     if mismatch:

@@ -6,12 +6,13 @@ import msgspec
 
 from idp.clients.store import Seen, columns, spend_cte, spending
 from idp.freezing.store import frozen_condition
+from idp.mandates.store import may_be_subject, standing
 from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
 
 _CODE_FROZEN = frozen_condition("service", citizen_id="a.citizen_id", name="a.client_id")
 # What a family f hangs on, looked up at each use: its citizen z, its consent g, its session s, and what is frozen.
-_FAMILY_LIVE = f"""(f.ended_at IS NULL AND f.expires_at > now() AND z.state = 'active'
+_FAMILY_LIVE = f"""(f.ended_at IS NULL AND f.expires_at > now() AND {may_be_subject("f", "z")} AND {standing("f")}
                AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
                AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now()))
                AND NOT {frozen_condition("service", citizen_id="f.citizen_id", name="f.client_id")})"""
@@ -24,7 +25,8 @@ _PREFETCH_CODE = f"""
            a.consumed_at IS NOT NULL AS consumed, a.expires_at <= now() AS expired,
            z.state AS citizen_state, z.uid, z.locale, z.proofing, z.updated_at, z.tokens_valid_from,
            CASE WHEN a.claims ? 'id_token' THEN z.claims END AS citizen_claims,
-           g.ended_at IS NULL AND a.created_at >= z.tokens_valid_from AND NOT {_CODE_FROZEN} AS consent_live
+           g.ended_at IS NULL AND a.created_at >= z.tokens_valid_from AND NOT {_CODE_FROZEN}
+               AND {may_be_subject("a", "z")} AND {standing("a")} AS consent_live
       FROM idp.client c
       LEFT JOIN idp.authorization_code a ON a.code_sha256 = $3 AND a.kind = $4
       LEFT JOIN idp.citizen z ON z.citizen_id = a.citizen_id
@@ -242,7 +244,7 @@ _WHOSE = """(f.client_id = $2 OR EXISTS (
 _STATUS = """
     SELECT c.state = 'active' AND t.jti IS NULL
                AND ($3::uuid IS NULL OR ({whose} AND {live})) IS TRUE AS active,
-           f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes,
+           f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes, f.family_id, f.consent_id, f.mandate_id,
            z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
            {more}
       FROM idp.client c

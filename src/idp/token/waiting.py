@@ -121,7 +121,7 @@ def _checked(row: Row, client_id: str) -> Grant:
         raise InvalidGrant
     if row["expired"]:
         raise ExpiredToken
-    if row["citizen_state"] != "active" or not row["consent_live"]:
+    if not row["consent_live"]:
         raise InvalidGrant
     return Grant.of(row, client_id=client_id, nonce=None)
 

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -9,6 +12,7 @@ from idp.clients.encryption import encryption_for
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
+from idp.releases.record import record
 from idp.token.accept import accept
 from idp.userinfo.interaction_id import interaction_id_of
 from idp.userinfo.refusals import InvalidToken
@@ -39,15 +43,30 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
     wanted |= set(asked.userinfo)
     if client.legal_ground is None:
         wanted -= {"uid"}
-    claims = {**standard_claims(Citizen.of(row), wanted, asked.locales), "sub": token.claims["sub"]}
+    found = standard_claims(Citizen.of(row), wanted, asked.locales)
+    await record(
+        wiring.db,
+        wiring.releases,
+        family_id=row["family_id"],
+        names=found,
+        citizen_id=row["citizen_id"],
+        client_id=client.client_id,
+        consent_id=row["consent_id"],
+        mandate_id=row["mandate_id"],
+    )
     rendered = await render(
-        claims,
+        {**found, "sub": token.claims["sub"], **_acting(token.claims)},
         client,
         keys=wiring.keys.current(),
         issuer=wiring.settings.issuer,
         encryption=await encryption_for(wiring.key_sets, client, "userinfo"),
     )
     return Response(rendered.body, media_type=rendered.media_type, headers=interaction_id_of(request))
+
+
+def _acting(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Who acts for the subject, as the token says (RFC 8693 §4.1)."""
+    return {"act": claims["act"]} if "act" in claims else {}
 
 
 ROUTES = [userinfo, userinfo_by_post]

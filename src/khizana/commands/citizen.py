@@ -11,12 +11,16 @@ from idp.activation import issue
 from idp.citizens import store
 from idp.citizens.change_state import change_state
 from idp.citizens.enrol import enrol
+from idp.citizens.read_record import read_record
 from idp.citizens.refusals import UnknownCitizen
 from idp.citizens.schema import Citizen, Enrolment
+from idp.freezing.freeze import name_of
+from idp.freezing.schema import Authenticator, Freezing, Service
+from idp.freezing.thaw import thaw
 from idp.keys.secrets import Secrets
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
-from khizana.deployment import Deployment, officer
+from khizana.deployment import Deployment, officer, post_of
 from khizana.input import decoded, is_bulk, lines, read_json
 from khizana.say import Progress, answer, answer_line, say
 from kit.audit import Audit
@@ -34,10 +38,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     enrolling.add_argument("--ndjson", action="store_true", help="standard input is NDJSON")
     showing = verbs.add_parser("show", help="what is recorded of a citizen")
     showing.add_argument("uid")
+    showing.add_argument("--reason", required=True, help="the citizen reads it in their history")
     changing = verbs.add_parser("state", help="suspend, reactivate, freeze, unfreeze or record a death")
     changing.add_argument("uid")
     changing.add_argument("change", choices=_CHANGES)
     changing.add_argument("--reason", required=True)
+    thawing = verbs.add_parser("thaw", help="at a desk: a frozen service or authenticator works again")
+    thawing.add_argument("uid")
+    thawing.add_argument("--service", metavar="CLIENT_ID")
+    thawing.add_argument("--authenticator", metavar="NAME", help="password, totp, code, recovery or passkey:ID")
+    thawing.add_argument("--reason", required=True)
     activating = verbs.add_parser("activation-code", help="a fresh one-time code; the earlier one is void")
     activating.add_argument("uid")
 
@@ -50,10 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
             enrolment = read_json(arguments.file, Enrolment)
             answer(with_idp(lambda found, db: _enrol(found, db, enrolment)))
         case "show":
-            answer(_shown(with_idp(lambda _, db: _find(db, arguments.uid))))
+            answer(_shown(with_idp(lambda _, db: _look(db, arguments.uid, arguments.reason))))
         case "state":
             state = with_idp(lambda _, db: _change(db, arguments.uid, arguments.change, arguments.reason))
             answer({"uid": arguments.uid, "state": state})
+        case "thaw":
+            target = _thawed(arguments.service, arguments.authenticator)
+            answer(with_idp(lambda found, db: _thaw(found, db, arguments.uid, target, arguments.reason)))
         case "activation-code":
             answer(with_idp(lambda found, db: _new_code(found, db, arguments.uid)))
     return 0
@@ -113,6 +126,10 @@ async def _find(db: Database, uid: str) -> Citizen:
     return citizen
 
 
+async def _look(db: Database, uid: str, reason: str) -> Citizen:
+    return await read_record(db, Audit("idp"), uid, officer=officer(), reason=reason)
+
+
 def _shown(citizen: Citizen) -> dict[str, Any]:
     return {
         "uid": citizen.uid,
@@ -127,6 +144,33 @@ def _shown(citizen: Citizen) -> dict[str, Any]:
 
 async def _change(db: Database, uid: str, change: Any, reason: str) -> str:
     return await change_state(db, Audit("idp"), uid, change, actor_kind="officer", actor=officer(), reason=reason)
+
+
+def _thawed(service: str | None, authenticator: str | None) -> Service | Authenticator:
+    if service and not authenticator:
+        return Service(service)
+    if authenticator and not service:
+        return Authenticator(authenticator)
+    raise CommandRefused("arguments", "either --service or --authenticator")
+
+
+async def _thaw(
+    found: Deployment, db: Database, uid: str, target: Service | Authenticator, reason: str
+) -> dict[str, str]:
+    citizen = await _find(db, uid)
+    parts = Freezing(audit=Audit("idp"), post=post_of(found.idp_settings()))
+    async with db.transaction() as tx:
+        await thaw(
+            tx,
+            parts,
+            citizen.citizen_id,
+            target,
+            signed_in_at=None,
+            actor_kind="officer",
+            actor=officer(),
+            because=reason,
+        )
+    return {"uid": uid, "thawed": name_of(target)}
 
 
 async def _new_code(found: Deployment, db: Database, uid: str) -> dict[str, str]:

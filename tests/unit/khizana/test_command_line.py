@@ -96,7 +96,7 @@ def test_a_citizen_is_enrolled_from_one_json_and_shown(khizana: Run, tmp_path: P
     assert enrolled.code == 0
     assert re.fullmatch(r"[2-9][0-9]{9}", enrolled.json()["uid"])
     assert enrolled.json()["activation_code"]
-    shown = khizana("citizen", "show", enrolled.json()["uid"]).json()
+    shown = khizana("citizen", "show", enrolled.json()["uid"], "--reason", "asked at the desk").json()
     assert shown["claims"]["given_name#fr"] == "Salma"
     assert shown["state"] == "registered"
 
@@ -123,7 +123,7 @@ def test_the_same_bulk_file_again_enrols_nobody_twice(khizana: Run, tmp_path: Pa
 
 
 def test_a_refusal_is_one_line_with_its_code_and_exit_code_2(khizana: Run) -> None:
-    said = khizana("citizen", "show", "0000000000")
+    said = khizana("citizen", "show", "0000000000", "--reason", "asked at the desk")
     assert (said.code, said.out) == (2, "")
     assert re.fullmatch(r"error: unknown-citizen: [^\n]+\n", said.err)
 
@@ -248,7 +248,7 @@ def test_the_doctor_answers_programs(khizana: Run) -> None:
 
 def test_a_setting_that_nobody_knows_is_refused_by_its_name(khizana: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KHIZANA_IDP_PASWORD_THREADS", "3")
-    said = khizana("citizen", "show", "0000000000")
+    said = khizana("citizen", "show", "0000000000", "--reason", "asked at the desk")
     assert said.code == 2
     assert said.err.startswith("error: setting: KHIZANA_IDP_PASWORD_THREADS: ")
 

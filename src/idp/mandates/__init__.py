@@ -1,0 +1,1 @@
+"""Acting for somebody else: a dated mandate that a citizen gives and another accepts, or that an officer records."""

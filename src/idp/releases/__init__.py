@@ -1,0 +1,1 @@
+"""Which claims went to whom: by name of field, never by value."""

@@ -1,0 +1,45 @@
+"""Userinfo gave out claims: the citizen's history says which, to whom, by which agreement and mandate.
+
+A row for each reading would say the same thing hundreds of times a day and make userinfo wait for the disk, so a set of
+names stands in the history once for each grant, and again when it changes; when it was read last is kept beside.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from idp.releases.store import ReleaseStore
+from kit.audit import AuditEvent
+from kit.db import Tx
+
+
+async def record(
+    tx: Tx,
+    store: ReleaseStore,
+    *,
+    family_id: UUID,
+    names: Iterable[str],
+    citizen_id: UUID,
+    client_id: str,
+    consent_id: UUID,
+    mandate_id: UUID | None,
+) -> None:
+    sorted_names = sorted(set(names))
+    await store.record(
+        tx,
+        family_id=family_id,
+        names=sorted_names,
+        citizen_id=citizen_id,
+        client_id=client_id,
+        event=AuditEvent(
+            action="claims.released",
+            actor_kind="client",
+            actor=client_id,
+            owner=str(citizen_id),
+            object_id=client_id,
+            detail={
+                "claims": sorted_names,
+                "consent": str(consent_id),
+                **({"mandate": str(mandate_id)} if mandate_id else {}),
+            },
+        ),
+    )
