@@ -12,7 +12,7 @@ from idp.sessions.cookies import SESSION_COOKIE, read
 from idp.sessions.current import current
 from idp.sessions.schema import Session
 from idp.wiring import Wiring
-from kit.edge import CONTENT_SECURITY_POLICY
+from kit.edge import CONTENT_SECURITY_POLICY, address_prefix, client_address
 from kit.errors import Refusal
 from kit.i18n import Locale
 from kit.pages import lang_cookie, locale_of
@@ -113,6 +113,11 @@ async def checked_form(request: AnyRequest, wiring: Wiring) -> Mapping[str, str]
     fields = {name: value for name, value in list(form.items())[:FORM_FIELDS_MAX] if isinstance(value, str)}
     wiring.csrf.check(browser_of(request).token, fields.get("csrf"), headers_of(request))
     return fields
+
+
+def asked_from(request: AnyRequest) -> str:
+    """The address prefix that limits count by."""
+    return address_prefix(client_address(request.scope))
 
 
 def headers_of(request: AnyRequest) -> dict[str, str]:

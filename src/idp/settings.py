@@ -68,6 +68,12 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
 
     majority_years: int = 18
     """A guardian's mandate ends on this birthday of the represented."""
+    breached_passwords: Path | None = None
+    """A list of Have I Been Pwned: one sorted file of SHA-1 hashes, or a folder of one file a prefix."""
+    sms_countries: tuple[str, ...] = ("+212",)
+    """Beginnings of the numbers that get text messages; premium ranges and other countries cost what nobody planned."""
+    sms_day_max: int = 100_000
+    """Text messages a day, to everybody."""
 
     demo_outbox: bool = False
     """Show the messages that were sent, to anybody: for the demo."""
@@ -80,6 +86,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
         return max(self.access_token_lifetime_s, self.session_lifetime_s)
 
     def __post_init__(self) -> None:
+        if self.breached_passwords is not None and not self.breached_passwords.exists():
+            raise ValueError("breached_passwords: there is no such file or folder")
         if not self.issuer.endswith("/idp"):
             raise ValueError("issuer: the provider lives under /idp")
         if len(self.secret) < 64 or not all(digit in "0123456789abcdefABCDEF" for digit in self.secret):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from litestar.datastructures import State
 
+from idp.authenticators.breached import BreachedPasswords
 from idp.authorization.proceed import Provider
 from idp.authorization.receive import Reception
 from idp.authorization.store import Answers
@@ -17,6 +18,8 @@ from idp.keys.place import place_of
 from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
+from idp.messages.post import Post
+from idp.messages.sms_caps import SmsCaps
 from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.releases.store import ReleaseStore
 from idp.settings import IdpSettings
@@ -56,6 +59,8 @@ class Wiring:
     releases: ReleaseStore
     passwords: Offload
     """Argon2 runs here, bounded: a full queue answers 503."""
+    breached: BreachedPasswords
+    post: Post
     fetcher: Fetcher
     """For every address that a client named."""
     logout_delivery: LogoutDelivery
@@ -130,6 +135,8 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             refresh_token_lifetime_s=settings.refresh_token_lifetime_s,
         ),
         passwords=Offload("passwords", threads=settings.password_threads, waiting_max=settings.password_waiting_max),
+        breached=BreachedPasswords(settings.breached_passwords),
+        post=Post(secrets, pages, SmsCaps.of(settings)),
         fetcher=fetcher,
         logout_delivery=LogoutDelivery(
             db, audit, fetcher=Fetcher.of(settings), keys=keys, clients=clients, issuer=settings.issuer

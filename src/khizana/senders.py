@@ -61,8 +61,9 @@ class SmtpSender:
         mail["Subject"] = message.letter.subject
         # The same at a second try, so that a receiving server may drop the copy.
         mail["Message-ID"] = f"<{message.message_id}@{self._sender.rpartition('@')[2]}>"
-        mail["Content-Language"] = message.letter.locale
         mail.set_content(message.letter.text)
+        # After the content, which wipes what was said about it before.
+        mail["Content-Language"] = message.letter.locale
         await self._threads.run(self._deliver, mail)
 
     def _deliver(self, mail: EmailMessage) -> None:

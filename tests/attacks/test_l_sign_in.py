@@ -1,19 +1,26 @@
 """Group L of the attack catalogue: login, credentials, enrolment."""
 
 import asyncio
+import hashlib
 import re
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from webauthn.helpers import encode_cbor
 
+from idp.authenticators.breached import BreachedPasswords
 from idp.authenticators.passkey_challenge import new_challenge
+from idp.authenticators.refusals import PasswordRefused
+from idp.authenticators.set_password import stretched
+from idp.citizens.find import find_citizen
 from idp.citizens.unique_identifier import new_uid
+from idp.messages.sms_caps import SmsCaps
 from idp.sessions.cookies import BROWSER_COOKIE
 from kit.tokens import digest
 from tests.passkeys import BE, BS, UP, UV, SoftPasskey, b64, set_up, use
@@ -474,6 +481,10 @@ async def test_l_28_no_page_can_be_framed(idp: Provider) -> None:
         ("/idp/account", "/idp/account/codes", {"channel": "sms"}, "codes"),
         ("/idp/account", "/idp/account/methods/remove", {"method": "totp"}, "totp"),
         ("/idp/account", "/idp/account/password", {"password": "Le thé du soir à Ifrane"}, "password"),
+        ("/idp/account", "/idp/account/passkeys", {"name": "x", "passkey": "{}"}, "passkeys"),
+        ("/idp/account", "/idp/account/passkeys/rename", {"name": "x", "passkey_id": "x"}, "passkeys"),
+        ("/idp/account", "/idp/account/passkeys/remove", {"passkey_id": "x"}, "passkeys"),
+        ("/idp/account", "/idp/account/recovery-codes", {}, "recovery-codes"),
     ],
 )
 async def test_l_30_what_guards_the_account_needs_a_fresh_session(
@@ -754,3 +765,225 @@ async def test_l_24_what_is_no_answer_of_an_authenticator_is_no_fault(idp: Provi
         assert answer.status_code == 422
         answer = await submit(browser, "/idp/sign-in/passkey?to=totp", page, passkey=text)
         assert answer.status_code == 422
+
+
+async def recovery_link(idp: Provider, person: Person, channel: str) -> str:
+    for one in await letters(idp, person.citizen_id):
+        if one.kind == "recovery.link" and one.channel == channel:
+            return str(one.letter.text)
+    raise AssertionError(f"no link by {channel}")
+
+
+async def confirmed(idp: Provider, person: Person, *names: str) -> None:
+    for name in names:
+        await idp.owner(
+            "UPDATE idp.citizen SET claims = claims || jsonb_build_object($2::text, true) WHERE citizen_id = $1",
+            person.citizen_id,
+            f"{name}_verified",
+        )
+
+
+async def test_l_13_asking_for_a_reset_answers_the_same_bytes_for_anybody(idp: Provider) -> None:
+    await unthrottled(idp)
+    known, waiting = await active(idp), await enrolled(idp)
+    await confirmed(idp, known, "email", "phone_number")
+    answers = set()
+    for uid in (known.uid, waiting.uid, new_uid(), "nobody", ""):
+        async with idp.browser() as browser:
+            answer = await post(browser, "/idp/recover", username=uid)
+            shown = await browser.get(answer.headers["location"])
+            same = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "set-cookie")}
+            body = re.sub(r'name="csrf" value="[^"]+"', "", shown.text)
+            answers.add((answer.status_code, str(same), answer.content, body))
+    assert len(answers) == 1
+    assert {one.channel for one in await letters(idp, known.citizen_id) if one.kind == "recovery.link"} == {
+        "sms",
+        "email",
+    }
+
+
+async def test_l_21_a_reset_link_opens_once_for_ten_minutes_at_the_configured_host(idp: Provider) -> None:
+    await unthrottled(idp)
+    person = await active(idp)
+    await confirmed(idp, person, "email")
+    async with idp.browser() as browser:
+        page = await browser.get("/idp/recover")
+        for poisoned in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}):
+            await browser.post("/idp/recover", data={"csrf": csrf_of(page), "username": person.uid}, headers=poisoned)
+            text = await recovery_link(idp, person, "email")
+            assert "evil" not in text
+            assert f"{ORIGIN}/idp/recover/link?token=" in text
+        token = re.search(r"token=([\w-]{43})", text)
+        assert token
+        opening = {"page": f"/idp/recover/link?token={token[1]}", "token": token[1]}
+        await idp.owner("UPDATE idp.recovery_link SET expires_at = expires_at - interval '601 seconds'")
+        assert (await post(browser, "/idp/recover/link", **opening)).status_code == 403
+        await idp.owner("UPDATE idp.recovery_link SET expires_at = now() + interval '9 minutes'")
+        # Of six at once, and of anybody afterwards, one.
+        async with idp.browser() as other_browser:
+            shown = [await one.get(opening["page"]) for one in (browser, other_browser)]
+            data = [{"csrf": csrf_of(one), "token": token[1]} for one in shown]
+            answers = await asyncio.gather(
+                *(browser.post("/idp/recover/link", data=data[0]) for _ in range(3)),
+                *(other_browser.post("/idp/recover/link", data=data[1]) for _ in range(3)),
+            )
+            assert sorted(one.status_code for one in answers) == [303, *[403] * 5]
+    kept = await idp.owner("SELECT token_sha256 FROM idp.recovery_link WHERE citizen_id = $1", person.citizen_id)
+    assert all(row["token_sha256"] != token[1].encode() for row in kept)
+
+
+async def opened_by(idp: Provider, browser: httpx.AsyncClient, person: Person, channel: str) -> None:
+    await post(browser, "/idp/recover", username=person.uid, expect=303)
+    token = re.search(r"token=([\w-]{43})", await recovery_link(idp, person, channel))
+    assert token
+    page = f"/idp/recover/link?token={token[1]}"
+    await post(browser, "/idp/recover/link", page=page, token=token[1], expect=303)
+
+
+async def test_l_22_a_reset_asks_for_a_second_proof_and_opens_no_session(idp: Provider) -> None:
+    await unthrottled(idp)
+    person = await active(idp)
+    await confirmed(idp, person, "email")
+    async with idp.browser() as browser:
+        await opened_by(idp, browser, person, "email")
+        page = await browser.get("/idp/recover/proof")
+        # Straight to the password.
+        for path in ("/idp/recover/password", "/idp/activate/password"):
+            answer = await submit(browser, path, page, password="Le thé du soir à Ifrane")
+            assert answer.status_code == 403
+        # Guessing.
+        for _ in range(5):
+            assert (await submit(browser, "/idp/recover/proof", page, otp="000000")).status_code == 422
+        assert (await submit(browser, "/idp/recover/proof", page, otp=person.otp())).status_code == 403
+        assert (await browser.get("/idp/account")).headers["location"] == "/idp/sign-in"
+        # The old password still stands.
+        assert (await first_factor(browser, person)).status_code == 303
+
+
+@pytest.mark.parametrize("second", ["totp", "sms"])
+async def test_l_22_a_recycled_number_opens_nothing(idp: Provider, second: str) -> None:
+    """Somebody else holds the number now: reads every text message, and knows the identifier."""
+    await unthrottled(idp)
+    person = await active(idp, method=second)
+    await confirmed(idp, person, "phone_number")
+    async with idp.browser() as thief:
+        await opened_by(idp, thief, person, "sms")
+        page = await thief.get("/idp/recover/proof")
+        assert 'id="desk-only"' in page.text
+        assert "send-code" not in page.text
+        page = await thief.get("/idp/recover")
+        for path, fields in (
+            ("/idp/recover/code", {}),
+            ("/idp/recover/wait", {}),
+            ("/idp/recover/password", {"password": "Le thé du soir à Ifrane"}),
+        ):
+            assert (await submit(thief, path, page, **fields)).status_code == 403, path
+        assert await idp.owner("SELECT 1 FROM idp.recovery_wait WHERE citizen_id = $1", person.citizen_id) == []
+        codes = [one.letter.text for one in await letters(idp, person.citizen_id) if one.kind == "code.recovery"]
+        assert codes == []
+        # Not with a code of another purpose either.
+        await first_factor(thief, person)
+        if second == "sms":
+            stolen = await last_code(idp, person.citizen_id)
+            assert (await submit(thief, "/idp/recover/proof", page, otp=stolen)).status_code == 422
+    assert await sessions_of(idp, person) == 0
+
+
+async def test_l_22_a_number_unused_for_a_year_is_confirmed_again(idp: Provider) -> None:
+    await unthrottled(idp)
+    person = await active(idp, method="sms")
+    await idp.owner(
+        "UPDATE idp.code_by_message SET confirmed_at = now() - interval '366 days', last_used_at = NULL"
+        " WHERE citizen_id = $1",
+        person.citizen_id,
+    )
+    before = len(await letters(idp, person.citizen_id))
+    async with idp.browser() as browser:
+        answer = await first_factor(browser, person)
+        assert answer.status_code == 403
+        assert "no-second-factor" in answer.text
+        await post(browser, "/idp/recover", username=person.uid, expect=303)
+    newer = (await letters(idp, person.citizen_id))[: len(await letters(idp, person.citizen_id)) - before]
+    assert {one.kind for one in newer} == {"recovery.asked"}
+    # Signed in another way, the account says so, and a code that comes back makes it good again.
+    async with await idp.signed_in(person.citizen_id) as browser:
+        await post(browser, "/idp/account/codes", channel="sms", expect=303)
+        await post(browser, "/idp/account/codes/confirm", otp=await last_code(idp, person.citizen_id), expect=303)
+    async with idp.browser() as browser:
+        assert (await first_factor(browser, person)).status_code == 303
+
+
+async def test_l_31_text_messages_have_a_limit_for_numbers_prefixes_addresses_and_the_day(idp: Provider) -> None:
+    caps, throttle, db = SmsCaps(), idp.wiring.throttle, idp.wiring.db
+
+    async def taken(numbers: list[str], limits: SmsCaps = caps) -> int:
+        await unthrottled(idp)
+        return sum([await db.transact(lambda tx, to=one: limits.take(tx, throttle, to)) for one in numbers])
+
+    assert await taken(["+212612345678"] * 40) == 30
+    assert await taken([f"+2126123450{number:02d}" for number in range(99)]) == 60
+    assert await taken([f"+2126{number:03d}45678" for number in range(50)], SmsCaps(day_max=20)) == 20
+    for number in ("+33612345678", "+882161234567", "+212891234567", "+1900555123"):
+        assert await taken([number]) == 0
+        assert not idp.wiring.post.serves("sms", number)
+    await unthrottled(idp)
+    rows = await idp.owner("SELECT country, messages FROM idp.sms_day")
+    assert [row["country"] for row in rows] == ["+212"]
+    assert rows[0]["messages"] >= 110
+
+
+async def test_l_31_one_address_does_not_send_to_hundreds_of_numbers_and_none_to_a_premium_one(idp: Provider) -> None:
+    await unthrottled(idp)
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        answer = await post(browser, "/idp/account/contact", contact="+33612345678")
+        assert answer.status_code == 429
+        assert "number" in (await browser.get("/idp/account/contact?lang=en")).text
+        await idp.owner(
+            "INSERT INTO idp.throttle (bucket, window_starts_at, attempts)"
+            " SELECT 'codes-asked-from:192.0.2.1',"
+            " to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600), 100"
+        )
+        answer = await post(browser, "/idp/account/contact", contact="0612345678")
+        assert answer.status_code == 429
+        # Mail costs nothing.
+        answer = await post(browser, "/idp/account/contact", contact="new@example.org")
+        assert answer.status_code == 303
+    await unthrottled(idp)
+    kinds = [one.kind for one in await letters(idp, person.citizen_id)]
+    assert kinds.count("code.contact") == 1
+
+
+async def test_l_19_the_operators_list_is_asked_too(idp: Provider, tmp_path: Path) -> None:
+    await unthrottled(idp)
+    word = "Une phrase que personne n a"
+    sha1 = hashlib.sha1(word.encode(), usedforsecurity=False).hexdigest().upper()
+    (tmp_path / f"{sha1[:5]}.txt").write_text(f"{sha1[5:]}:12\r\n")
+    person = await active(idp)
+    citizen = await find_citizen(idp.wiring.db, person.citizen_id)
+    assert citizen
+    for place, held in ((None, False), (tmp_path, True)):
+        try:
+            await stretched(idp.wiring.passwords, BreachedPasswords(place), word, citizen)
+            refused = ""
+        except PasswordRefused as refusal:
+            refused = refusal.detail or ""
+        assert refused == ("common" if held else "")
+
+
+async def test_d_10_more_passwords_than_can_be_stretched_are_shed_with_a_time_to_come_back(idp: Provider) -> None:
+    await unthrottled(idp)
+    over, pool = threading.Event(), idp.wiring.passwords
+    places = idp.wiring.settings.password_threads + idp.wiring.settings.password_waiting_max
+    taken = [asyncio.create_task(pool.run(over.wait, 10)) for _ in range(places)]
+    await asyncio.sleep(0)
+    try:
+        async with idp.browser() as browser:
+            answer = await post(browser, "/idp/sign-in", username=new_uid(), password="whatever it is")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+            # What needs no password is served meanwhile.
+            assert (await browser.get("/idp/sign-in")).status_code == 200
+            assert (await idp.http.get("/idp/jwks")).status_code == 200
+    finally:
+        over.set()
+        await asyncio.gather(*taken)

@@ -13,7 +13,7 @@ async def change_password(account: Account, fresh: Fresh, password: str) -> None
     Raises PasswordRefused.
     """
     citizen = fresh.citizen
-    argon2 = await stretched(account.passwords, password, citizen)
+    argon2 = await stretched(account.passwords, account.breached, password, citizen)
 
     async def once(tx: Tx) -> None:
         await set_password(tx, account.audit, citizen.citizen_id, argon2)

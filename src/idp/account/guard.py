@@ -7,7 +7,6 @@ from idp.account.schema import Account, Fresh, is_fresh
 from idp.authenticators.passkey import Site
 from idp.citizens.find import find_citizen
 from idp.frame import AnyRequest, see_other, session_of
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
 from idp.sessions.levels import at_least
 from idp.sessions.schema import Session
@@ -23,8 +22,9 @@ def parts_of(wiring: Wiring) -> Account:
         throttle=wiring.throttle,
         secrets=wiring.secrets,
         passwords=wiring.passwords,
-        post=Post(wiring.secrets, wiring.pages),
+        post=wiring.post,
         one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
+        breached=wiring.breached,
         site=Site.of(wiring.settings.issuer),
     )
 

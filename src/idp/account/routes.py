@@ -20,12 +20,12 @@ from idp.account.send_account_code import send_account_code
 from idp.account.use_codes import use_codes
 from idp.authenticators.find_destination import destination_of
 from idp.authenticators.reasons import reason_of
-from idp.authenticators.refusals import LastSecondFactor, PasswordRefused, TooManyCodes
+from idp.authenticators.refusals import LastSecondFactor, NumberNotServed, PasswordRefused, TooManyCodes
 from idp.authenticators.schema import Destination
 from idp.authenticators.set_up_totp import proposed
 from idp.authenticators.totp import as_text, provisioning_uri, qr_svg
 from idp.citizens.claims import full_name
-from idp.frame import AnyRequest, locale, page, see_other, session_of
+from idp.frame import AnyRequest, asked_from, locale, page, see_other, session_of
 from idp.recovery.stop_link import stop_token
 from idp.sessions.browser import browser_of
 from idp.sessions.schema import Session
@@ -164,9 +164,11 @@ async def codes(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResp
     if to is None:
         return _codes(request, wiring, fresh, _("Choose one of these."), status=422)
     try:
-        await send_account_code(parts_of(wiring), fresh, to, purpose="second-factor", locale=locale(request))
-    except TooManyCodes:
-        return _codes(request, wiring, fresh, _too_many_codes(), status=429)
+        await send_account_code(
+            parts_of(wiring), fresh, to, purpose="second-factor", locale=locale(request), asked_from=asked_from(request)
+        )
+    except TooManyCodes as refusal:
+        return _codes(request, wiring, fresh, _not_sent(refusal), status=refusal.status)
     return see_other("/idp/account/codes/confirm")
 
 
@@ -227,9 +229,11 @@ async def contact(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRe
         error = _("Enter a phone number or an e-mail address, for example 0612345678.")
         return _contact(request, wiring, fresh, error, status=422)
     try:
-        await send_account_code(parts_of(wiring), fresh, to, purpose="contact", locale=locale(request))
-    except TooManyCodes:
-        return _contact(request, wiring, fresh, _too_many_codes(), status=429)
+        await send_account_code(
+            parts_of(wiring), fresh, to, purpose="contact", locale=locale(request), asked_from=asked_from(request)
+        )
+    except TooManyCodes as refusal:
+        return _contact(request, wiring, fresh, _not_sent(refusal), status=refusal.status)
     return see_other("/idp/account/contact/confirm")
 
 
@@ -287,7 +291,9 @@ async def _confirm(request: AnyRequest, wiring: Wiring, fresh: Fresh, what: str,
     )
 
 
-def _too_many_codes() -> Message:
+def _not_sent(refusal: TooManyCodes) -> Message:
+    if isinstance(refusal, NumberNotServed):
+        return _("We cannot send text messages to this number. Use e-mail or an app instead.")
     return _("Too many codes were sent. Wait a little, or use another way.")
 
 

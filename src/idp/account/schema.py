@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from idp.authenticators.breached import BreachedPasswords
 from idp.authenticators.passkey import Site
 from idp.authenticators.schema import Methods
 from idp.citizens.schema import Citizen
@@ -36,6 +37,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Offload
     post: Post
     one_time_code_lifetime_s: int
+    breached: BreachedPasswords = BreachedPasswords()
     site: Site
 
 

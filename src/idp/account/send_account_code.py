@@ -8,7 +8,13 @@ from kit.i18n import Locale
 
 
 async def send_account_code(
-    account: Account, fresh: Fresh, to: Destination, *, purpose: Literal["second-factor", "contact"], locale: Locale
+    account: Account,
+    fresh: Fresh,
+    to: Destination,
+    *,
+    purpose: Literal["second-factor", "contact"],
+    locale: Locale,
+    asked_from: str,
 ) -> None:
     """To the address that is to be proven, bound to this session. Raises TooManyCodes."""
 
@@ -25,6 +31,7 @@ async def send_account_code(
             binding=fresh.session.sid,
             locale=locale,
             lifetime_s=account.one_time_code_lifetime_s,
+            asked_from=asked_from,
         )
 
     await account.db.transact(once)

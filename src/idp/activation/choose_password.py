@@ -7,7 +7,7 @@ from kit.db import Tx
 async def choose_password(parts: Activation, *, browser_sha256: bytes, password: str) -> None:
     """Raises ActivationOver, PasswordRefused. Nobody signs in with it before the account is active."""
     citizen = (await opened(parts.db, browser_sha256)).citizen
-    argon2 = await stretched(parts.passwords, password, citizen)
+    argon2 = await stretched(parts.passwords, parts.breached, password, citizen)
 
     async def once(tx: Tx) -> None:
         # Asked again inside: the activation may have moved to another browser while the password was stretched.

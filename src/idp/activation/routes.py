@@ -14,8 +14,7 @@ from idp.authenticators.reasons import reason_of
 from idp.authenticators.refusals import PasswordRefused, TooManyCodes
 from idp.authenticators.set_up_totp import proposed
 from idp.authenticators.totp import as_text, provisioning_uri, qr_svg
-from idp.frame import AnyRequest, locale, page, see_other
-from idp.messages.post import Post
+from idp.frame import AnyRequest, asked_from, locale, page, see_other
 from idp.sessions.browser import browser_of
 from idp.sign_in.form import BODY_BYTES_MAX, form_of
 from idp.wiring import Wiring
@@ -33,8 +32,9 @@ def parts_of(wiring: Wiring) -> Activation:
         throttle=wiring.throttle,
         secrets=wiring.secrets,
         passwords=wiring.passwords,
-        post=Post(wiring.secrets, wiring.pages),
+        post=wiring.post,
         one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,
+        breached=wiring.breached,
     )
 
 
@@ -109,6 +109,7 @@ async def second_factor(request: AnyRequest, wiring: NamedDependency[Wiring]) ->
             browser_sha256=browser_of(request).sha256,
             channel="sms" if method == "sms" else "email",
             locale=locale(request),
+            asked_from=asked_from(request),
         )
     except TooManyCodes:
         return await _second_factor(

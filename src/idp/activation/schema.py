@@ -2,6 +2,7 @@ from typing import Literal
 
 import msgspec
 
+from idp.authenticators.breached import BreachedPasswords
 from idp.authenticators.schema import Destination
 from idp.citizens.schema import Citizen
 from idp.keys.secrets import Secrets
@@ -25,6 +26,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Offload
     post: Post
     one_time_code_lifetime_s: int
+    breached: BreachedPasswords = BreachedPasswords()
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -7,7 +7,9 @@ from kit.db import Tx
 from kit.i18n import Locale
 
 
-async def send_activation_code(parts: Activation, *, browser_sha256: bytes, channel: Channel, locale: Locale) -> None:
+async def send_activation_code(
+    parts: Activation, *, browser_sha256: bytes, channel: Channel, locale: Locale, asked_from: str
+) -> None:
     """Raises ActivationOver, TooManyCodes."""
 
     async def once(tx: Tx) -> None:
@@ -27,6 +29,7 @@ async def send_activation_code(parts: Activation, *, browser_sha256: bytes, chan
             binding=browser_sha256.hex(),
             locale=locale,
             lifetime_s=parts.one_time_code_lifetime_s,
+            asked_from=asked_from,
         )
 
     await parts.db.transact(once)

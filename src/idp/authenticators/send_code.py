@@ -5,7 +5,7 @@ from uuid import UUID
 
 from idp.authenticators import store
 from idp.authenticators.one_time_code import TRIES_MAX, code_mac, new_code
-from idp.authenticators.refusals import TooManyCodes
+from idp.authenticators.refusals import NumberNotServed, TooManyCodes
 from idp.authenticators.schema import Destination, Purpose
 from idp.keys.secrets import Secrets
 from idp.messages.notices import code_notice
@@ -17,6 +17,7 @@ from kit.throttle import Limit, Throttle
 
 PER_ADDRESS = Limit("codes-to-address", 6, 3_600)
 PER_CITIZEN = Limit("codes-of-citizen", 12, 3_600)
+PER_ASKING_ADDRESS = Limit("codes-asked-from", 100, 3_600)
 
 
 async def send_code(
@@ -33,8 +34,15 @@ async def send_code(
     locale: Locale,
     lifetime_s: int,
     capped: bool = True,
+    asked_from: str | None = None,
 ) -> None:
-    """Raises TooManyCodes: over the caps, or this transaction's tries are used up."""
+    """``asked_from`` is the address prefix of who asks. Raises TooManyCodes: over the caps, or this transaction's tries
+    are used up; NumberNotServed.
+    """
+    if not post.serves(to.channel, to.address):
+        raise NumberNotServed(retry_after_s=86_400)
+    if capped and asked_from is not None and to.channel == "sms":
+        await _count_asking(tx, throttle, asked_from)
     if capped:
         # The throttle's table holds no phone numbers.
         address = hashlib.sha256(to.address.encode()).hexdigest()[:32]
@@ -55,7 +63,7 @@ async def send_code(
     )
     if not kept:
         raise TooManyCodes(retry_after_s=600)
-    await post.post(
+    sent = await post.post(
         tx,
         citizen_id=citizen_id,
         channel=to.channel,
@@ -63,6 +71,8 @@ async def send_code(
         notice=code_notice(code, purpose=purpose, lifetime_s=lifetime_s),
         locale=locale,
     )
+    if not sent:
+        raise TooManyCodes(retry_after_s=3_600)
     await audit.append(
         tx,
         AuditEvent(
@@ -72,3 +82,9 @@ async def send_code(
             detail={"channel": to.channel, "purpose": purpose},
         ),
     )
+
+
+async def _count_asking(tx: Tx, throttle: Throttle, asked_from: str) -> None:
+    """One address that has messages sent to many numbers (L-31)."""
+    if not await throttle.count(tx, PER_ASKING_ADDRESS, asked_from, blocks=False):
+        raise TooManyCodes(retry_after_s=3_600)

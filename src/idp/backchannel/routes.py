@@ -21,7 +21,6 @@ from idp.clients.authenticate import BACKCHANNEL
 from idp.clients.identify import identify
 from idp.consents.released import claim_labels, documents_asked, permissions
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
-from idp.messages.post import Post
 from idp.parameters import of_form
 from idp.sessions.browser import browser_of
 from idp.sessions.schema import Session
@@ -38,7 +37,7 @@ def parts_of(wiring: Wiring) -> Backchannel:
         audit=wiring.audit,
         throttle=wiring.throttle,
         secrets=wiring.secrets,
-        post=Post(wiring.secrets, wiring.pages),
+        post=wiring.post,
         issuer=wiring.settings.issuer,
         unthrottled_uids=frozenset(wiring.settings.unthrottled_uids),
     )

@@ -11,7 +11,6 @@ from idp.freezing.refusals import NothingToFreeze
 from idp.freezing.schema import Authenticator, Freezing, Identity, Service, Target
 from idp.freezing.thaw import thaw
 from idp.freezing.view import freezables
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
 from idp.sessions.cookies import no_session_cookie
 from idp.sessions.levels import at_least
@@ -25,7 +24,7 @@ _DONE = {"frozen", "thawed"}
 
 
 def parts_of(wiring: Wiring) -> Freezing:
-    return Freezing(audit=wiring.audit, post=Post(wiring.secrets, wiring.pages))
+    return Freezing(audit=wiring.audit, post=wiring.post)
 
 
 @get("/account/freeze", operation_id="FreezePage")

@@ -10,10 +10,12 @@ from idp.citizens.sealed import Sealer
 from idp.keys.secrets import Secrets
 from idp.messages import store
 from idp.messages.schema import Channel, Letter, Notice
+from idp.messages.sms_caps import SmsCaps
 from kit.db import Tx
 from kit.i18n import Locale
 from kit.ids import new_id
 from kit.pages import Pages
+from kit.throttle import Throttle
 
 _CONTACTS: tuple[tuple[Channel, str], ...] = (("sms", "phone_number"), ("email", "email"))
 
@@ -25,13 +27,22 @@ def sealer(secrets: Secrets) -> Sealer:
 class Post:
     """Says a notice in the citizen's language and seals it."""
 
-    def __init__(self, secrets: Secrets, pages: Pages) -> None:
+    def __init__(self, secrets: Secrets, pages: Pages, caps: SmsCaps = SmsCaps()) -> None:  # noqa: B008 - frozen
         self._sealer = sealer(secrets)
         self._pages = pages
+        self._caps = caps
+        self._throttle = Throttle("idp")
+
+    def serves(self, channel: Channel, address: str) -> bool:
+        """Is this a number of a country that gets text messages? Mail goes everywhere."""
+        return channel == "email" or self._caps.country_of(address) is not None
 
     async def post(
         self, tx: Tx, *, citizen_id: UUID, channel: Channel, address: str, notice: Notice, locale: Locale
-    ) -> None:
+    ) -> bool:
+        """False for a text message over its limits: it is not written."""
+        if channel == "sms" and not await self._caps.take(tx, self._throttle, address):
+            return False
         say = self._pages.translator(locale).gettext
         letter = Letter(address=address, locale=locale.tag, subject=say(notice.subject), text=say(notice.text))
         message_id = new_id()
@@ -44,6 +55,7 @@ class Post:
             sealed=self._sealer.seal(msgspec.json.encode(letter), place=f"outbox|{message_id}"),
             lifetime_s=notice.lifetime_s,
         )
+        return True
 
     async def tell(
         self, tx: Tx, *, citizen_id: UUID, claims: Mapping[str, Any], notice: Notice, locale: Locale

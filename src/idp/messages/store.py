@@ -61,6 +61,21 @@ async def count_waiting(tx: Tx) -> int:
     return int(await tx.fetchval("SELECT count(*) FROM idp.outbox WHERE sent_at IS NULL AND expires_at > now()"))
 
 
+async def count_sms(tx: Tx, country: str) -> None:
+    """What a day's messages will cost, by country."""
+    await tx.execute(
+        """
+        INSERT INTO idp.sms_day AS s (day, country, messages) VALUES (current_date, $1, 1)
+        ON CONFLICT (day, country) DO UPDATE SET messages = s.messages + 1""",
+        country,
+    )
+
+
+async def sms_of_today(tx: Tx) -> list[Row]:
+    """country and messages."""
+    return list(await tx.fetch("SELECT country, messages FROM idp.sms_day WHERE day = current_date ORDER BY country"))
+
+
 async def sweep(tx: Tx) -> None:
     await tx.execute(
         """

@@ -23,7 +23,7 @@ async def opened(parts: Recovery, browser_sha256: bytes) -> Opened:
     return found
 
 
-async def send_proof_code(parts: Recovery, browser_sha256: bytes, *, locale: Locale) -> None:
+async def send_proof_code(parts: Recovery, browser_sha256: bytes, *, locale: Locale, asked_from: str) -> None:
     """Raises RecoveryOver, TooManyCodes."""
     recovery = await opened(parts, browser_sha256)
     to = recovery.code_to
@@ -43,6 +43,7 @@ async def send_proof_code(parts: Recovery, browser_sha256: bytes, *, locale: Loc
             binding=recovery.binding,
             locale=locale,
             lifetime_s=parts.one_time_code_lifetime_s,
+            asked_from=asked_from,
         )
 
     await parts.db.transact(once)

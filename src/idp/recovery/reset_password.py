@@ -1,3 +1,4 @@
+from idp.authenticators.breached import BreachedPasswords
 from idp.authenticators.set_password import set_password, stretched
 from idp.citizens.end_tokens import end_tokens
 from idp.citizens.find import find_citizen
@@ -12,7 +13,9 @@ from kit.i18n import Locale
 from kit.offload import Offload
 
 
-async def reset_password(parts: Recovery, passwords: Offload, browser_sha256: bytes, password: str) -> None:
+async def reset_password(
+    parts: Recovery, passwords: Offload, breached: BreachedPasswords, browser_sha256: bytes, password: str
+) -> None:
     """All sessions and tokens end, and no new session begins: the next sign-in asks for both factors (L-22).
 
     Raises RecoveryOver, PasswordRefused.
@@ -21,7 +24,7 @@ async def reset_password(parts: Recovery, passwords: Offload, browser_sha256: by
     citizen = await find_citizen(parts.db, recovery.who.citizen_id)
     if citizen is None or not recovery.proven:
         raise RecoveryOver
-    argon2 = await stretched(passwords, password, citizen)
+    argon2 = await stretched(passwords, breached, password, citizen)
 
     async def once(tx: Tx) -> None:
         if not await store.spend(tx, browser_sha256):

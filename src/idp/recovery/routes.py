@@ -3,7 +3,7 @@ from litestar.di import NamedDependency
 
 from idp.authenticators.reasons import reason_of
 from idp.authenticators.refusals import PasswordRefused, TooManyCodes
-from idp.frame import AnyRequest, locale, page, see_other
+from idp.frame import AnyRequest, asked_from, locale, page, see_other
 from idp.recovery import store
 from idp.recovery.ask import ask
 from idp.recovery.prove import opened, prove, send_proof_code
@@ -14,7 +14,6 @@ from idp.recovery.wait import begin_wait, open_if_ready, recovery_parts, stop
 from idp.sessions.browser import browser_of
 from idp.sign_in.form import BODY_BYTES_MAX, form_of
 from idp.wiring import Wiring
-from kit.edge import address_prefix, client_address
 from kit.errors import TooManyRequests
 from kit.i18n import Message, _
 from kit.tokens import digest
@@ -23,7 +22,7 @@ AnyResponse = Response[str] | Response[bytes]
 
 
 def parts_of(wiring: Wiring) -> Recovery:
-    return recovery_parts(wiring.settings, wiring.db, wiring.secrets, wiring.pages)
+    return recovery_parts(wiring.settings, wiring.db, wiring.secrets, wiring.post)
 
 
 @get("/recover", operation_id="RecoverPage")
@@ -35,9 +34,8 @@ async def recover_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
 async def recover(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     """The same answer to everybody (L-13)."""
     form = await form_of(request, wiring)
-    prefix = address_prefix(client_address(request.scope))
     try:
-        await ask(parts_of(wiring), uid=form.get("username", ""), address_prefix=prefix)
+        await ask(parts_of(wiring), uid=form.get("username", ""), address_prefix=asked_from(request))
     except TooManyRequests as refusal:
         response = _recover(request, wiring, _("Too many attempts. Wait a little and try again."), status=429)
         response.headers.update(refusal.headers)
@@ -105,7 +103,9 @@ async def proof(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResp
 async def code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     await form_of(request, wiring)
     try:
-        await send_proof_code(parts_of(wiring), browser_of(request).sha256, locale=locale(request))
+        await send_proof_code(
+            parts_of(wiring), browser_of(request).sha256, locale=locale(request), asked_from=asked_from(request)
+        )
     except TooManyCodes:
         error = _("Too many codes were sent. Wait a little, or use another way.")
         return await _proof(request, wiring, error, status=429)
@@ -143,7 +143,9 @@ async def password_page(request: AnyRequest, wiring: NamedDependency[Wiring]) ->
 async def password(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     form = await form_of(request, wiring)
     try:
-        await reset_password(parts_of(wiring), wiring.passwords, browser_of(request).sha256, form.get("password", ""))
+        await reset_password(
+            parts_of(wiring), wiring.passwords, wiring.breached, browser_of(request).sha256, form.get("password", "")
+        )
     except PasswordRefused as refusal:
         return await _password(request, wiring, reason_of(refusal), status=422)
     wiring.logout_delivery.kick()

@@ -18,21 +18,20 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.i18n import Locale
 from kit.ids import new_id
-from kit.pages import Pages
 from kit.throttle import Limit, Throttle
 
 STARTS = Limit("recovery-wait", 2, 86_400)
 _AT_ONCE_MAX = 50
 
 
-def recovery_parts(settings: IdpSettings, db: Database, secrets: Secrets, pages: Pages) -> Recovery:
+def recovery_parts(settings: IdpSettings, db: Database, secrets: Secrets, post: Post) -> Recovery:
     """For the routes and for the worker alike."""
     return Recovery(
         db=db,
         audit=Audit("idp"),
         throttle=Throttle("idp"),
         secrets=secrets,
-        post=Post(secrets, pages),
+        post=post,
         issuer=f"{Site.of(settings.issuer).origin}/idp",
         one_time_code_lifetime_s=settings.one_time_code_lifetime_s,
         wait_s=settings.recovery_wait_s,

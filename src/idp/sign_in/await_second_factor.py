@@ -39,11 +39,13 @@ async def await_second_factor(
         lifetime_s=ATTEMPT_LIFETIME_S,
     )
     if method == "code":
-        await send(tx, parts, citizen_id=citizen_id, attempt_id=attempt_id, methods=methods, locale=locale)
+        await send(tx, parts, visitor, citizen_id=citizen_id, attempt_id=attempt_id, methods=methods, locale=locale)
     return method
 
 
-async def send(tx: Tx, parts: SignIn, *, citizen_id: UUID, attempt_id: UUID, methods: Methods, locale: Locale) -> bool:
+async def send(
+    tx: Tx, parts: SignIn, visitor: Visitor, *, citizen_id: UUID, attempt_id: UUID, methods: Methods, locale: Locale
+) -> bool:
     """False if no more codes may be sent now: the page then says so and offers another way."""
     assert methods.code is not None
     try:
@@ -59,6 +61,7 @@ async def send(tx: Tx, parts: SignIn, *, citizen_id: UUID, attempt_id: UUID, met
             binding=str(attempt_id),
             locale=locale,
             lifetime_s=parts.one_time_code_lifetime_s,
+            asked_from=visitor.address_prefix,
         )
     except TooManyCodes:
         return False

@@ -20,6 +20,7 @@ async def choose_method(parts: SignIn, visitor: Visitor, errand: Errand, method:
         return await send(
             tx,
             parts,
+            visitor,
             citizen_id=attempt.citizen_id,
             attempt_id=attempt.attempt_id,
             methods=attempt.methods,

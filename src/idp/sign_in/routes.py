@@ -12,7 +12,6 @@ from idp.frame import AnyRequest, locale, page, see_other, session_of
 from idp.freezing.decided import frozen_page
 from idp.logout.answer import signed_out
 from idp.logout.sign_out import sign_out as end_session
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
 from idp.sessions.cookies import SESSION_COOKIE, read, session_cookie
 from idp.sessions.levels import at_least
@@ -47,7 +46,7 @@ def parts_of(wiring: Wiring) -> SignIn:
         throttle=wiring.throttle,
         secrets=wiring.secrets,
         passwords=wiring.passwords,
-        post=Post(wiring.secrets, wiring.pages),
+        post=wiring.post,
         session_idle_s=wiring.settings.session_idle_s,
         session_lifetime_s=wiring.settings.session_lifetime_s,
         one_time_code_lifetime_s=wiring.settings.one_time_code_lifetime_s,

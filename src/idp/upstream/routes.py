@@ -7,7 +7,6 @@ from litestar.params import FromPath
 from idp.account.schema import is_fresh
 from idp.citizens.find import find_citizen
 from idp.frame import AnyRequest, locale, page, see_other, session_of
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
 from idp.sessions.cookies import session_cookie
 from idp.sessions.levels import at_least
@@ -35,7 +34,7 @@ def parts_of(wiring: Wiring) -> Linking:
         audit=wiring.audit,
         throttle=wiring.throttle,
         secrets=wiring.secrets,
-        post=Post(wiring.secrets, wiring.pages),
+        post=wiring.post,
         issuer=wiring.settings.issuer,
         origin=origin_of(wiring.settings.issuer),
         session_lifetime_s=wiring.settings.session_lifetime_s,

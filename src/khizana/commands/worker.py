@@ -18,6 +18,8 @@ from idp.keys.ring import REREAD_S, KeyPlace, KeyRing
 from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
 from idp.messages.deliver import deliver
+from idp.messages.post import Post
+from idp.messages.sms_caps import SmsCaps
 from idp.outbound.fetch import Fetcher
 from idp.recovery.wait import recovery_parts, remind
 from idp.settings import IdpSettings
@@ -72,7 +74,7 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
             rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
             pages = Pages({"idp": Path(idp.__file__).parent}, static_prefix="/idp/static", home="/idp/account")
-            recovery = recovery_parts(settings, db, secrets, pages)
+            recovery = recovery_parts(settings, db, secrets, Post(secrets, pages, SmsCaps.of(settings)))
             rounds.append(_every(REMIND_EVERY_S, "notices of recoveries", lambda: remind(recovery)))
             if senders.channels:
                 rounds.append(

@@ -126,7 +126,7 @@ async def test_both_lost_waits_three_days_and_then_everything_is_new(idp: Provid
     person, device = await with_mail(idp), SoftPasskey()
     async with signed_in(idp, person) as browser:
         await set_up(browser, device)
-    parts = recovery_parts(idp.wiring.settings, idp.wiring.db, idp.wiring.secrets, idp.wiring.pages)
+    parts = recovery_parts(idp.wiring.settings, idp.wiring.db, idp.wiring.secrets, idp.wiring.post)
     async with idp.browser() as browser:
         await opened(idp, browser, person)
         answer = await post(browser, "/idp/recover/wait", page="/idp/recover/proof")
