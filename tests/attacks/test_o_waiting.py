@@ -23,6 +23,7 @@ from tests.waiting import (
     begin_device,
     let_device_in,
     let_service_in,
+    open_first,
     poll,
     press,
     send,
@@ -324,3 +325,16 @@ async def test_an_old_sign_in_is_not_enough_where_the_client_wants_a_fresh_one(i
         )
         page = await type_code(browser, begun["user_code"])
     assert 'id="username"' in page.text
+
+
+async def test_who_is_not_signed_in_any_more_cannot_refuse_for_the_citizen(idp: Provider) -> None:
+    party, person = await service(idp, default_acr_values=["low"]), await active(idp)
+    begun = (await ask(idp, party, login_hint=person.uid, acr_values="substantial")).json()
+    async with await idp.signed_in(person.citizen_id, acr="low") as browser:
+        page = await open_first(browser)
+        interaction = page.request.url.params["interaction"]
+        await idp.owner("UPDATE idp.session SET ended_at = now() WHERE citizen_id = $1", person.citizen_id)
+        page = await browser.get(f"/idp/sign-in?interaction={interaction}")
+        answer = await browser.post(f"/idp/sign-in/cancel?interaction={interaction}", data={"csrf": csrf_of(page)})
+    assert answer.status_code == 400
+    assert (await poll(idp, party, CIBA, begun["auth_req_id"])).json()["error"] == "authorization_pending"

@@ -365,8 +365,10 @@ async def _deny(tx: Tx, request: AuthorizationRequest, session: Session | None) 
     if request.kind == "device_code":
         settled = await device.deny(tx, request.waiting_sha256)
     else:
-        assert session is not None
-        settled = await backchannel.deny(tx, request.waiting_sha256, citizen_id=session.citizen_id)
+        # Nobody answers in a citizen's place, not even with a no.
+        settled = session is not None and await backchannel.deny(
+            tx, request.waiting_sha256, citizen_id=session.citizen_id
+        )
     if not settled:
         raise InteractionOver
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idp.device.user_code import ALPHABET, new_user_code, readings, shown
 
@@ -46,3 +48,21 @@ def test_what_is_no_code_means_none(typed: str) -> None:
 
 def test_it_is_shown_in_two_halves() -> None:
     assert shown("WDJBMJHT") == "WDJB-MJHT"
+
+
+_KEYS = dict(zip("BCDFGHJKLMNPQRSTVWXZ", ["لا", *"ؤيبلاتنمةىحضقسفرصءئ"], strict=True))
+codes = st.text(st.sampled_from(ALPHABET), min_size=8, max_size=8)
+
+
+@given(codes)
+def test_every_code_is_read_as_it_is_shown_and_as_an_arabic_keyboard_writes_it(code: str) -> None:
+    assert readings(shown(code)) == (code,)
+    written = "".join(_KEYS[letter] for letter in code)
+    assert code in readings(written)
+
+
+@given(st.text(max_size=100))
+def test_whatever_is_typed_is_read_in_bounded_time_as_a_few_codes(typed: str) -> None:
+    found = readings(typed)
+    assert len(found) <= 8
+    assert all(len(code) == 8 and set(code) <= set(ALPHABET) for code in found)
