@@ -1,8 +1,7 @@
 """Group O of the attack catalogue: clients that show a certificate, and tokens that are bound to one (RFC 8705)."""
 
 import base64
-import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -21,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from kit.client_certificate import x5t_of
 from kit.dpop import prove
 from kit.jose import SigningKey
+from tests.client_certificates import certificate, header
 from tests.conftest import Dsns
 from tests.provider import ISSUER, Provider, RelyingParty, running_provider
 
@@ -29,32 +28,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MTLS = "https://mtls.id.test/idp"
 SUBJECT = "CN=back.rp.test,O=A relying party,C=MA"
 CA_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def certificate(
-    subject: str,
-    *,
-    key: SigningKey | None = None,
-    issuer: str | None = None,
-    signer: Any = None,
-    extensions: Sequence[x509.ExtensionType] = (),
-    days: int = 30,
-) -> x509.Certificate:
-    """Self-signed, unless somebody else signs."""
-    key = key or SigningKey.generate("ES256")
-    now = dt.datetime.now(dt.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name.from_rfc4514_string(subject))
-        .issuer_name(x509.Name.from_rfc4514_string(issuer or subject))
-        .public_key(key.private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(60))
-        .not_valid_after(now + dt.timedelta(days))
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    return builder.sign(signer or key.private, hashes.SHA256())
 
 
 def issued(subject: str = SUBJECT, **changed: Any) -> x509.Certificate:
@@ -74,13 +47,6 @@ async def idp(dsns: Dsns, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     settings: dict[str, Any] = {"trusted_proxies": ("192.0.2.1/32",), "mtls_issuer": MTLS, "mtls_ca_file": ca_file}
     async with running_provider(dsns.idp, dsns.owner, **settings) as provider:
         yield provider
-
-
-def header(shown: x509.Certificate | None) -> dict[str, str]:
-    """RFC 9440 §2.1"""
-    if shown is None:
-        return {}
-    return {"Client-Cert": f":{base64.b64encode(shown.public_bytes(Encoding.DER)).decode()}:"}
 
 
 async def by_authority(idp: Provider, **metadata: Any) -> RelyingParty:
