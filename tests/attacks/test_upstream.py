@@ -368,6 +368,22 @@ async def test_two_confirmations_at_once_make_one_link(them: Neighbours) -> None
     assert await links(them, first) + await links(them, second) == 1
 
 
+async def test_after_the_link_the_browser_may_go_on_to_the_relying_party(them: Neighbours) -> None:
+    """A browser holds the redirects after our form to the page's own policy."""
+    person, party = await active(them.idp), await them.idp.client()
+    async with them.browser() as browser:
+        answer = await browser.get("/idp/authorize", params=party.request())
+        query = f"?{urlsplit(answer.headers['location']).query}"
+        await browser.get(them.liar.code_for(await sent_away(browser, "liar", query=query), sub="goes-on"))
+        linking = f"{query}&link=liar"
+        await rested(them.idp, person)
+        await sign_in(browser, person, query=linking)
+        page = await browser.get(f"{LINK}{linking}")
+        assert "form-action 'self' https://rp.test;" in page.headers["content-security-policy"]
+        answer = await browser.post(f"{LINK}{linking}", data={"csrf": csrf_of(page), "decision": "link"})
+        assert answer.headers["location"] == f"/idp/authorize/resume{query}"
+
+
 async def test_one_factor_makes_no_link(them: Neighbours, badr: Person) -> None:
     """A relying party that is content with a password does not lend its content to the link."""
     party = await them.idp.client(default_acr_values=["low"])

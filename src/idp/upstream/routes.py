@@ -112,6 +112,8 @@ async def link_page(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Any
         wiring,
         "idp/upstream/link.html",
         browser=visitor.browser,
+        # Once the citizen has decided, they go on to whom they signed in for.
+        form_action=errand.interaction.request.redirect_origin if errand.interaction else None,
         ui_locales=errand.interaction.ui_locales if errand.interaction else None,
         profile=session.locale,
         name=upstream.names[locale(request, profile=session.locale).value],
