@@ -16,6 +16,7 @@ from idp.account.routes import parts_of
 from idp.citizens.change_state import change_state
 from idp.sessions import store as sessions
 from idp.sessions.end import end_all_for
+from idp.sessions.sid import sid_at
 from idp.sessions.start import start
 from kit.jose import ASYMMETRIC, PublicKeys, header_of, verify
 from tests.provider import ISSUER, Provider, RelyingParty, answer_of
@@ -71,6 +72,14 @@ def claims_of(id_token: str) -> dict[str, Any]:
     return dict(jwt.decode(id_token, options={"verify_signature": False}, algorithms=list(ASYMMETRIC)))
 
 
+async def sid_of(idp: Provider, id_token: str) -> str:
+    """The session's own identifier, which no client ever sees."""
+    claims = claims_of(id_token)
+    rows = await idp.owner("SELECT sid FROM idp.session")
+    (found,) = [row["sid"] for row in rows if sid_at(row["sid"], claims["aud"]) == claims["sid"]]
+    return str(found)
+
+
 async def sign_out(browser: httpx.AsyncClient, id_token: str) -> httpx.Response:
     return await browser.get(
         "/idp/end-session", params={"id_token_hint": id_token, "post_logout_redirect_uri": BYE, "state": "s"}
@@ -119,6 +128,15 @@ async def test_every_client_of_the_session_is_told_and_no_other(idp: Provider, s
     assert await idp.owner("SELECT 1 FROM idp.logout_notice WHERE client_id = $1", other.client_id) == []
 
 
+async def test_two_clients_of_one_session_share_no_sid(idp: Provider, site: Site) -> None:
+    """Or two sectors could recognise one citizen by it, whom they know by two subs."""
+    browser = await idp.signed_in(await idp.citizen())
+    one, two = await idp.client(sector="one"), await idp.client(sector="two")
+    first, again, other = [claims_of((await idp.tokens(browser, party))["id_token"]) for party in (one, one, two)]
+    assert first["sid"] == again["sid"] != other["sid"]
+    assert first["sub"] == again["sub"] != other["sub"]
+
+
 async def test_a_client_without_an_id_token_is_not_told(idp: Provider, site: Site) -> None:
     """§2.3: sessions at relying parties. One without ``openid``, or whose code was never redeemed, has none."""
     party, _ = await party_with_ear(idp, site)
@@ -137,7 +155,7 @@ async def test_a_session_that_ends_in_any_way_is_told(idp: Provider, site: Site,
     citizen = await idp.citizen()
     browser = await idp.signed_in(citizen)
     tokens = await idp.tokens(browser, party)
-    sid = claims_of(tokens["id_token"])["sid"]
+    sid = await sid_of(idp, tokens["id_token"])
     uid = (await idp.owner("SELECT uid FROM idp.citizen WHERE citizen_id = $1", citizen))[0]["uid"]
     wiring = idp.wiring
     match way:
@@ -173,7 +191,7 @@ async def test_a_session_that_ends_in_any_way_is_told(idp: Provider, site: Site,
                 )
             )
     wiring.logout_delivery.kick()
-    assert (await verified(idp, await heard(site, path), party))["sid"] == sid
+    assert (await verified(idp, await heard(site, path), party))["sid"] == sid_at(sid, party.client_id)
 
 
 async def _session(idp: Provider, citizen: Any, *, except_sid: str) -> Any:
@@ -189,10 +207,10 @@ async def test_an_idle_session_is_still_told_when_its_browser_signs_out(idp: Pro
     party, path = await party_with_ear(idp, site)
     browser = await idp.signed_in(await idp.citizen())
     id_token = (await idp.tokens(browser, party))["id_token"]
-    sid = claims_of(id_token)["sid"]
+    sid = await sid_of(idp, id_token)
     await idp.owner("UPDATE idp.session SET seen_at = now() - interval '1 hour' WHERE sid = $1", sid)
     assert (await sign_out(browser, id_token)).headers["location"] == f"{BYE}?state=s"
-    assert (await verified(idp, await heard(site, path), party))["sid"] == sid
+    assert (await verified(idp, await heard(site, path), party))["sid"] == sid_at(sid, party.client_id)
 
 
 async def test_refresh_tokens_without_offline_access_end_and_others_stay(idp: Provider, site: Site) -> None:
@@ -324,7 +342,7 @@ async def test_logout_and_code_exchange_race_and_the_client_is_told_or_has_no_to
     for _ in range(6):
         browser = await idp.signed_in(await idp.citizen())
         id_token = (await idp.tokens(browser, await idp.client()))["id_token"]
-        sid = claims_of(id_token)["sid"]
+        sid = await sid_of(idp, id_token)
         code = await idp.code(browser, party)
         answer, _ = await asyncio.gather(
             idp.http.post("/idp/token", data=party.exchange(code)),
@@ -361,7 +379,8 @@ async def test_a_notice_goes_to_one_of_many_deliverers(idp: Provider, site: Site
     party, path = await party_with_ear(idp, site)
     browser = await idp.signed_in(await idp.citizen())
     tokens = await idp.tokens(browser, party)
-    citizen = await idp.owner("SELECT citizen_id FROM idp.session WHERE sid = $1", claims_of(tokens["id_token"])["sid"])
+    sid = await sid_of(idp, tokens["id_token"])
+    citizen = await idp.owner("SELECT citizen_id FROM idp.session WHERE sid = $1", sid)
     wiring = idp.wiring
     await wiring.db.transact(
         lambda tx: end_all_for(tx, wiring.audit, citizen[0]["citizen_id"], because="password.changed")

@@ -11,6 +11,7 @@ from idp.logout import store
 from idp.logout.logout_token import logout_token
 from idp.logout.schema import Notice
 from idp.outbound.fetch import Fetcher, FetchRefused
+from idp.sessions.sid import sid_at
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
 from kit.errors import Unavailable
@@ -53,7 +54,7 @@ class LogoutDelivery:
     async def start_due(self) -> int:
         """Begin with what is due, as far as there are places; how many. A slow client holds its own place, nobody's."""
         begun = 0
-        while free := AT_ONCE_MAX - len(self._telling):
+        while free := max(0, AT_ONCE_MAX - len(self._telling)):
             rows = await store.claim(self._db, count_max=free, first_delay_s=FIRST_DELAY_S, delay_max_s=DELAY_MAX_S)
             for row in rows:
                 task = asyncio.create_task(self._told(row))
@@ -135,7 +136,7 @@ class LogoutDelivery:
             issuer=self._issuer,
             client_id=client.client_id,
             sub=notice.sub,
-            sid=notice.sid,
+            sid=sid_at(notice.sid, client.client_id),
             alg=client.metadata.id_token_signed_response_alg,
         )
         return await self._fetcher.post(

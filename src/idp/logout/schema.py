@@ -22,3 +22,4 @@ class Frame(msgspec.Struct, frozen=True):
 
     uri: str
     sid: str
+    """As this client knows the session."""

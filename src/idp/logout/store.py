@@ -61,10 +61,10 @@ async def select_frames(tx: Tx, sid: str, *, count_max: int) -> Sequence[Row]:
     """Addresses for the browser, of the clients that took part and still stand."""
     return await tx.fetch(
         f"""
-        SELECT DISTINCT c.metadata ->> 'frontchannel_logout_uri' AS uri
+        SELECT DISTINCT c.client_id, c.metadata ->> 'frontchannel_logout_uri' AS uri
           FROM ({_TOOK_PART}) t JOIN idp.client c USING (client_id)
          WHERE c.state = 'active' AND c.metadata ->> 'frontchannel_logout_uri' IS NOT NULL
-         ORDER BY uri
+         ORDER BY uri, client_id
          LIMIT $2""",
         [sid],
         count_max,

@@ -10,6 +10,7 @@ from idp.clients.registry import ClientRegistry
 from idp.keys.secrets import Secrets
 from idp.parameters import Parameters
 from idp.sessions.schema import Session
+from idp.sessions.sid import sid_at
 from idp.subjects.pairwise import pairwise_sub
 from kit.db import Tx
 from kit.jose import KeySet, TokenRefused
@@ -58,6 +59,7 @@ async def understand(
         # Nobody is there to confirm it, so only the hint can vouch for the request (§3).
         return LogoutRequest(target=target if hint is not None else None)
     theirs = hint is not None and (
-        sid == session.sid or sub == pairwise_sub(secrets, sector=client.sector, citizen_id=session.citizen_id)
+        sid == sid_at(session.sid, client_id)
+        or sub == pairwise_sub(secrets, sector=client.sector, citizen_id=session.citizen_id)
     )
     return LogoutRequest(target=target, sure=theirs)

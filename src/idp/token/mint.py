@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from idp.sessions.sid import sid_at
 from idp.token.binding import Binding
 from idp.token.schema import Grant
 from kit.jose import KeySet, hash_of
@@ -100,7 +101,7 @@ async def id_token(
         "auth_time": int(grant.auth_time.timestamp()),
         "acr": grant.acr,
         "amr": list(grant.amr),
-        "sid": grant.sid,
+        "sid": sid_at(grant.sid, grant.client_id),
         "at_hash": hash_of(access_token, alg=alg),
         **_where_there({"act": act}),
     }
