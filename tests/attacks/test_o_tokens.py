@@ -359,3 +359,49 @@ async def test_o_38_introspection_says_to_which_key(idp: Provider) -> None:
     token = (await with_proof(idp, party, proof(KEY))).json()["access_token"]
     answer = (await idp.http.post("/idp/introspect", data={"token": token, **party.authentication()})).json()
     assert (answer["token_type"], answer["cnf"], answer["aud"]) == ("DPoP", {"jkt": KEY.kid}, RESOURCE)
+
+
+# -- what ends a token (O-43) --------------------------------------------------------------------------------------
+
+ENDINGS = {
+    "consent": "UPDATE idp.consent SET ended_at = now() WHERE client_id = $1",
+    "client": "UPDATE idp.client SET state = 'disabled', revision = revision + 1 WHERE client_id = $1",
+    "session": "UPDATE idp.session s SET ended_at = now() FROM idp.token_family f"
+    " WHERE f.sid = s.sid AND f.client_id = $1",
+    **{
+        state: f"UPDATE idp.citizen z SET state = '{state}' FROM idp.token_family f"
+        " WHERE f.citizen_id = z.citizen_id AND f.client_id = $1"
+        for state in ("frozen", "suspended", "deceased")
+    },
+}
+
+
+@pytest.mark.parametrize("ended", ENDINGS)
+async def test_o_43_what_has_ended_is_refused_everywhere_at_once(idp: Provider, ended: str) -> None:
+    party = await idp.client(scope="openid profile documents:read")
+    server = await machine(idp, resource=RESOURCE)
+    browser = await idp.signed_in(await idp.citizen())
+    tokens = await idp.tokens(browser, party)
+    for_locker = (await idp.tokens(browser, party, scope="documents:read", resource=RESOURCE))["access_token"]
+
+    async def outcomes() -> tuple[int, int, bool]:
+        refreshed = await idp.refresh(party, tokens["refresh_token"])
+        seen = await idp.http.post("/idp/introspect", data={"token": for_locker, **server.authentication()})
+        userinfo = await idp.userinfo(tokens["access_token"])
+        return refreshed.status_code, userinfo.status_code, seen.json()["active"]
+
+    assert await outcomes() == (200, 200, True)
+    await idp.owner(ENDINGS[ended], party.client_id)
+    # Nothing is remembered: the next statement knows.
+    assert await outcomes() == (401 if ended == "client" else 400, 401, False)
+
+
+async def test_o_43_offline_access_outlives_the_session_and_nothing_else(idp: Provider) -> None:
+    party = await idp.client()
+    browser = await idp.signed_in(await idp.citizen())
+    tokens = await idp.tokens(browser, party, scope="openid offline_access")
+    await idp.owner(ENDINGS["session"], party.client_id)
+    assert (await idp.refresh(party, tokens["refresh_token"])).status_code == 200
+    assert (await idp.userinfo(tokens["access_token"])).status_code == 200
+    await idp.owner(ENDINGS["consent"], party.client_id)
+    assert (await idp.refresh(party, tokens["refresh_token"])).status_code == 400
