@@ -38,13 +38,16 @@ class Walk:
         self.page.fill("#username", citizen.uid)
         self.page.fill("#password", citizen.password)
         self.press("login-submit", "second-factor")
+        self.second_factor(citizen)
+        if self.page.locator("#consent-allow").count():
+            self.see("consent")
+            self.page.click("#consent-allow")
+
+    def second_factor(self, citizen: Citizen) -> None:
         if self.page.locator('button[value="totp"]').count():
             self.page.click('button[value="totp"]')
         self.page.fill("#otp", unused_code(citizen))
         self.page.click("#otp-submit")
-        if self.page.locator("#consent-allow").count():
-            self.see("consent")
-            self.page.click("#consent-allow")
 
 
 @pytest.mark.parametrize(("locale", "number"), [("ar", 0), ("fr", 1)])
