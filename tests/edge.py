@@ -27,12 +27,13 @@ from tests.product import free_port
 
 IDP, MTLS, LOCKER = "id.edge.test", "mtls.edge.test", "locker.edge.test"
 MODULES = Path("/usr/lib/nginx/modules")
-READY_MAX_S = 30
+READY_MAX_S = 180
 
 
 @dataclass(frozen=True)
 class Edge:
     port: int
+    plain_port: int
     certificate: Path
     log: Path
 
@@ -129,7 +130,7 @@ def running_edge(*, idp: str, locker: str, **changed: str) -> Iterator[Edge]:
         # nginx's workers give up the rights of who starts them.
         folder.chmod(0o755)
         certificate, key = _certificate(folder, "edge", (IDP, MTLS, LOCKER))
-        port = free_port()
+        port, plain_port = free_port(), free_port()
         told = {
             "RUN": str(folder / "run"),
             "MODULES": str(MODULES),
@@ -139,7 +140,7 @@ def running_edge(*, idp: str, locker: str, **changed: str) -> Iterator[Edge]:
             "IDP": idp,
             "LOCKER": locker,
             "HTTPS": f"127.0.0.1:{port}",
-            "HTTP": f"127.0.0.1:{free_port()}",
+            "HTTP": f"127.0.0.1:{plain_port}",
             "CERTIFICATE": str(certificate),
             "KEY": str(key),
             **changed,
@@ -153,7 +154,7 @@ def running_edge(*, idp: str, locker: str, **changed: str) -> Iterator[Edge]:
             )
         try:
             _wait_for(port, process, log)
-            yield Edge(port, certificate, log)
+            yield Edge(port, plain_port, certificate, log)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)

@@ -10,6 +10,10 @@ function guard.refuse_ambiguous()
     if ngx.req.is_internal() then
         return
     end
+    -- HTTP/0.9 has no head, so neither a host nor an end of its answer that could be told.
+    if ngx.req.http_version() < 1 then
+        return ngx.exit(444)
+    end
     local head = ngx.req.raw_header()
     if head:find("[^\r]\n") or head:find("%z") then
         return ngx.exit(400)

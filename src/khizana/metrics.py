@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def serve_sums(environ: Mapping[str, str]) -> None:
 
     registry = CollectorRegistry()
     Living(registry, path=folder)  # type: ignore[no-untyped-call]
-    start_http_server(at[1], addr=at[0], registry=registry)
+    _listen(lambda: start_http_server(at[1], addr=at[0], registry=registry))
 
 
 def serve_own(environ: Mapping[str, str]) -> None:
@@ -59,7 +59,14 @@ def serve_own(environ: Mapping[str, str]) -> None:
     if at is not None:
         from prometheus_client import start_http_server
 
-        start_http_server(at[1], addr=at[0])
+        _listen(lambda: start_http_server(at[1], addr=at[0]))
+
+
+def _listen(start: Callable[[], object]) -> None:
+    try:
+        start()
+    except OSError as fault:
+        raise SettingRefused("KHIZANA_METRICS", f"nothing can listen there: {fault.strerror}") from None
 
 
 def _forget_the_dead(folder: Path) -> None:

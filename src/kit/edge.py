@@ -4,6 +4,7 @@ import contextvars
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import sys
 import time
@@ -284,6 +285,9 @@ def _rendered(request: Request[Any, Any, Any], refusal: Refusal, status: int, re
     )
 
 
+_DETAIL = re.compile(r"^(DETAIL:|HINT:|CONTEXT:).*$", re.MULTILINE)
+
+
 class _JsonLines(logging.Formatter):
     """One escaped line an event, so that nothing a caller sends can forge a line or speak to a terminal (P-06).
 
@@ -302,7 +306,8 @@ class _JsonLines(logging.Formatter):
         if message := record.getMessage():
             line["message"] = message
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            # PostgreSQL tells the values that collided; they may be somebody's.
+            line["exception"] = _DETAIL.sub(r"\1 (left out)", self.formatException(record.exc_info))
         # ASCII alone: also C1 controls, line separators and direction marks come out escaped.
         return json.dumps(line, ensure_ascii=True)
 

@@ -144,7 +144,9 @@ class Pace:
     def _make_room(self, now: float) -> None:
         """Windows that are over go first; then the oldest, so that a flood of keys cannot grow without end."""
         over = [at for at, counted in self._counted.items() if counted.window + 60 < now]
-        for at in over or list(self._counted)[: self._keys_max // 10]:
+        # A tenth at least, so that a flood does not make each request look through all of them.
+        oldest = list(self._counted)[: self._keys_max // 10] if len(over) < self._keys_max // 10 else []
+        for at in {*over, *oldest}:
             del self._counted[at]
             self._due.pop(at, None)
 

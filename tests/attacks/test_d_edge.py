@@ -106,10 +106,11 @@ async def ask(edge: Edge, path: str = "/idp/.well-known/openid-configuration") -
     return await edge.say(f"GET {path} HTTP/1.1\r\nHost: {IDP}\r\nConnection: close\r\n\r\n".encode())
 
 
-async def seconds_until_closed(edge: Edge, head: bytes, drip: bytes) -> float:
-    """Of a client that sends its request a byte every half second."""
+async def seconds_until_closed(edge: Edge, head: bytes, drip: bytes) -> tuple[float, float]:
+    """Of a client that sends its request a byte every half second: since it called, and since it was connected."""
+    called = time.monotonic()
     reader, writer = await edge.connect()
-    started = time.monotonic()
+    connected = time.monotonic()
 
     async def send() -> None:
         writer.write(head)
@@ -127,7 +128,7 @@ async def seconds_until_closed(edge: Edge, head: bytes, drip: bytes) -> float:
     finally:
         sending.cancel()
         writer.transport.abort()
-    return time.monotonic() - started
+    return time.monotonic() - called, time.monotonic() - connected
 
 
 async def test_d_01_slow_heads_and_slow_bodies_are_closed_while_others_are_served(edge: Edge) -> None:
@@ -141,12 +142,14 @@ async def test_d_01_slow_heads_and_slow_bodies_are_closed_while_others_are_serve
         assert (await ask(edge)).status == 200
         others.append(time.monotonic() - started)
         await asyncio.wait(slow, timeout=0.3)
-    closed_after = [task.result() for task in slow]
-    assert max(closed_after) < 11
+    since_called, since_connected = zip(*(task.result() for task in slow), strict=True)
+    assert sorted(since_connected)[len(slow) // 2] < 10
+    # On a machine that does other things too.
+    assert max(since_connected) < 15
     # They were held until their time was over: nothing here refuses a connection out of hand.
-    assert min(closed_after) > 2
-    assert len(others) > 5
-    assert sorted(others)[len(others) // 2] < 2
+    assert min(since_called) > 5
+    assert len(others) > 3
+    assert sorted(others)[len(others) // 2] < 3
 
 
 @pytest.mark.parametrize(
@@ -208,6 +211,13 @@ async def test_d_04_what_two_programs_could_read_differently(edge: Edge, request
     assert said.status == 400
     assert said.closed
     assert said.raw.count(b"HTTP/1.1 ") == 1
+
+
+async def test_d_04_a_request_without_a_version_is_not_answered(edge: Edge) -> None:
+    for request in (b"GET /idp/jwks\r\n\r\n", b"GET /idp/jwks HTTP/0.9\r\n\r\n", b"GET /idp/jwks HTTP/2.0\r\n\r\n"):
+        said = await edge.say(request)
+        assert said.closed
+        assert b'"keys"' not in said.raw
 
 
 async def test_d_04_an_unknown_coding_is_refused(edge: Edge) -> None:
@@ -329,6 +339,17 @@ async def test_a_name_that_is_not_ours_gets_no_answer(edge: Edge) -> None:
     context.check_hostname = False
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await edge.connect("evil.test", context=context)
+    for host in ("evil.test", IDP):
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.plain_port)
+        writer.write(f"GET /idp/account?a=b HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            answer = await reader.read(4_096)
+        writer.close()
+        if host == IDP:
+            assert f"location: https://{IDP}/idp/account?a=b\r\n".encode() in answer.lower()
+        else:
+            assert answer == b""
     # A name in the request that was not in the handshake is not ours either.
     said = await edge.say(f"GET /idp/jwks HTTP/1.1\r\nHost: {MTLS}\r\n\r\n".encode())
     assert said.status == 421

@@ -66,6 +66,18 @@ async def test_p_06_a_message_with_hostile_text_is_one_escaped_line(lines: io.St
     assert line["message"] == f"a file named {HOSTILE}"
 
 
+async def test_p_06_a_row_that_collides_does_not_tell_its_values(idp: Provider, lines: io.StringIO) -> None:
+    insert = "INSERT INTO idp.throttle (bucket, window_starts_at, attempts) VALUES ('amina@example.com', now(), 1)"
+    await idp.owner(insert)
+    try:
+        await idp.wiring.db.execute(insert)
+    except Exception:
+        logging.getLogger("khizana.fault").exception("unexpected")
+    line = json.loads(lines.getvalue().splitlines()[-1])
+    assert "UniqueViolationError" in line["exception"]
+    assert "amina" not in line["exception"]
+
+
 async def test_p_06_k_08_the_line_of_a_request_names_the_client_and_no_secret(
     idp: Provider, lines: io.StringIO
 ) -> None:

@@ -216,7 +216,8 @@ class KeyDevice:
         ]
         self._remembered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = self._remembered.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(msgspec.json.encode(lines))
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(lines))
         part.replace(self._remembered)
 
     def _recalled(self) -> list[Placed]:
