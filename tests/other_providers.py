@@ -3,10 +3,12 @@
 import html
 import re
 import secrets
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
@@ -140,6 +142,7 @@ async def _submit(browser: httpx.AsyncClient, page: httpx.Response, **fields: st
 class Liar:
     """A provider with no conscience: what it says next is what the test put into ``changes`` and ``answer``."""
 
+    issuer: str = LIAR
     key: SigningKey = field(default_factory=lambda: SigningKey.generate("ES256"))
     metadata: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
@@ -159,7 +162,7 @@ class Liar:
         asked = dict(parse_qsl(urlsplit(url).query))
         code = secrets.token_urlsafe(24)
         self.asked[code] = {**asked, "sub": sub}
-        parameters = {"code": code, "state": asked["state"], "iss": LIAR, **answer}
+        parameters = {"code": code, "state": asked["state"], "iss": self.issuer, **answer}
         return f"{asked['redirect_uri']}?{urlencode({k: v for k, v in parameters.items() if v is not None})}"
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -167,10 +170,10 @@ class Liar:
         match request.url.path:
             case "/.well-known/openid-configuration":
                 metadata = {
-                    "issuer": LIAR,
-                    "authorization_endpoint": f"{LIAR}/authorize",
-                    "token_endpoint": f"{LIAR}/token",
-                    "jwks_uri": f"{LIAR}/jwks",
+                    "issuer": self.issuer,
+                    "authorization_endpoint": f"{self.issuer}/authorize",
+                    "token_endpoint": f"{self.issuer}/token",
+                    "jwks_uri": f"{self.issuer}/jwks",
                     "response_types_supported": ["code"],
                     "code_challenge_methods_supported": ["S256"],
                     "id_token_signing_alg_values_supported": ["ES256", "HS256"],
@@ -180,6 +183,9 @@ class Liar:
                 return httpx.Response(200, json=metadata)
             case "/jwks":
                 return httpx.Response(200, json={"keys": [self.key.public_jwk]})
+            case "/authorize":
+                # Over a real wire: somebody signs in there at once.
+                return httpx.Response(303, headers={"Location": self.code_for(str(request.url))})
             case "/token":
                 return self._token(dict(parse_qsl(request.content.decode())))
         return httpx.Response(404)
@@ -190,7 +196,7 @@ class Liar:
             return httpx.Response(400, json={"error": "invalid_grant"})
         now = int(time.time())
         claims = {
-            "iss": LIAR,
+            "iss": self.issuer,
             "sub": asked["sub"],
             "aud": asked["client_id"],
             "nonce": asked["nonce"],
@@ -203,3 +209,36 @@ class Liar:
         claims = {name: value for name, value in claims.items() if value is not None}
         id_token = self.id_token(claims) if self.id_token else self.key.sign(claims, typ="JWT")
         return httpx.Response(200, json={"access_token": "at", "token_type": "Bearer", "id_token": id_token})
+
+
+@contextmanager
+def served(liar: Liar) -> Iterator[Liar]:
+    """Over real HTTP, on this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._pass_on(b"")
+
+        def do_POST(self) -> None:
+            self._pass_on(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _pass_on(self, content: bytes) -> None:
+            answer = liar._answer(httpx.Request(self.command, f"{liar.issuer}{self.path}", content=content))
+            self.send_response(answer.status_code)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("localhost", 0), Handler)
+    liar.issuer = f"http://localhost:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield liar
+    finally:
+        server.shutdown()
+        server.server_close()

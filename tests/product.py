@@ -77,7 +77,14 @@ def environ(home: Path, port: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), kept.get("PYTHONPATH")]))
-    return {**kept, "PYTHONPATH": path, "KHIZANA_HOME": str(home), "KHIZANA_PORT": str(port)}
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        "KHIZANA_HOME": str(home),
+        "KHIZANA_PORT": str(port),
+        # Relying parties and other providers of the tests are on this machine.
+        "KHIZANA_IDP_OUTBOUND_LOOPBACK": "true",
+    }
 
 
 def free_port() -> int:
