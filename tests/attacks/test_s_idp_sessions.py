@@ -1,11 +1,13 @@
 """Group S of the attack catalogue, at the provider."""
 
 import math
+import re
 from collections import Counter
 
 import httpx
 import pytest
 
+from idp.app import ROUTES
 from idp.sessions.cookies import BROWSER_COOKIE, SESSION_COOKIE
 from kit.tokens import digest, new_token
 from tests.people import PASSWORD, active, first_factor, post, rested, second_factor, sign_in, signed_in, submit
@@ -188,3 +190,89 @@ async def test_s_13_the_password_stands_nowhere(idp: Provider) -> None:
     for table in ("password", "session", "sign_in_attempt", "audit", "throttle", "outbox", "citizen"):
         rows = await idp.owner(f"SELECT t::text AS line FROM idp.{table} t")
         assert not any(PASSWORD in row["line"] for row in rows)
+
+
+def _routes(method: str) -> list[str]:
+    """Every address of the provider that takes this method, from its own list."""
+    paths = set()
+    for handler in ROUTES:
+        for path in handler.paths:
+            if method in getattr(handler, "http_methods", ()):
+                paths.add("/idp" + re.sub(r"\{[^}]+\}", "0" * 25, path).rstrip("/"))
+    return sorted(paths)
+
+
+# Forms of ours; the other POSTs are messages of programs, which carry no cookie's power.
+_FORMS = ("account", "sign-in", "sign-out", "activate", "recover", "not-me", "consent", "unfreeze", "upstream")
+
+
+def _forms() -> list[str]:
+    return [path for path in _routes("POST") if path.split("/")[2] in _FORMS]
+
+
+async def test_s_09_no_form_is_taken_without_the_token_of_this_browser(idp: Provider) -> None:
+    assert len(_forms()) >= 35
+    person, party = await active(idp), await idp.client()
+    async with signed_in(idp, person) as browser, idp.browser() as other:
+        foreign = csrf_of(await other.get("/idp/sign-in"))
+        own = csrf_of(await browser.get("/idp/account"))
+        answer = await browser.get("/idp/authorize", params=party.request(prompt="consent"))
+        query = answer.headers["location"].partition("?")[2]
+        kept = dict(browser.cookies)
+        for path in _forms():
+            for data in ({"x": "1"}, {"csrf": ""}, {"csrf": "wrong"}, {"csrf": foreign}):
+                answer = await browser.post(f"{path}?{query}", data=data)
+                assert answer.status_code == 403, (path, data)
+            for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+                answer = await browser.post(f"{path}?{query}", data={"csrf": own}, headers=headers)
+                assert answer.status_code == 403, (path, headers)
+        assert dict(browser.cookies) == kept
+        assert (await browser.get("/idp/account")).status_code == 200
+
+
+async def test_s_15_every_answer_of_every_route_has_the_headers_also_a_refusal(idp: Provider) -> None:
+    person = await active(idp)
+    wanted = {
+        "content-security-policy": "frame-ancestors 'none'",
+        "strict-transport-security": "max-age=63072000",
+        "x-content-type-options": "nosniff",
+        "cross-origin-opener-policy": "same-origin",
+        "referrer-policy": "no-referrer",
+    }
+    async with signed_in(idp, person) as browser, idp.browser() as stranger:
+        asked = [("GET", path) for path in _routes("GET")] + [("POST", path) for path in _routes("POST")]
+        asked += [("GET", "/idp/nothing"), ("PUT", "/idp/token"), ("GET", "/"), ("POST", "/idp/static/x")]
+        assert len(asked) >= 70
+        for method, path in asked:
+            for one in (stranger, browser):
+                answer = await one.request(method, path)
+                assert answer.status_code < 500, (method, path, answer.text)
+                for name, part in wanted.items():
+                    assert part in answer.headers.get(name, ""), (method, path, name)
+                assert "unsafe" not in answer.headers["content-security-policy"], (method, path)
+
+
+async def test_s_14_nothing_personal_is_kept_for_the_back_button(idp: Provider) -> None:
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        paths = [path for path in _routes("GET") if path.startswith("/idp/account")]
+        assert len(paths) >= 8
+        for path in paths:
+            assert "no-store" in (await browser.get(path)).headers["cache-control"], path
+        await post(browser, "/idp/sign-out")
+        for path in paths:
+            answer = await browser.get(path)
+            assert answer.status_code in (303, 403, 404), path
+            assert person.uid not in answer.text
+
+
+async def test_s_04_an_end_says_when_it_was_done(idp: Provider) -> None:
+    person = await active(idp)
+    async with signed_in(idp, person) as mine, signed_in(idp, person) as other:
+        answer = await post(mine, "/idp/account/sessions/end", page="/idp/account")
+        page = await mine.get(answer.headers["location"] + "&lang=en")
+        assert re.search(r"Done at <bdi dir=\"ltr\">\d\d:\d\d:\d\d</bdi>", page.text)
+        assert (await other.get("/idp/account")).headers["location"] == "/idp/sign-in"
+        # What somebody else wrote into the address is not repeated.
+        page = await mine.get("/idp/account?done=session&at=<b>now")
+        assert "<b>now" not in page.text

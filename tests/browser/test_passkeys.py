@@ -110,3 +110,23 @@ def test_the_pages_pass_the_checks_without_scripts(
     check_page(page, "recovery-codes-made", locale)
     page.goto(f"{product.url}/idp/account")
     check_page(page, "account-methods", locale)
+
+
+@pytest.mark.parametrize("locale", ["ar", "fr", "zgh"])
+def test_the_pages_of_a_recovery_pass_the_checks(product: Product, new_page: NewPage, locale: str) -> None:
+    page = new_page(locale, width=390)
+    token = "A" * 43
+    for name, path in (
+        ("recover", "/idp/recover"),
+        ("recover-sent", "/idp/recover/sent"),
+        ("recover-link", f"/idp/recover/link?token={token}"),
+        ("recover-waiting", "/idp/recover/waiting"),
+        ("recover-stop", f"/idp/recover/stop?token={token}"),
+        ("not-me", f"/idp/not-me?token={token}"),
+        ("sign-in-phone", "/idp/sign-in"),
+    ):
+        page.goto(product.url + path)
+        check_page(page, name, locale)
+    page.goto(f"{product.url}/idp/not-me?token={token}")
+    page.click("#not-me")
+    check_page(page, "not-me-over", locale)

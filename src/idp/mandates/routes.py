@@ -21,7 +21,6 @@ from idp.mandates.end import end
 from idp.mandates.give import give
 from idp.mandates.refusals import MandateRefused, UnknownMandate
 from idp.mandates.schema import LIFETIME_MAX_DAYS, MandateLine, Mandating
-from idp.messages.post import Post
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
 from idp.wiring import Wiring
@@ -34,7 +33,7 @@ _LINES_MAX = 100
 
 
 def parts_of(wiring: Wiring) -> Mandating:
-    return Mandating(audit=wiring.audit, post=Post(wiring.secrets, wiring.pages), throttle=wiring.throttle)
+    return Mandating(audit=wiring.audit, post=wiring.post, throttle=wiring.throttle)
 
 
 @get("/act-for", operation_id="ActForPage", include_in_schema=False)

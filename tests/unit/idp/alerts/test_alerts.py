@@ -77,3 +77,20 @@ async def test_a_link_that_is_too_old_ends_nothing(idp: Provider) -> None:
     async with idp.browser() as phone:
         assert (await post(phone, "/idp/not-me", page=found[0], token=found[1])).status_code == 404
     assert (await browser.get("/idp/account")).status_code == 200
+
+
+async def test_whoever_answered_freezes_the_account_and_nobody_else_does(idp: Provider) -> None:
+    person = await active(idp)
+    browser = await signs_in(idp, person, "196.200.1.1", FIREFOX)
+    found = re.search(r"/idp/not-me\?token=([\w-]+)", (await told(idp, person))[0])
+    assert found
+    async with idp.browser() as phone, idp.browser() as stranger:
+        assert (await post(stranger, "/idp/not-me/freeze", page="/idp/not-me")).status_code == 404
+        assert (await post(phone, "/idp/not-me/freeze", page="/idp/not-me")).status_code == 404
+        await post(phone, "/idp/not-me", page=found[0], token=found[1], expect=200)
+        assert (await post(stranger, "/idp/not-me/freeze", page="/idp/not-me")).status_code == 404
+        assert (await post(phone, "/idp/not-me/freeze", page="/idp/not-me")).status_code == 200
+        assert (await post(phone, "/idp/not-me/freeze", page="/idp/not-me")).status_code == 404
+    rows = await idp.owner("SELECT state FROM idp.citizen WHERE citizen_id = $1", person.citizen_id)
+    assert rows[0]["state"] == "frozen"
+    assert (await browser.get("/idp/account")).headers["location"] == "/idp/sign-in"
