@@ -66,6 +66,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     recovery_wait_s: int = 72 * 3_600
     """How long whoever lost password and second factor waits, while every channel is told."""
 
+    trust_frameworks: tuple[str, ...] = ("national_registration",)
+    """By which rules claims were verified (``verified_claims``, Identity Assurance 1.0); the first is the usual one."""
     majority_years: int = 18
     """A guardian's mandate ends on this birthday of the represented."""
     breached_passwords: Path | None = None

@@ -10,6 +10,7 @@ import msgspec
 
 from idp.account import store
 from idp.account.schema import HistoryLine
+from idp.authorization.verified_claims import without_prefix
 from idp.clients.schema import ClientMetadata
 from idp.consents.released import LABELS
 from kit.db import Row, Tx
@@ -128,7 +129,7 @@ def _line(row: Row) -> HistoryLine:
         refused=row["result"] not in ("ok", ""),
         service=None if metadata is None else msgspec.convert(metadata, ClientMetadata).names(),
         browser=browser if isinstance(browser, str) and browser else None,
-        claims=[LABELS.get(name, name) for name in _names(detail) if not name.endswith("_verified")],
+        claims=[LABELS.get(without_prefix(name), name) for name in _names(detail) if not name.endswith("_verified")],
         ground=detail.get("legal_ground") or detail.get("legal_reference"),
         by_mandate="mandate" in detail,
         detail=detail,

@@ -376,8 +376,8 @@ async def _deny(tx: Tx, request: AuthorizationRequest, session: Session | None) 
 def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:
     """Of the claims asked for one by one, those that were given; what is about the sign-in needs no consent."""
     free = {"acr", "auth_time", "sub"}
-    return ClaimsRequest(
-        locales=claims.locales,
+    return msgspec.structs.replace(
+        claims,
         userinfo={name: wanted for name, wanted in claims.userinfo.items() if name in consent.claims | free},
         id_token={name: wanted for name, wanted in claims.id_token.items() if name in consent.claims | free},
     )

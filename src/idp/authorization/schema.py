@@ -37,11 +37,21 @@ class ClaimRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.values if self.value is None else (self.value,)
 
 
+class VerifiedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One element of ``verified_claims`` as it is asked for (OpenID Connect for Identity Assurance 1.0 §6)."""
+
+    verification: dict[str, Any]
+    claims: dict[str, ClaimRequest | None]
+
+
 class ClaimsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Names of claims asked for one by one; other members are ignored (OpenID Connect Core §5.5)."""
 
     userinfo: dict[str, ClaimRequest | None] = {}
     id_token: dict[str, ClaimRequest | None] = {}
+    verified_userinfo: tuple[VerifiedRequest, ...] = ()
+    verified_id_token: tuple[VerifiedRequest, ...] = ()
+    """Which of their claims were agreed to stands in the two maps above, by prefixed names."""
     locales: tuple[str, ...] = ()
     """The parameter ``claims_locales``, kept beside what it is about (OpenID Connect Core §5.2)."""
 

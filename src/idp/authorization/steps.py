@@ -16,6 +16,7 @@ from idp.authorization.details import read_details
 from idp.authorization.hints import hint_claims
 from idp.authorization.refusals import AuthorizationError, UnknownRedirect
 from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsRequest, Prompt, ResponseMode
+from idp.authorization.verified_claims import read_claims
 from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
@@ -151,7 +152,7 @@ def claims_can_be_read(asked: Asked, request: AuthorizationRequest) -> Authoriza
     if text is None:
         return msgspec.structs.replace(request, claims=ClaimsRequest(locales=locales))
     try:
-        claims = msgspec.json.decode(text, type=ClaimsRequest)
+        claims = read_claims(text)
     except (msgspec.DecodeError, RecursionError):
         raise AuthorizationError("invalid_request", "claims") from None
     if len(claims.userinfo) + len(claims.id_token) > 100:

@@ -36,6 +36,16 @@ SUPPORTED_CLAIMS = tuple(
         + list(AGE_CLAIMS)
     )
 )
+IN_VERIFIED_CLAIMS = (
+    "given_name",
+    "family_name",
+    "middle_name",
+    "gender",
+    "birthdate",
+    "place_of_birth",
+    "nationalities",
+    "address",
+)
 LANGUAGES = ("ar", "fr", "zgh", "en")
 # Without a wish the Latin script is given, so that a relying party sees one value at every sign-in.
 _BY_DEFAULT = ("fr", "en", "ar", "zgh")

@@ -1,7 +1,9 @@
 """A registration officer enrols one citizen. A bulk file is this, once a line."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
@@ -9,7 +11,7 @@ from msgspec import UNSET
 from idp.activation import issue
 from idp.citizens import store
 from idp.citizens.refusals import AlreadyEnrolled, NotEnrollable, ReferenceInUse
-from idp.citizens.schema import Enrolled, Enrolment
+from idp.citizens.schema import Enrolled, EnrolledVerification, Enrolment
 from idp.citizens.sealed import BlindIndex, Sealer
 from idp.citizens.unique_identifier import new_uid
 from idp.keys.secrets import Secrets
@@ -19,13 +21,24 @@ from kit.i18n import strip_controls
 from kit.ids import new_id
 
 _UID_TRIES = 20
+TRUST_FRAMEWORKS = ("national_registration",)
+"""As settings name them by default."""
 
 
 async def enrol(
-    db: Database, audit: Audit, secrets: Secrets, enrolment: Enrolment, *, officer: str, code_lifetime_s: int
+    db: Database,
+    audit: Audit,
+    secrets: Secrets,
+    enrolment: Enrolment,
+    *,
+    officer: str,
+    code_lifetime_s: int,
+    trust_frameworks: Sequence[str] = TRUST_FRAMEWORKS,
 ) -> Enrolled:
     """Raises AlreadyEnrolled for a known identity card, ReferenceInUse, NotEnrollable."""
     claims = recorded(enrolment)
+    for verification in enrolment.verifications:
+        _must_be_known(verification, claims, trust_frameworks)
     cnie = None if enrolment.cnie is UNSET else enrolment.cnie.upper()
     reference = None if enrolment.external_reference is UNSET else enrolment.external_reference
     blind = None if cnie is None else BlindIndex(secrets.derive("cnie-blind")).of(cnie)
@@ -46,6 +59,7 @@ async def enrol(
                 external_reference=reference,
             )
             if inserted:
+                await _keep_verifications(tx, citizen_id, enrolment, trust_frameworks)
                 code = await issue.issue(tx, secrets, citizen_id, lifetime_s=code_lifetime_s)
                 await audit.append(
                     tx,
@@ -64,6 +78,33 @@ async def enrol(
         raise RuntimeError("no free identifier found")
 
     return await db.transact(once)
+
+
+def _must_be_known(
+    verification: EnrolledVerification, claims: Mapping[str, Any], trust_frameworks: Sequence[str]
+) -> None:
+    if verification.trust_framework is not UNSET and verification.trust_framework not in trust_frameworks:
+        raise NotEnrollable("verifications: trust_framework")
+    if not set(verification.claims) <= {name.partition("#")[0] for name in claims}:
+        raise NotEnrollable("verifications: a claim that is not recorded")
+    if verification.time.tzinfo is None or verification.time > dt.datetime.now(dt.UTC):
+        raise NotEnrollable("verifications: time")
+
+
+async def _keep_verifications(tx: Tx, citizen_id: UUID, enrolment: Enrolment, trust_frameworks: Sequence[str]) -> None:
+    for verification in enrolment.verifications:
+        framework = verification.trust_framework
+        level = verification.assurance_level
+        await store.insert_verification(
+            tx,
+            verification_id=new_id(),
+            citizen_id=citizen_id,
+            trust_framework=trust_frameworks[0] if framework is UNSET else framework,
+            assurance_level=None if level is UNSET else level,
+            verified_at=verification.time,
+            claims=sorted(set(verification.claims)),
+            evidence=_clean(msgspec.to_builtins(verification.evidence)),
+        )
 
 
 async def _enrolled_before(tx: Tx, reference: str | None, blind: bytes | None) -> Enrolled | None:

@@ -1,7 +1,7 @@
 """Wire messages and rows of citizens."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -82,6 +82,97 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     address_fr: Address | UnsetType = field(name="address#fr", default=UNSET)
 
 
+class CheckDetail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who checked a piece of evidence, how and when (Identity Assurance schema definition 1.0)."""
+
+    check_method: ShortText
+    """Of the registered ones: ``vpip`` (seen at a desk), ``vri``, ``vdig``, ``data``, ``auth`` …"""
+    organization: ShortText | UnsetType = UNSET
+    time: dt.datetime | UnsetType = UNSET
+
+
+class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    name: ShortText
+    country_code: Country | UnsetType = UNSET
+
+
+DocumentType = Literal["idcard", "passport", "residence_permit", "driving_permit"]
+RecordType = Literal["birth_register", "population_register"]
+
+
+class DocumentDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Never its number: that is an attribute of its own."""
+
+    type: DocumentType
+    issuer: Issuer | UnsetType = UNSET
+    date_of_issuance: dt.date | UnsetType = UNSET
+    date_of_expiry: dt.date | UnsetType = UNSET
+
+
+class RecordDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    type: RecordType
+    source: Issuer | UnsetType = UNSET
+
+
+class Attestation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    type: ShortText
+    voucher: Issuer | UnsetType = UNSET
+
+
+Checks = Annotated[tuple[CheckDetail, ...], Meta(max_length=5)]
+
+
+class DocumentEvidence(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="document"
+):
+    check_details: Checks | UnsetType = UNSET
+    document_details: DocumentDetails
+
+
+class RecordEvidence(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="electronic_record"
+):
+    check_details: Checks | UnsetType = UNSET
+    record: RecordDetails
+
+
+class VouchEvidence(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="vouch"
+):
+    check_details: Checks | UnsetType = UNSET
+    attestation: Attestation
+
+
+class EnrolledVerification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How some of the claims were verified."""
+
+    claims: Annotated[tuple[ShortText, ...], Meta(min_length=1, max_length=30)]
+    trust_framework: ShortText | UnsetType = UNSET
+    """One of the settings' ``trust_frameworks``; the first one where it is not named."""
+    assurance_level: ShortText | UnsetType = UNSET
+    time: dt.datetime
+    evidence: Annotated[tuple[DocumentEvidence | RecordEvidence | VouchEvidence, ...], Meta(min_length=1, max_length=5)]
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The same as it is kept."""
+
+    trust_framework: str
+    assurance_level: str | None
+    verified_at: dt.datetime
+    claims: frozenset[str]
+    evidence: Sequence[Mapping[str, Any]]
+
+    def as_element(self) -> dict[str, Any]:
+        """Everything that a ``verification`` element could say."""
+        return {
+            "trust_framework": self.trust_framework,
+            **({"assurance_level": self.assurance_level} if self.assurance_level else {}),
+            "time": self.verified_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ"),
+            "evidence": [dict(one) for one in self.evidence],
+        }
+
+
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of a registration officer's file."""
 
@@ -92,6 +183,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     locale: LocaleName = "ar"
     external_reference: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     """The registrar's own number: the same line sent twice enrols once."""
+    verifications: Annotated[tuple[EnrolledVerification, ...], Meta(max_length=5)] = ()
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):

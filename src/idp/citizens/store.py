@@ -1,7 +1,9 @@
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from idp.citizens.schema import Citizen, State
+from idp.citizens.schema import Citizen, State, Verification
 from kit.db import Row, Tx
 
 _COLUMNS = "citizen_id, uid, state, claims, locale, proofing, updated_at, tokens_valid_from"
@@ -60,6 +62,51 @@ async def by_uid(tx: Tx, uid: str) -> Citizen | None:
 async def by_id(tx: Tx, citizen_id: UUID) -> Citizen | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM idp.citizen WHERE citizen_id = $1", citizen_id)
     return None if row is None else Citizen.of(row)
+
+
+async def insert_verification(
+    tx: Tx,
+    *,
+    verification_id: UUID,
+    citizen_id: UUID,
+    trust_framework: str,
+    assurance_level: str | None,
+    verified_at: dt.datetime,
+    claims: Sequence[str],
+    evidence: Sequence[Any],
+) -> None:
+    await tx.execute(
+        """
+        INSERT INTO idp.verification
+               (verification_id, citizen_id, trust_framework, assurance_level, verified_at, claims, evidence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        verification_id,
+        citizen_id,
+        trust_framework,
+        assurance_level,
+        verified_at,
+        list(claims),
+        list(evidence),
+    )
+
+
+async def verifications(tx: Tx, citizen_id: UUID) -> Sequence[Verification]:
+    rows = await tx.fetch(
+        """
+        SELECT trust_framework, assurance_level, verified_at, claims, evidence FROM idp.verification
+         WHERE citizen_id = $1 ORDER BY verified_at DESC LIMIT 20""",
+        citizen_id,
+    )
+    return [
+        Verification(
+            trust_framework=row["trust_framework"],
+            assurance_level=row["assurance_level"],
+            verified_at=row["verified_at"],
+            claims=frozenset(row["claims"]),
+            evidence=row["evidence"],
+        )
+        for row in rows
+    ]
 
 
 async def set_state(tx: Tx, citizen_id: UUID, *, state: State, from_states: list[str]) -> bool:

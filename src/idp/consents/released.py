@@ -8,6 +8,7 @@ import msgspec
 
 from idp.authorization.details import LockerDocument
 from idp.authorization.schema import AuthorizationRequest
+from idp.authorization.verified_claims import PREFIX, without_prefix
 from idp.citizens.age import AGE_CLAIMS
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
@@ -100,7 +101,17 @@ def documents_asked(details: Sequence[LockerDocument]) -> list[DocumentsAsked]:
 
 def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:
     names = [name for scope in request.scopes for name in CLAIMS_OF_SCOPE.get(scope, ())]
-    return _values(dict.fromkeys([*names, *sorted(needed_claims(request))]), citizen, language)
+    needed = [name for name in sorted(needed_claims(request)) if not name.startswith(PREFIX)]
+    return _values(dict.fromkeys([*names, *needed]), citizen, language)
+
+
+def verified_values(
+    request: AuthorizationRequest, citizen: Citizen, language: str
+) -> list[tuple[Message | str, Value]]:
+    """What is needed together with how it was verified."""
+    return _values(
+        dict.fromkeys(name for name in sorted(needed_claims(request)) if name.startswith(PREFIX)), citizen, language
+    )
 
 
 def optional_values(
@@ -116,7 +127,7 @@ def optional_values(
 def claim_labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
     """By name, where values are not to be shown."""
     names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
-    return [LABELS[name] for name in names if name in LABELS]
+    return [LABELS[base] for base in dict.fromkeys(map(without_prefix, names)) if base in LABELS]
 
 
 def permissions(request: AuthorizationRequest) -> list[Message]:
@@ -125,8 +136,9 @@ def permissions(request: AuthorizationRequest) -> list[Message]:
 
 def _values(names: Mapping[str, None], citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:
     plain = {name: None for name in names if not name.endswith("_verified") and name != "updated_at"}
-    recorded = standard_claims(citizen, list(plain), (language,))
-    return [(LABELS.get(name, name), _text(name, recorded[name])) for name in plain if name in recorded]
+    bases = {name: without_prefix(name) for name in plain}
+    recorded = standard_claims(citizen, list(bases.values()), (language,))
+    return [(LABELS.get(base, base), _text(base, recorded[base])) for base in bases.values() if base in recorded]
 
 
 _GENDERS: Mapping[str, Message] = {"female": _("Female"), "male": _("Male")}

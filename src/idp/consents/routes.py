@@ -16,7 +16,7 @@ from idp.citizens.find import find_citizen
 from idp.consents.connected import connected_services, ended_at
 from idp.consents.end import end
 from idp.consents.give import give
-from idp.consents.released import documents_asked, needed_values, optional_values, permissions
+from idp.consents.released import documents_asked, needed_values, optional_values, permissions, verified_values
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
 from idp.mandates.acting import acting
 from idp.sessions.browser import browser_of
@@ -57,6 +57,7 @@ async def show_consent(
         purpose=(found.purpose or {}).get(language),
         permissions=permissions(found.request),
         documents=documents_asked(found.request.authorization_details),
+        verified=verified_values(found.request, citizen, language),
         values=needed_values(found.request, citizen, language),
         optional=optional_values(found.request, citizen, language),
     )

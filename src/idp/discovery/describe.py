@@ -1,8 +1,9 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from idp.authorization.details import TYPES
-from idp.citizens.claims import SUPPORTED_CLAIMS
+from idp.citizens.claims import IN_VERIFIED_CLAIMS, SUPPORTED_CLAIMS
+from idp.citizens.schema import DocumentType, RecordType
 from idp.clients.scopes import SHOWN
 from kit.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from kit.jose import ASYMMETRIC, ENCRYPTION_ALGS, ENCRYPTION_ENCS
@@ -37,7 +38,7 @@ def with_mtls(document: dict[str, Any], *, mtls_issuer: str, by_authority: bool)
     }
 
 
-def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
+def describe(issuer: str, *, signing: Sequence[str], trust_frameworks: Sequence[str]) -> dict[str, Any]:
     """OpenID Connect Discovery §3 and RFC 8414 §2 in one document: only what is really served.
 
     ``signing`` are the algorithms for which there is a key.
@@ -94,6 +95,13 @@ def describe(issuer: str, *, signing: Sequence[str]) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *SUPPORTED_CLAIMS],
         "claims_parameter_supported": True,
+        # OpenID Connect for Identity Assurance 1.0 §9.
+        "verified_claims_supported": True,
+        "trust_frameworks_supported": list(trust_frameworks),
+        "evidence_supported": ["document", "electronic_record", "vouch"],
+        "documents_supported": list(get_args(DocumentType)),
+        "electronic_records_supported": list(get_args(RecordType)),
+        "claims_in_verified_claims_supported": list(IN_VERIFIED_CLAIMS),
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
         "request_parameter_supported": True,

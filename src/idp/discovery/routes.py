@@ -36,7 +36,7 @@ def _document(wiring: Wiring) -> Response[bytes]:
     settings, algorithms = wiring.settings, tuple(wiring.keys.current().algorithms())
     known = (settings.issuer, settings.mtls_issuer, settings.mtls_ca_file is not None, algorithms)
     if known not in _described:
-        document = describe(settings.issuer, signing=algorithms)
+        document = describe(settings.issuer, signing=algorithms, trust_frameworks=settings.trust_frameworks)
         if settings.mtls_issuer is not None:
             by_authority = settings.mtls_ca_file is not None
             document = with_mtls(document, mtls_issuer=settings.mtls_issuer, by_authority=by_authority)

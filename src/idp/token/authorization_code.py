@@ -1,12 +1,15 @@
 """A code becomes tokens, once (RFC 6749 §4.1.3, RFC 7636 §4.6, OpenID Connect Core §3.1.3)."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import re
 
+from idp.authorization.verified_claims import asked_verified
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
+from idp.citizens.verified import verifications_of, verified_claims
 from idp.clients.authenticate import authenticate
 from idp.clients.schema import Client
 from idp.clients.spend import once, refuse_repeated
@@ -72,7 +75,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         binding=binding,
         encryption=encryption,
         refresh_token=refresh_token,
-        id_token_claims=id_token_claims(row, grant, client),
+        id_token_claims=await id_token_claims(endpoint, row, grant, client),
     )
 
 
@@ -145,7 +148,7 @@ def _issued(grant: Grant) -> AuditEvent:
     )
 
 
-def id_token_claims(row: Row, grant: Grant, client: Client) -> dict[str, object]:
+async def id_token_claims(endpoint: TokenEndpoint, row: Row, grant: Grant, client: Client) -> dict[str, object]:
     """Claims that were asked for in the ID token; the rest is userinfo's."""
     if row["citizen_claims"] is None or not grant.claims.id_token:
         return {}
@@ -160,6 +163,15 @@ def id_token_claims(row: Row, grant: Grant, client: Client) -> dict[str, object]
         tokens_valid_from=row["tokens_valid_from"],
     )
     wanted = set(grant.claims.id_token) - {"acr", "auth_time", "sub", "amr"}
-    if client.legal_ground is None:
-        wanted -= {"uid"}
-    return dict(standard_claims(citizen, wanted, grant.claims.locales))
+    withheld = frozenset({"uid"}) if client.legal_ground is None else frozenset()
+    claims = standard_claims(citizen, wanted - withheld, grant.claims.locales)
+    if grant.claims.verified_id_token:
+        claims |= verified_claims(
+            citizen,
+            await verifications_of(endpoint.db, citizen.citizen_id),
+            grant.claims.verified_id_token,
+            given=asked_verified(grant.claims.id_token) - withheld,
+            locales=grant.claims.locales,
+            now=dt.datetime.now(dt.UTC),
+        )
+    return claims

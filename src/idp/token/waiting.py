@@ -90,7 +90,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         binding=binding,
         encryption=encryption,
         refresh_token=refresh_token,
-        id_token_claims=id_token_claims(row, grant, client),
+        id_token_claims=await id_token_claims(endpoint, row, grant, client),
     )
 
 

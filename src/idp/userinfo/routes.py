@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -6,8 +7,10 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from idp.authorization.schema import ClaimsRequest
+from idp.authorization.verified_claims import asked_verified
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
+from idp.citizens.verified import released_names, verifications_of, verified_claims
 from idp.clients.encryption import encryption_for
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
@@ -41,14 +44,24 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
     wanted = {name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())}
     asked = msgspec.convert(row["claims_request"], ClaimsRequest)
     wanted |= set(asked.userinfo)
-    if client.legal_ground is None:
-        wanted -= {"uid"}
-    found = standard_claims(Citizen.of(row), wanted, asked.locales)
+    withheld = frozenset({"uid"}) if client.legal_ground is None else frozenset()
+    wanted -= withheld
+    citizen = Citizen.of(row)
+    found = standard_claims(citizen, wanted, asked.locales)
+    if asked.verified_userinfo:
+        found |= verified_claims(
+            citizen,
+            await verifications_of(wiring.db, citizen.citizen_id),
+            asked.verified_userinfo,
+            given=asked_verified(asked.userinfo) - withheld,
+            locales=asked.locales,
+            now=dt.datetime.now(dt.UTC),
+        )
     await record(
         wiring.db,
         wiring.releases,
         family_id=row["family_id"],
-        names=found,
+        names=released_names(found),
         citizen_id=row["citizen_id"],
         client_id=client.client_id,
         consent_id=row["consent_id"],

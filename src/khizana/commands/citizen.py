@@ -81,6 +81,7 @@ async def _enrol(found: Deployment, db: Database, enrolment: Enrolment) -> Any:
         enrolment,
         officer=officer(),
         code_lifetime_s=settings.activation_code_lifetime_s,
+        trust_frameworks=settings.trust_frameworks,
     )
 
 
