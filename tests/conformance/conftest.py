@@ -11,7 +11,11 @@ from tests.sites import Site, authority_files, running_site
 async def idp(dsns: Dsns) -> AsyncIterator[Provider]:
     """One provider a checklist; it may fetch from this machine, where the suite's relying parties are."""
     async with running_provider(
-        dsns.idp, dsns.owner, outbound_loopback=True, outbound_ca_file=authority_files()[0]
+        dsns.idp,
+        dsns.owner,
+        outbound_loopback=True,
+        outbound_ca_file=authority_files()[0],
+        registrations_per_minute_of_address=10_000,
     ) as provider:
         yield provider
 

@@ -16,7 +16,8 @@ from idp.clients.schema import ClientMetadata
 from idp.registration.invite import invite
 from idp.registration.sector import sector_of
 from kit.jose import ASYMMETRIC, SigningKey
-from tests.provider import ISSUER, Provider, RelyingParty
+from tests.conftest import Dsns
+from tests.provider import ISSUER, Provider, RelyingParty, running_provider
 from tests.sites import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -387,17 +388,12 @@ async def test_other_methods_are_not_there(idp: Provider, method: str, path: str
     assert (await idp.http.request(method, path)).status_code == 405
 
 
-async def test_too_many_registrations_from_one_address(idp: Provider) -> None:
-    await idp.owner("DELETE FROM idp.throttle")
-    await idp.owner(
-        """
-        INSERT INTO idp.throttle (bucket, window_starts_at, attempts)
-        VALUES ('registration:192.0.2.1', to_timestamp(floor(extract(epoch FROM now()) / 60) * 60), 120)"""
-    )
-    response = await asked(idp)
-    await idp.owner("DELETE FROM idp.throttle")
-    assert response.status_code == 429
-    assert int(response.headers["retry-after"]) > 0
+async def test_too_many_registrations_from_one_address(dsns: Dsns) -> None:
+    async with running_provider(dsns.idp, dsns.owner, registrations_per_minute_of_address=3) as idp:
+        answers = [await asked(idp, "wrong") for _ in range(8)]
+    assert [answer.status_code for answer in answers][:3] == [401] * 3
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) > 0
 
 
 async def test_attack_a_registered_client_joins_no_sector_of_an_operator(idp: Provider) -> None:

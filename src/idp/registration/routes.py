@@ -10,10 +10,7 @@ from idp.registration.parts import Registrar
 from idp.registration.register import register
 from idp.userinfo.refusals import NoToken
 from idp.wiring import Wiring
-from kit.edge import address_prefix, client_address
-from kit.throttle import Limit
 
-_PER_ADDRESS = Limit("registration", attempts=120, per_s=60)
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -30,7 +27,7 @@ def registrar_of(wiring: Wiring) -> Registrar:
 @post("/register", operation_id="RegisterClient", status_code=201)
 async def register_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[dict[str, Any]]:
     """RFC 7591 §3.1, with an initial access token."""
-    token = await _token(request, wiring)
+    token = _token(request)
     answer = await register(registrar_of(wiring), token, await request.body())
     return Response(answer, status_code=201, headers=_NO_STORE)
 
@@ -40,7 +37,7 @@ async def read_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]
 ) -> Response[dict[str, Any]]:
     """RFC 7592 §2.1, with the registration access token."""
-    token = await _token(request, wiring)
+    token = _token(request)
     return Response(await manage.read(registrar_of(wiring), client_id, token), headers=_NO_STORE)
 
 
@@ -49,7 +46,7 @@ async def replace_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]
 ) -> Response[dict[str, Any]]:
     """RFC 7592 §2.2"""
-    token = await _token(request, wiring)
+    token = _token(request)
     answer = await manage.replace(registrar_of(wiring), client_id, token, await request.body())
     return Response(answer, headers=_NO_STORE)
 
@@ -57,12 +54,11 @@ async def replace_client(
 @delete("/register/{client_id:str}", operation_id="DeleteClient", status_code=204)
 async def delete_client(request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]) -> None:
     """RFC 7592 §2.3"""
-    token = await _token(request, wiring)
+    token = _token(request)
     await manage.delete(registrar_of(wiring), client_id, token)
 
 
-async def _token(request: AnyRequest, wiring: Wiring) -> str:
-    await wiring.throttle.count(wiring.db, _PER_ADDRESS, address_prefix(client_address(request.scope)))
+def _token(request: AnyRequest) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NoToken
