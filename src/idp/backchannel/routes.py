@@ -17,7 +17,6 @@ from idp.backchannel.match import matches
 from idp.backchannel.read import read
 from idp.backchannel.schema import Backchannel, BackchannelAuthenticationResponse, WaitingService
 from idp.backchannel.waiting import blocked_by, find_by_digest, find_waiting, waiting_for
-from idp.clients.authenticate import BACKCHANNEL
 from idp.clients.identify import identify
 from idp.consents.released import claim_labels, documents_asked, permissions
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
@@ -29,6 +28,7 @@ from idp.wiring import Wiring
 
 AnyResponse = Response[str] | Response[bytes]
 PAGE = "/idp/account/requests"
+BACKCHANNEL = "/bc-authorize"
 
 
 def parts_of(wiring: Wiring) -> Backchannel:

@@ -26,7 +26,6 @@ from kit.jose import Algorithm, TokenRefused, header_of, unverified_claims, veri
 from kit.tokens import digest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-BACKCHANNEL = "/bc-authorize"
 _ASSERTION_LIFETIME_MAX_S = 3_600
 
 
