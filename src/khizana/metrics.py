@@ -19,9 +19,9 @@ _LISTEN = re.compile(r"(?:(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5}
 _OF_PROCESS = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
-def listener(environ: Mapping[str, str]) -> tuple[str, int] | None:
-    """Host and port of KHIZANA_METRICS; without a host it is this machine alone."""
-    text = environ.get("KHIZANA_METRICS", "")
+def listener(environ: Mapping[str, str], said: str | None = None) -> tuple[str, int] | None:
+    """Host and port of ``--metrics``, or of KHIZANA_METRICS; without a host it is this machine alone."""
+    text = environ.get("KHIZANA_METRICS", "") if said is None else said
     if not text:
         return None
     found = _LISTEN.fullmatch(text)
@@ -30,9 +30,9 @@ def listener(environ: Mapping[str, str]) -> tuple[str, int] | None:
     return (found["host"] or "127.0.0.1").strip("[]"), int(found["port"])
 
 
-def serve_sums(environ: Mapping[str, str]) -> None:
+def serve_sums(environ: Mapping[str, str], said: str | None = None) -> None:
     """Of the processes that this one is about to start. Before anything here or there counts."""
-    at = listener(environ)
+    at = listener(environ, said)
     if at is None:
         return
     folder = tempfile.mkdtemp(prefix="khizana-metrics-")
@@ -53,9 +53,9 @@ def serve_sums(environ: Mapping[str, str]) -> None:
     _listen(lambda: start_http_server(at[1], addr=at[0], registry=registry))
 
 
-def serve_own(environ: Mapping[str, str]) -> None:
+def serve_own(environ: Mapping[str, str], said: str | None = None) -> None:
     """Of this process alone."""
-    at = listener(environ)
+    at = listener(environ, said)
     if at is not None:
         from prometheus_client import start_http_server
 

@@ -81,7 +81,9 @@ def _run(home: Home, stack: ExitStack, *, demo: bool) -> None:
     serving = _kept(stack, "the server", serve)
     _wait_until_ready(home, serving)
     working = _kept(
-        stack, "the worker", lambda: Program(("worker",), log=home.folder / "worker.log", environ=environ())
+        stack,
+        "the worker",
+        lambda: Program(("worker", "--metrics", ""), log=home.folder / "worker.log", environ=environ()),
     )
     told: dict[str, Any] | None = _demo_data(home, environ()) if demo else None
     say(f"ready after {time.monotonic() - started:.1f} s")

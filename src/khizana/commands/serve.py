@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("which", choices=("idp", "locker", "both"))
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="where Prometheus asks (KHIZANA_METRICS); never public")
     parser.add_argument("--workers", type=int, default=None, help="processes (KHIZANA_WORKERS, or one a processor)")
 
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         deployment.locker_settings()
     if not re.fullmatch(r"(?:https?://[^\s/]+/\S*)?", os.environ.get("KHIZANA_TRACES", "")):
         raise SettingRefused("KHIZANA_TRACES", "the collector's address, http://host:4318/v1/traces")
-    serve_sums(os.environ)
+    serve_sums(os.environ, arguments.metrics)
     workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
     Granian(
         f"khizana.serve:{arguments.which}",

@@ -48,13 +48,14 @@ log = logging.getLogger("khizana.worker")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="which", choices=("idp", "locker", "both"), default="both")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="where Prometheus asks (KHIZANA_METRICS)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     log_json_lines()
     die_with_parent()
     with deployment() as found:
-        serve_own(found.environ)
+        serve_own(found.environ, arguments.metrics)
         asyncio.run(_work(found, arguments.which))
     return 0
 
