@@ -5,7 +5,7 @@ from uuid import UUID
 from idp.activation import store
 from idp.activation.opened import opened
 from idp.activation.refusals import ActivationOver
-from idp.activation.schema import Activation
+from idp.activation.schema import Activation, Kind
 from idp.authenticators.check_code import check_code
 from idp.authenticators.forget_others import forget_others
 from idp.authenticators.schema import Method
@@ -13,8 +13,10 @@ from idp.authenticators.set_up_totp import confirm
 from idp.authenticators.use_code_by_message import use_code_by_message
 from idp.citizens.activate import activate
 from idp.citizens.end_tokens import end_tokens
-from idp.messages.notices import account_activated
-from idp.recovery.end_wait import finish_wait, settle
+from idp.citizens.schema import State
+from idp.messages.notices import account_activated, second_factor_changed
+from idp.messages.schema import Notice
+from idp.recovery.end_wait import settle
 from idp.recovery.notices import account_recovered
 from idp.sessions.end import end_all_for
 from idp.upstream.forget_links import forget_links
@@ -47,19 +49,19 @@ async def finish(parts: Activation, *, browser_sha256: bytes, method: Method, ty
                 return None
             await use_code_by_message(tx, parts.audit, citizen.citizen_id, to)
         kind = await store.spend(tx, citizen.citizen_id, browser_sha256)
-        if kind is None or (kind == "recovery" and not await finish_wait(tx, citizen.citizen_id)):
+        if kind is None:
             raise ActivationOver
         if kind == "desk":
             await settle(tx, citizen.citizen_id)
         if citizen.state == "registered":
             await activate(tx, parts.audit, citizen.citizen_id)
-        else:
-            await _make_anew(tx, parts, citizen.citizen_id, kind, keep=method)
+        elif kind == "desk":
+            await _make_anew(tx, parts, citizen.citizen_id, keep=method)
         await parts.post.tell(
             tx,
             citizen_id=citizen.citizen_id,
             claims=citizen.claims,
-            notice=account_activated() if citizen.state == "registered" else account_recovered(),
+            notice=_notice(citizen.state, kind),
             locale=Locale(citizen.locale),
         )
         return citizen.uid
@@ -67,7 +69,14 @@ async def finish(parts: Activation, *, browser_sha256: bytes, method: Method, ty
     return await parts.db.transact(once)
 
 
-async def _make_anew(tx: Tx, parts: Activation, citizen_id: UUID, kind: store.Kind, *, keep: Method) -> None:
+def _notice(state: State, kind: Kind) -> Notice:
+    if state == "registered":
+        return account_activated()
+    # A recovery told of the new password when it was set; now its second step stands too.
+    return account_recovered() if kind == "desk" else second_factor_changed()
+
+
+async def _make_anew(tx: Tx, parts: Activation, citizen_id: UUID, *, keep: Method) -> None:
     """What was lost may be in other hands: nothing of before opens the account, and nobody stays signed in."""
     await forget_others(tx, citizen_id, keep=keep)
     await forget_links(tx, parts.audit, citizen_id)
@@ -80,6 +89,6 @@ async def _make_anew(tx: Tx, parts: Activation, citizen_id: UUID, kind: store.Ki
             actor_kind="citizen",
             actor=str(citizen_id),
             owner=str(citizen_id),
-            detail={"by": kind},
+            detail={"by": "desk"},
         ),
     )

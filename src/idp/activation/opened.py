@@ -11,4 +11,4 @@ async def opened(tx: Tx, browser_sha256: bytes) -> Opened:
     citizen = None if found is None else await find_citizen(tx, found[0])
     if citizen is None or found is None:
         raise ActivationOver
-    return Opened(citizen, found[1])
+    return Opened(citizen, has_password=found[1], kind=found[2])

@@ -12,6 +12,8 @@ from kit.db import Database
 from kit.offload import Offload
 from kit.throttle import Throttle
 
+Kind = Literal["desk", "recovery"]
+"""By a code from an officer, or after the waiting time of a recovery."""
 OPEN_S = 1_800
 """How long an entered code keeps the steps open in that browser."""
 
@@ -34,6 +36,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     citizen: Citizen
     has_password: bool
+    kind: Kind
 
     @property
     def destinations(self) -> tuple[Destination, ...]:

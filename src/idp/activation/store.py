@@ -1,9 +1,7 @@
-from typing import Literal
 from uuid import UUID
 
+from idp.activation.schema import Kind
 from kit.db import Tx
-
-Kind = Literal["desk", "recovery"]
 
 
 async def put(tx: Tx, citizen_id: UUID, *, code_mac: bytes, lifetime_s: int, kind: Kind) -> None:
@@ -58,11 +56,11 @@ async def open_in_browser(tx: Tx, uid: str, *, code_mac: bytes, browser_sha256: 
     return citizen_id
 
 
-async def opened_in(tx: Tx, browser_sha256: bytes) -> tuple[UUID, bool] | None:
-    """Whose activation is open, and whether a password was chosen in it."""
+async def opened_in(tx: Tx, browser_sha256: bytes) -> tuple[UUID, bool, Kind] | None:
+    """Whose activation is open, whether a password was chosen in it, and what it is for."""
     row = await tx.fetchrow(
         """
-        SELECT a.citizen_id, p.set_at >= a.created_at AS has_password
+        SELECT a.citizen_id, a.kind, p.set_at >= a.created_at AS has_password
           FROM idp.activation a
           JOIN idp.citizen c USING (citizen_id)
           LEFT JOIN idp.password p USING (citizen_id)
@@ -70,7 +68,7 @@ async def opened_in(tx: Tx, browser_sha256: bytes) -> tuple[UUID, bool] | None:
            AND c.state IN ('registered', 'active')""",
         browser_sha256,
     )
-    return None if row is None else (row["citizen_id"], bool(row["has_password"]))
+    return None if row is None else (row["citizen_id"], bool(row["has_password"]), row["kind"])
 
 
 async def spend(tx: Tx, citizen_id: UUID, browser_sha256: bytes) -> Kind | None:

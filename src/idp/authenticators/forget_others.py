@@ -5,8 +5,8 @@ from idp.authenticators.schema import Method
 from kit.db import Tx
 
 
-async def forget_others(tx: Tx, citizen_id: UUID, *, keep: Method) -> None:
-    """All second factors but the one that was just set up."""
+async def forget_others(tx: Tx, citizen_id: UUID, *, keep: Method | None) -> None:
+    """All second factors but the one that was just set up, if one was."""
     if keep != "totp":
         await store.remove_totp(tx, citizen_id)
     if keep != "code":
