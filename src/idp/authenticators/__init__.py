@@ -1,4 +1,4 @@
-"""Ways to prove who one is: password, time-based code (TOTP), one-time code by message.
+"""Ways to prove who one is: password, passkey, time-based code (TOTP), one-time code by message, recovery code.
 
-Each kind is one module of pure steps and the actions that use them; passkeys and recovery codes will stand beside them.
+Each kind is one module of pure steps and the actions that use them.
 """
