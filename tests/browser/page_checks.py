@@ -90,13 +90,13 @@ def _with_scripts(page: Page) -> list[str]:
         address = page.url.split("#")[0]
         mirror.route(address, same)
         mirror.goto(address)
-        mirror.evaluate(_axe_source())
+        mirror.evaluate(axe_source())
         violations = _axe(mirror)
         # axe takes a script that joins its letters for an icon font and leaves its contrast unmeasured.
         mirror.evaluate(_LATIN)
         violations += [line for line in _axe(mirror, ["color-contrast"]) if line not in violations]
         mirror.reload()
-        mirror.evaluate(_axe_source())
+        mirror.evaluate(axe_source())
         mirror.set_viewport_size(NARROW)  # also 400 % zoom of a 1280 px screen
         violations += [f"at 320 px: {line}" for line in _axe(mirror, ["target-size"])]
         return violations + _scrolls(mirror)
@@ -104,7 +104,7 @@ def _with_scripts(page: Page) -> list[str]:
         again.close()
 
 
-def _axe_source() -> str:
+def axe_source() -> str:
     spec = find_spec("axe_playwright_python")
     assert spec is not None
     assert spec.origin is not None

@@ -118,6 +118,10 @@ async def history(
     return lines, further
 
 
+# They say something about another claim, or about the record.
+_UNSAID = ("_verified", "updated_at")
+
+
 def _line(row: Row) -> HistoryLine:
     metadata = row["metadata"]
     detail = row["detail"]
@@ -129,7 +133,11 @@ def _line(row: Row) -> HistoryLine:
         refused=row["result"] not in ("ok", ""),
         service=None if metadata is None else msgspec.convert(metadata, ClientMetadata).names(),
         browser=browser if isinstance(browser, str) and browser else None,
-        claims=[LABELS.get(without_prefix(name), name) for name in _names(detail) if not name.endswith("_verified")],
+        claims=[
+            LABELS.get(without_prefix(name), name)
+            for name in _names(detail)
+            if not name.endswith(("_verified", "updated_at"))
+        ],
         ground=detail.get("legal_ground") or detail.get("legal_reference"),
         by_mandate="mandate" in detail,
         detail=detail,

@@ -47,6 +47,11 @@ class MandateLine(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: dt.datetime | None
     legal_reference: str | None
 
+    @property
+    def last_day(self) -> dt.datetime:
+        """``valid_until`` is the moment after it."""
+        return self.valid_until - dt.timedelta(seconds=1)
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an officer records; people are named by their unique identifiers."""
