@@ -4,6 +4,7 @@ import base64
 import json
 import time
 
+import jwt
 import pytest
 from jose import jwt as other_jwt
 
@@ -85,3 +86,74 @@ def test_keys_of_unknown_types_are_passed_over_and_secret_ones_refused_rfc7517_5
     for keys in ([future], [known, {"kty": "oct", "k": "AAAA"}], [{**known, "d": "AAAA"}], [{}], []):
         with pytest.raises(KeyRefused):
             PublicKeys({"keys": keys})
+
+
+NOW = int(time.time())
+CLAIMS: dict[str, dict[str, object]] = {
+    "as it should be": {},
+    "audience in a list": {"aud": ["b", "a"]},
+    "another audience": {"aud": "b"},
+    "audiences without us": {"aud": ["b", "c"]},
+    "no audience": {"aud": None},
+    "an audience that is no text": {"aud": ["a", 7]},
+    "audience as an object": {"aud": {"a": 1}},
+    "another issuer": {"iss": "https://id.test"},
+    "no issuer": {"iss": None},
+    "issuer in a list": {"iss": [ISSUER]},
+    "expired": {"exp": NOW - 60},
+    "expired within the leeway": {"exp": NOW - 2},
+    "never expires": {"exp": None},
+    "not yet issued": {"iat": NOW + 60},
+    "issued within the leeway": {"iat": NOW + 2},
+    "not yet": {"nbf": NOW + 60},
+    "since now": {"nbf": NOW},
+    "sub is a number": {"sub": 7},
+    "jti is a number": {"jti": 7},
+    "fractions of a second": {"exp": NOW + 60.5, "iat": NOW - 0.5},
+}
+STRICTER: dict[str, dict[str, object]] = {"exp in text": {"exp": str(NOW + 60)}, "iat is true": {"iat": True}}
+
+
+@pytest.mark.parametrize("name", [*CLAIMS, *STRICTER])
+@pytest.mark.parametrize("strict", [False, True])
+def test_claims_are_judged_as_pyjwt_does_or_more_strictly(name: str, strict: bool) -> None:
+    changed = {**CLAIMS, **STRICTER}[name]
+    text = KEYS.sign(
+        {k: v for k, v in {"iss": ISSUER, "sub": "s", "aud": "a", "iat": NOW, "exp": NOW + 60, **changed}.items() if v},
+        typ="at+jwt",
+    )
+    try:
+        theirs = jwt.decode(
+            text,
+            KEYS.keys[0].private.public_key(),
+            algorithms=["ES256"],
+            issuer=ISSUER,
+            audience="a",
+            leeway=5,
+            options={"require": ["exp", "iat"], "strict_aud": strict},
+        )
+    except jwt.PyJWTError:
+        theirs = None
+    try:
+        ours: dict[str, object] | None = verify(
+            text,
+            KEYS.public,
+            algorithms=["ES256"],
+            typ=["at+jwt"],
+            issuer=ISSUER,
+            audience="a",
+            strict_audience=strict,
+            leeway_s=5,
+        )
+    except TokenRefused:
+        ours = None
+    assert ours == (None if name in STRICTER else theirs)
+
+
+@pytest.mark.parametrize("member", [{"b64": False}, {"b64": False, "crit": ["b64"]}, {"crit": []}, {"alg": "none"}])
+def test_a_header_that_changes_what_is_signed_is_refused_rfc7797_6(member: dict[str, object]) -> None:
+    header = base64.urlsafe_b64encode(json.dumps({"typ": "at+jwt", "alg": "ES256", **member}).encode()).rstrip(b"=")
+    signed = header + b"." + token().split(".")[1].encode()
+    made = jwt.get_algorithm_by_name("ES256").sign(signed, KEYS.keys[0].private)
+    with pytest.raises(TokenRefused):
+        verified((signed + b"." + base64.urlsafe_b64encode(made).rstrip(b"=")).decode())
