@@ -7,13 +7,14 @@ import itertools
 import json
 import secrets
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
 import pytest
 
 from idp.clients.schema import ClientMetadata
-from idp.registration.invite import invite
+from idp.registration.invite import invite, withdraw
 from idp.registration.sector import sector_of
 from kit.jose import ASYMMETRIC, SigningKey
 from tests.conftest import Dsns
@@ -135,6 +136,19 @@ async def test_an_initial_access_token_is_spent_as_often_as_it_says_under_race(i
     assert (await asked(idp, initial, redirect_uris=["http://rp.test/"])).status_code == 400
     answers = await asyncio.gather(*(asked(idp, initial) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [201, 201, 401, 401, 401, 401]
+    revoked = await invite(
+        idp.wiring.db,
+        idp.wiring.audit,
+        profile="basic",
+        sector=None,
+        scopes=["openid"],
+        acr="substantial",
+        uses=1,
+        lifetime_s=60,
+        officer="test",
+    )
+    await withdraw(idp.wiring.db, idp.wiring.audit, UUID(revoked["invitation_id"]), officer="test")
+    assert (await asked(idp, revoked["initial_access_token"])).status_code == 401
     expired = await token(idp)
     await idp.owner("UPDATE idp.client_invitation SET expires_at = now() - interval '1 second' WHERE uses_left = 1000")
     assert (await asked(idp, expired)).status_code == 401
@@ -154,6 +168,7 @@ async def test_what_only_an_operator_decides_is_not_taken(idp: Provider) -> None
         sector="test",
         legal_ground="because",
         resource="https://locker.test",
+        authorization_details_types=["locker_document"],
         client_id="locker",
         client_secret="chosen",
         subject_type="public",
@@ -162,6 +177,7 @@ async def test_what_only_an_operator_decides_is_not_taken(idp: Provider) -> None
     row = (await idp.owner("SELECT * FROM idp.client WHERE client_id = $1", client["client_id"]))[0]
     assert (row["profile"], row["sector"], row["legal_ground"]) == ("basic", "host:rp.test", None)
     assert "resource" not in client
+    assert "authorization_details_types" not in client
     assert client["client_id"] != "locker"
     assert client["client_secret"] != "chosen"
     assert client["subject_type"] == "pairwise"

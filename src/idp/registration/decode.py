@@ -12,9 +12,9 @@ from idp.registration.schema import Invitation
 from idp.sessions.levels import at_least
 
 _MEMBERS = frozenset(field.encode_name for field in msgspec.structs.fields(ClientMetadata))
-# Only an operator says whose resource server a client is. Every sub here is pairwise, whatever was asked for, and the
-# answer says so (RFC 7591 §3.2.1).
-_NOT_THEIRS = frozenset({"resource", "subject_type"})
+# Only an operator says whose resource server a client is, and who may ask for documents one by one. Every sub here is
+# pairwise, whatever was asked for. The answer says what is in force (RFC 7591 §3.2.1).
+_NOT_THEIRS = frozenset({"resource", "authorization_details_types", "subject_type"})
 _PATH = re.compile(r" - at `\$\.?([^`]*)`")
 
 

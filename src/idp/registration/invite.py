@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from idp.clients.register import check_sector
 from idp.clients.schema import Acr, Profile
@@ -8,6 +9,7 @@ from idp.refusals import InvalidClientMetadata
 from idp.registration import store
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
+from kit.errors import NotFound
 from kit.ids import new_id
 from kit.tokens import digest, new_token
 
@@ -66,3 +68,22 @@ async def invite(
 
     await db.transact(once)
     return {"invitation_id": str(invitation_id), "initial_access_token": token, "expires_in": lifetime_s, "uses": uses}
+
+
+async def withdraw(db: Database, audit: Audit, invitation_id: UUID, *, officer: str) -> None:
+    """From now on it registers nobody; who has registered with it stays."""
+
+    async def once(tx: Tx) -> None:
+        if not await store.revoke_invitation(tx, invitation_id):
+            raise NotFound
+        await audit.append(
+            tx,
+            AuditEvent(
+                action="client.invitation-withdrawn",
+                actor_kind="officer",
+                actor=officer,
+                object_id=str(invitation_id),
+            ),
+        )
+
+    await db.transact(once)

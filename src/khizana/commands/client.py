@@ -2,6 +2,7 @@
 
 import argparse
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 
@@ -10,7 +11,7 @@ from idp.clients.register import register, update
 from idp.clients.rotate_secret import rotate_secret
 from idp.clients.schema import Acr, ClientMetadata, ClientRegistration, Profile
 from idp.outbound.fetch import Fetcher
-from idp.registration.invite import invite
+from idp.registration.invite import invite, withdraw
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
 from khizana.deployment import Deployment, deployment, officer
@@ -44,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     inviting.add_argument("--acr", choices=get_args(Acr), default="substantial", help="the lowest level they may name")
     inviting.add_argument("--uses", type=int, default=1, help="how many clients (1)")
     inviting.add_argument("--lifetime", type=seconds, default="7d", help="as 90s, 30m, 24h or 7d (7d)")
+    withdrawing = verbs.add_parser("withdraw-invitation", help="it registers nobody any more; its clients stay")
+    withdrawing.add_argument("invitation_id", type=UUID)
     rotating = verbs.add_parser("rotate-secret", help="a new secret; the present one stays good for a while")
     rotating.add_argument("client_id")
     rotating.add_argument("--overlap", type=seconds, default="24h", help="as 90s, 30m, 24h or 7d (24h)")
@@ -96,6 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
                     )
                 )
             )
+        case "withdraw-invitation":
+            with_idp(lambda _, db: withdraw(db, Audit("idp"), arguments.invitation_id, officer=officer()))
+            answer({"invitation_id": arguments.invitation_id, "withdrawn": True})
         case "rotate-secret":
             answer(
                 with_idp(

@@ -298,6 +298,8 @@ def test_an_invitation_and_a_rotated_secret_are_told_once(khizana: Run) -> None:
     assert len(invited.json()["initial_access_token"]) == 43
     assert (invited.json()["uses"], invited.json()["expires_in"]) == (3, 7 * 86_400)
     assert khizana("client", "invite", "--scope", "openid uid").code == 2
+    assert khizana("client", "withdraw-invitation", invited.json()["invitation_id"]).code == 0
+    assert khizana("client", "withdraw-invitation", invited.json()["invitation_id"]).code == 2
     registered = khizana(
         "client",
         "register",
