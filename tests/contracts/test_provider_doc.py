@@ -67,7 +67,7 @@ async def test_the_registration_of_another_provider_can_be_read() -> None:
 
 
 async def test_each_endpoint_of_discovery_stands_in_the_table() -> None:
-    document: dict[str, Any] = describe(ISSUER, signing=["ES256"])
+    document: dict[str, Any] = describe(ISSUER, signing=["ES256"], trust_frameworks=["frame"])
     paths = {str(uri).removeprefix(ISSUER) for name, uri in document.items() if name.endswith(("_endpoint", "_uri"))}
     table = set(re.findall(r"^\| `(/[a-z/-]+)` \|", PAGE, re.MULTILINE))
     assert paths <= table
