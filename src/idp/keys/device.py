@@ -58,6 +58,7 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 class KeyDevice:
     def __init__(self, module: Path, *, token: str, pin: str, remembered_in: Path) -> None:
+        self.fresh = True
         self._module = str(module)
         self._token = token
         self._pin = pin
@@ -72,8 +73,13 @@ class KeyDevice:
     async def read(self) -> Sequence[Placed]:
         """Also while the device is away: then what was read last, so that tokens are still verified."""
         try:
-            return await self._run(self._read, max_s=ANSWER_MAX_S)
+            placed = await self._run(self._read, max_s=ANSWER_MAX_S)
+            self.fresh = True
+            return placed
         except Unavailable:
+            if self.fresh:
+                log.warning("the signing device is away")
+            self.fresh = False
             if self._placed:
                 return list(self._placed.values())
             remembered = self._recalled()

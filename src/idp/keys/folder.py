@@ -15,6 +15,8 @@ from kit.offload import Offload
 
 
 class KeyFolder:
+    fresh = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parsed: dict[str, Placed] = {}

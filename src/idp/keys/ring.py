@@ -35,8 +35,11 @@ class Placed(msgspec.Struct, frozen=True):
 class KeyPlace(Protocol):
     """Where private keys live: a folder of ours, or a device that keeps them."""
 
+    fresh: bool
+    """Did the last reading reach the place itself, or is it what was known before?"""
+
     async def read(self) -> Sequence[Placed]:
-        """All keys; each parsed once. Unavailable where the place is away."""
+        """All keys; each parsed once. Unavailable where the place is away and nothing is known of it."""
 
     async def create(self, alg: Algorithm, *, activates_at: int) -> str: ...
 
@@ -57,7 +60,7 @@ class KeyRing:
         self._keys: KeySet | None = None
         self._task: asyncio.Task[None] | None = None
         self.read_at = 0.0
-        """When the place was last read (seconds since 1970)."""
+        """When the place itself was last read (seconds since 1970); 0 if it never was."""
         self.placed: Sequence[Placed] = ()
 
     def current(self) -> KeySet:
@@ -82,7 +85,9 @@ class KeyRing:
         # The same object as long as nothing changed: others cache by it.
         if self._keys is None or _order(self._keys) != _order(fresh):
             self._keys = fresh
-        self.placed, self.read_at = placed, now
+        self.placed = placed
+        if self._place.fresh:
+            self.read_at = now
 
     async def _watch(self) -> None:
         while True:

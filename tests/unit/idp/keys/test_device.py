@@ -177,7 +177,9 @@ async def test_g_15_without_the_device_nothing_is_signed_and_the_keys_are_still_
         refused = await ask()
         assert refused.status_code == 503
         assert int(refused.headers["retry-after"]) >= 1
+        known_at = idp.wiring.keys.read_at
         await idp.wiring.keys.reread()
+        assert idp.wiring.keys.read_at == known_at
         again = await idp.http.get("/idp/jwks")
         assert (again.status_code, again.content) == (200, published)
         # A process that starts now still publishes what is known, so that tokens are verified.
