@@ -110,9 +110,10 @@ async def request(http: Http, item: Any) -> None:
 
 async def refresh(http: Http, chain: Any) -> None:
     """The next link of a chain of refresh tokens; each connection has its own."""
+    path = chain.get("path", "/idp/token")
     body = urlencode({**chain["form"], "refresh_token": chain["refresh_token"]})
-    headers = {**FORM, **proven(chain, "POST", "/idp/token")}
-    _, content = await http.ask("POST", "/idp/token", status=200, headers=headers, body=body)
+    headers = {**FORM, **proven(chain, "POST", path)}
+    _, content = await http.ask("POST", path, status=200, headers=headers, body=body)
     chain["refresh_token"] = json.loads(content)["refresh_token"]
 
 
@@ -126,6 +127,61 @@ async def open_share(http: Http, item: Any) -> None:
     _, document = await http.ask("GET", urlsplit(original).path, status=200, headers=viewing)
     if len(document) != item["length"]:
         raise Unexpected(f"original: {len(document)} bytes")
+
+
+async def code_flow(http: Http, item: Any) -> None:
+    """From the request to the tokens, in a session where nothing is asked: pushed and bound to a key if it says so."""
+    verifier = secrets.token_urlsafe(48)
+    challenge = _b64(hashlib.sha256(verifier.encode()).digest())
+    parameters = {**item["request"], "state": secrets.token_urlsafe(16), "nonce": secrets.token_urlsafe(16)}
+    parameters |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    if item.get("par"):
+        headers = {**FORM, **proven(item, "POST", item["par"])}
+        body = urlencode({**parameters, **asserted(item)})
+        _, content = await http.ask("POST", item["par"], status=201, headers=headers, body=body)
+        parameters = {"client_id": parameters["client_id"], "request_uri": json.loads(content)["request_uri"]}
+    path = f"{item['authorize']}?{urlencode(parameters)}"
+    answered, _ = await http.ask("GET", path, status=303, headers={**PAGE, "Cookie": item["cookie"]})
+    answer = dict(parse_qsl(urlsplit(answered["Location"]).query))
+    if "code" not in answer:
+        raise Unexpected(f"no code: {answered['Location'][:200]}")
+    form = {**item["exchange"], **asserted(item), "code": answer["code"], "code_verifier": verifier}
+    headers = {**FORM, **proven(item, "POST", item["token"])}
+    _, content = await http.ask("POST", item["token"], status=200, headers=headers, body=urlencode(form))
+    if "id_token" not in json.loads(content):
+        raise Unexpected("no ID token")
+
+
+async def client_token(http: Http, item: Any) -> None:
+    """client_credentials with a fresh assertion and a fresh proof."""
+    headers = {**FORM, **proven(item, "POST", item["path"])}
+    body = urlencode({**item["form"], **asserted(item)})
+    await http.ask("POST", item["path"], status=200, headers=headers, body=body)
+
+
+_signers: dict[str, ec.EllipticCurvePrivateKey] = {}
+
+
+def asserted(item: Any) -> dict[str, str]:
+    """private_key_jwt, each good once; nothing for a client that authenticates otherwise."""
+    signer = item.get("signer")
+    if signer is None:
+        return {}
+    if signer["key"] not in _signers:
+        key = load_pem_private_key(signer["key"].encode(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        _signers[signer["key"]] = key
+    now = int(time.time())
+    claims = {"iss": signer["client_id"], "sub": signer["client_id"], "aud": signer["audience"], "iat": now}
+    claims |= {"exp": now + 60, "jti": secrets.token_urlsafe(16)}
+    header = _b64(json.dumps({"alg": "ES256", "kid": signer["kid"]}).encode())
+    signed = f"{header}.{_b64(json.dumps(claims).encode())}"
+    r, s = utils.decode_dss_signature(_signers[signer["key"]].sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+    return {
+        "client_id": signer["client_id"],
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": f"{signed}.{_b64(r.to_bytes(32) + s.to_bytes(32))}",
+    }
 
 
 class Browser:
@@ -197,6 +253,8 @@ def _totp(secret: bytes, step: int) -> str:
 OPERATIONS: dict[str, Operation] = {
     "request": request,
     "refresh": refresh,
+    "code_flow": code_flow,
+    "client_token": client_token,
     "open_share": open_share,
     "sign_in": sign_in,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.limits import Limit, Limits
-from bench.world import FORM, MACHINE, PASSWORD, RP, RP_LOW, WALLET, Citizen, Client, Held, World, gathered
+from bench.world import FAPI2, FORM, MACHINE, PASSWORD, RP, RP_LOW, WALLET, Citizen, Client, Held, World, gathered
 from idp.authenticators.totp import step_at
 from idp.sessions.cookies import SESSION_COOKIE
 
@@ -186,6 +186,47 @@ async def code_exchange(world: World, limits: Limits, plan: Plan) -> Work:
         note="client_secret_post, PKCE; access token, ID token and refresh token; two ES256 signatures",
         once=True,
     )
+
+
+async def fapi2_flow(world: World, limits: Limits, plan: Plan) -> Work:
+    citizens = await world.citizens()
+    await world.consented(FAPI2)
+    flows = [await flow(world, FAPI2, citizen) for citizen in citizens]
+    return Work(
+        operation="code_flow",
+        limit=limits.commits(),
+        items=always(flows),
+        note="FAPI 2.0 in a session: pushed request, code, token; private_key_jwt and DPoP twice, PKCE",
+    )
+
+
+async def code_flow(world: World, limits: Limits, plan: Plan) -> Work:
+    citizens = await world.citizens()
+    await world.consented(RP)
+    flows = [await flow(world, RP, citizen) for citizen in citizens]
+    return Work(
+        operation="code_flow",
+        limit=limits.commits(),
+        items=always(flows),
+        note="profile basic in a session: code and token; client_secret_post, PKCE",
+    )
+
+
+async def flow(world: World, client_id: str, citizen: Citizen) -> dict[str, Any]:
+    """What the load needs to go from a request to its tokens, in the citizen's session."""
+    client = (await world.clients())[client_id]
+    found: dict[str, Any] = {
+        "authorize": "/idp/authorize",
+        "token": "/idp/token",
+        "request": world.request(client),
+        "exchange": world.exchange(client),
+        "cookie": f"{SESSION_COOKIE}={await world.session(citizen)}",
+        "held": held(world.holder(client)),
+    }
+    if client.key is None:
+        return found
+    key = {"key": client.key.pem().decode(), "kid": client.key.kid}
+    return {**found, "par": "/idp/par", "signer": {**key, "client_id": client_id, "audience": world.issuer}}
 
 
 async def token_refresh(world: World, limits: Limits, plan: Plan) -> Work:
@@ -370,6 +411,8 @@ MEASURES: dict[str, Prepare] = {
     "client_credentials": client_credentials,
     "authorize": authorize,
     "code_exchange": code_exchange,
+    "code_flow": code_flow,
+    "fapi2_flow": fapi2_flow,
     "token_refresh": token_refresh,
     "userinfo": userinfo,
     "introspection": introspection,

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
 from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
 from bench.memory import memory
@@ -57,6 +60,51 @@ def run(names: Sequence[str], *, quick: bool) -> None:
         asyncio.run(_run(started, names or NAMES, quick=quick))
 
 
+def run_beside_peers(*, quick: bool) -> None:
+    """Print one line a measure: ours and each peer's, measured in turn."""
+    say("starting a product of its own")
+    with product(**SETTINGS) as started, ExitStack() as stack:
+        try:
+            folder, database = installed(started.home), database_of(started)
+            peers = [
+                stack.enter_context(peer("node_in_memory", folder, database=None)),
+                stack.enter_context(peer("node_in_postgres", folder, database=database)),
+            ]
+            asyncio.run(_run_beside(started, peers, quick=quick))
+        except PeersMissing as missing:
+            raise LoadFailed(str(missing)) from missing
+
+
+async def _run_beside(started: Product, peers: list[Peer], *, quick: bool) -> None:
+    plan = QUICK if quick else FULL
+    async with AsyncExitStack() as stack:
+        world = await World.open(started, stack, citizens_count=CITIZENS_QUICK if quick else CITIZENS)
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        jobs = {"khizana": await ours(world), **{one.name: await theirs(one, http) for one in peers}}
+        for measure in jobs["khizana"]:
+            say(f"measuring {measure}")
+            best: dict[str, Cost] = {}
+            for _ in range(plan.rounds):
+                for name, base, spent_s in (
+                    ("khizana", world.url, lambda: _whole_s(started)),
+                    *((one.name, one.url, one.spent_s) for one in peers),
+                ):
+                    cost = await _cost(jobs[name][measure], base, spent_s, seconds=plan.seconds)
+                    if name not in best or cost.cpu_ms < best[name].cpu_ms:
+                        best[name] = cost
+            answer_line(line(measure, best))
+
+
+def _whole_s(started: Product) -> float:
+    spent = started.spent()
+    return spent.server_s + spent.database_s
+
+
+async def _cost(job: Job, base: str, spent_s: Callable[[], float], *, seconds: float) -> Cost:
+    said, spent = await _loaded({**asdict(job), "once": False, "seconds": seconds, "base": base}, spent_s)
+    return Cost(rate_per_s=said["n"] / said["wall_s"], cpu_ms=spent / said["n"] * 1000)
+
+
 async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
     plan = QUICK if quick else FULL
     async with AsyncExitStack() as stack:
@@ -100,6 +148,19 @@ def _job(work: Work) -> dict[str, Any]:
 
 
 async def _load(job: dict[str, Any], measured: Product | None) -> Round:
+    said, spent = await _loaded(job, measured.spent if measured else None)
+    return Round(
+        n=said["n"],
+        wall_s=said["wall_s"],
+        median_ms=said["median_ms"],
+        p99_ms=said["p99_ms"],
+        load_cpu_s=said["load_cpu_s"],
+        spent=spent or Spent(0, 0, 0, 0),
+    )
+
+
+async def _loaded(job: dict[str, Any], measured: Callable[[], Any] | None) -> tuple[dict[str, Any], Any]:
+    """What the load said, and by how much ``measured`` grew meanwhile."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(LOAD),
@@ -114,11 +175,11 @@ async def _load(job: dict[str, Any], measured: Product | None) -> Round:
         ready = (await process.stdout.readline()).strip()
         if ready != b"ready":
             raise LoadFailed(ready.decode() or "the load ended")
-        before = measured.spent() if measured else None
+        before = measured() if measured else None
         process.stdin.write(b"go\n")
         await process.stdin.drain()
         said = json.loads(await process.stdout.readline() or b'{"failed": "the load ended"}')
-        spent = measured.spent().since(before) if measured and before else Spent(0, 0, 0, 0)
+        spent = _grown(measured(), before) if measured else None
     finally:
         if process.returncode is None:
             process.stdin.close()
@@ -129,14 +190,11 @@ async def _load(job: dict[str, Any], measured: Product | None) -> Round:
                 await process.wait()
     if "failed" in said or not said["n"]:
         raise LoadFailed(str(said))
-    return Round(
-        n=said["n"],
-        wall_s=said["wall_s"],
-        median_ms=said["median_ms"],
-        p99_ms=said["p99_ms"],
-        load_cpu_s=said["load_cpu_s"],
-        spent=spent,
-    )
+    return said, spent
+
+
+def _grown(after: Any, before: Any) -> Any:
+    return after.since(before) if isinstance(after, Spent) else after - before
 
 
 def _line(name: str, work: Work, best: Round, limit_rate: float, *, n: int) -> dict[str, Any]:

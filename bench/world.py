@@ -54,6 +54,7 @@ T = TypeVar("T")
 
 ADMINISTRATION, TYPE = "ma.gov.bench", "BENCH"
 RP, RP_LOW, WALLET, MACHINE, OFFICER = "bench-rp", "bench-rp-low", "bench-wallet", "bench-machine", "bench"
+FAPI2 = "bench-fapi2"
 CALLBACK = "https://rp.example/callback"
 PASSWORD = "Zellige vert 42 matin"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -173,6 +174,16 @@ class World:
                 scope="openid profile documents:read documents:share",
             ),
             await self._register(
+                FAPI2,
+                key=key,
+                profile="fapi2",
+                token_endpoint_auth_method="private_key_jwt",
+                redirect_uris=[CALLBACK],
+                grant_types=["authorization_code", "refresh_token"],
+                scope="openid profile",
+                jwks=LocalKeySet([key]).jwks(),
+            ),
+            await self._register(
                 MACHINE,
                 key=key,
                 profile="machine",
@@ -289,8 +300,12 @@ class World:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         parameters = {**self.request(client), "state": "s", "nonce": "n", "code_challenge": challenge}
+        parameters["code_challenge_method"] = "S256"
         cookies = {SESSION_COOKIE: await self.session(citizen)}
-        path = f"/idp/authorize?{urlencode({**parameters, 'code_challenge_method': 'S256'})}"
+        if client_id == FAPI2:
+            pushed = await self.post_form("/idp/par", {**parameters, **self.authentication(client)}, status=201)
+            parameters = {"client_id": client_id, "request_uri": pushed["request_uri"]}
+        path = f"/idp/authorize?{urlencode(parameters)}"
         location = await self._browse(cookies, "GET", path)
         if "/consent" in location:
             page = await self._browse(cookies, "GET", location)
@@ -359,11 +374,13 @@ class World:
             "client_assertion": assertion,
         }
 
-    async def post_form(self, path: str, form: dict[str, str], holder: Held | None = None) -> dict[str, Any]:
+    async def post_form(
+        self, path: str, form: dict[str, str], holder: Held | None = None, *, status: int = 200
+    ) -> dict[str, Any]:
         headers = {**FORM, **holder.headers("POST", path)} if holder else FORM
         async with self.http.post(self.url + path, headers=headers, data=urlencode(form)) as answer:
             text = await answer.text()
-            if answer.status != 200:
+            if answer.status != status:
                 raise PreparationFailed(f"{path}: {answer.status} {text[:500]}")
             found: dict[str, Any] = json.loads(text)
             return found

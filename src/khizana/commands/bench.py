@@ -11,6 +11,7 @@ from khizana.home import ROOT
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, not how fast")
+    parser.add_argument("--peers", action="store_true", help="beside node-oidc-provider, measured in turn; needs npm")
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(_bench().NAMES)}")
 
 
@@ -19,7 +20,10 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown := [name for name in arguments.names if name not in bench.NAMES]:
         raise CommandRefused("unknown-measure", f"{unknown[0]} is none of: {', '.join(bench.NAMES)}")
     try:
-        bench.run(arguments.names, quick=arguments.quick)
+        if arguments.peers:
+            bench.run_beside_peers(quick=arguments.quick)
+        else:
+            bench.run(arguments.names, quick=arguments.quick)
     except bench.LoadFailed as failure:
         raise CommandRefused("load-failed", str(failure)) from failure
     return 0
