@@ -206,8 +206,9 @@ def _algorithms(client: Client) -> Sequence[Algorithm]:
 async def _check_certificate(parts: ClientAuthentication, client: Client, certificate: x509.Certificate) -> None:
     """RFC 8705 §2.1 and §2.2. That the client holds the key, TLS has proved."""
     if client.metadata.token_endpoint_auth_method == "tls_client_auth":
-        vouched = parts.authorities is not None and parts.authorities.vouch_for(certificate)
-        if not vouched or not names_client(certificate, client.metadata):
+        if parts.authorities is None:
+            raise InvalidClient("tls_client_auth: no certification authority is configured here")
+        if not parts.authorities.vouch_for(certificate) or not names_client(certificate, client.metadata):
             raise InvalidClient("the certificate does not name this client")
         return
     try:
