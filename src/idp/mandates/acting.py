@@ -11,7 +11,8 @@ async def acting(tx: Tx, interaction: Interaction, session: Session) -> Mandate 
 
     Raises InteractionOver where the chosen one does not stand any more: never silently somebody else.
     """
-    if interaction.acting_chosen_by != session.citizen_id or interaction.acting_mandate_id is None:
+    chosen = interaction.acting_chosen_by == session.citizen_id and interaction.representation_allowed
+    if not chosen or interaction.acting_mandate_id is None:
         return None
     for mandate in await choices(tx, session, interaction.request):
         if mandate.mandate_id == interaction.acting_mandate_id:

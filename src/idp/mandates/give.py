@@ -7,20 +7,24 @@ from idp.mandates import store
 from idp.mandates.refusals import MandateRefused
 from idp.mandates.schema import CLIENTS_MAX, LIFETIME_MAX_DAYS, Mandating
 from idp.mandates.tell import tell_both
-from kit.db import Tx
+from kit.db import Database, Tx
 from kit.i18n.dates import CASABLANCA
 from kit.ids import new_id
-from kit.throttle import Limit
+from kit.throttle import Limit, Throttle
 
 # Whoever types identifiers to see which of them are somebody's gets ten tries a day.
 PER_CITIZEN = Limit("mandates-of-citizen", 10, 86_400)
 
 
+async def count_try(db: Database, throttle: Throttle, represented_id: UUID) -> None:
+    """In a transaction of its own, so that a refusal does not give the try back. Raises TooManyRequests."""
+    await db.transact(lambda tx: throttle.count(tx, PER_CITIZEN, str(represented_id)))
+
+
 async def give(
     tx: Tx, parts: Mandating, represented_id: UUID, *, actor_uid: str, until: dt.date, clients: Sequence[str] | None
 ) -> UUID:
-    """Nothing holds before the other person accepts. Raises MandateRefused, TooManyRequests."""
-    await parts.throttle.count(tx, PER_CITIZEN, str(represented_id))
+    """Nothing holds before the other person accepts. Call ``count_try`` first. Raises MandateRefused."""
     now = dt.datetime.now(dt.UTC)
     valid_until = end_of(until)
     if not now < valid_until <= now + dt.timedelta(days=LIFETIME_MAX_DAYS):

@@ -18,7 +18,7 @@ from idp.mandates import store
 from idp.mandates.accept import accept
 from idp.mandates.choices import choices
 from idp.mandates.end import end
-from idp.mandates.give import give
+from idp.mandates.give import count_try, give
 from idp.mandates.refusals import MandateRefused, UnknownMandate
 from idp.mandates.schema import LIFETIME_MAX_DAYS, MandateLine, Mandating
 from idp.sessions.browser import browser_of
@@ -33,7 +33,7 @@ _LINES_MAX = 100
 
 
 def parts_of(wiring: Wiring) -> Mandating:
-    return Mandating(audit=wiring.audit, post=wiring.post, throttle=wiring.throttle)
+    return Mandating(audit=wiring.audit, post=wiring.post)
 
 
 @get("/act-for", operation_id="ActForPage", include_in_schema=False)
@@ -106,6 +106,7 @@ async def give_mandate(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     except ValueError:
         return await _mandates(request, wiring, fresh, {"until": _("Enter the last day, for example 2027-06-30.")})
     try:
+        await count_try(wiring.db, wiring.throttle, fresh.citizen.citizen_id)
         await wiring.db.transact(
             lambda tx: give(
                 tx,

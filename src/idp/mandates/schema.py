@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 from idp.citizens.schema import Proofing
 from idp.messages.post import Post
 from kit.audit import Audit
-from kit.throttle import Throttle
 
 Kind = Literal["proxy", "guardian"]
 LIFETIME_MAX_DAYS = 5 * 366
@@ -72,4 +71,3 @@ class Mandating(msgspec.Struct, frozen=True, kw_only=True):
 
     audit: Audit
     post: Post
-    throttle: Throttle

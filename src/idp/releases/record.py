@@ -23,7 +23,8 @@ async def record(
     consent_id: UUID,
     mandate_id: UUID | None,
 ) -> None:
-    sorted_names = sorted(set(names))
+    # The languages of a claim are one field to its owner, and a set of fields stays short.
+    sorted_names = sorted({name.partition("#")[0] for name in names})
     await store.record(
         tx,
         family_id=family_id,

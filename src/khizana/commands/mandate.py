@@ -19,7 +19,6 @@ from khizana.input import read_json
 from khizana.say import answer
 from kit.audit import Audit
 from kit.db import Database
-from kit.throttle import Throttle
 
 _LINES_MAX = 1_000
 
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parts(found: Deployment) -> Mandating:
-    return Mandating(audit=Audit("idp"), post=post_of(found.idp_settings()), throttle=Throttle("idp"))
+    return Mandating(audit=Audit("idp"), post=post_of(found.idp_settings()))
 
 
 async def _record(found: Deployment, db: Database, wanted: Record) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def test_a_requirement_that_is_not_met_leaves_the_element_out(verification: dict
 def test_claims_that_were_not_verified_agreed_to_or_do_not_match_are_left_out() -> None:
     asked = {"given_name": None, "family_name": None, "birthdate": {"value": "2001-01-01"}}
     assert said({"trust_framework": None}, asked)["claims"].keys() == {"given_name", "given_name#fr"}
+    assert said({"trust_framework": None}, {"given_name": {"value": "Other"}}) is None
     assert said({"trust_framework": None}, {"birthdate": None}, given=set()) is None
     assert said({"trust_framework": None}, {"family_name": None}) is None
 

@@ -377,6 +377,15 @@ async def test_a_mandate_that_cannot_be_is_not_given(idp: Provider, wrong: str) 
     assert await idp.owner("SELECT 1 FROM idp.mandate WHERE represented_id = $1", person.citizen_id) == []
 
 
+async def test_attack_whoever_tries_identifiers_is_stopped(idp: Provider) -> None:
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        page = await browser.get(MANDATES)
+        fields = {"csrf": csrf_of(page), "uid": "2999999990", "until": _in_days(9), "what": "all"}
+        answers = [(await browser.post(MANDATES, data=fields)).status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]
+
+
 async def test_an_officer_records_no_mandate_that_would_be_over(idp: Provider) -> None:
     grown, guardian = await active(idp), await active(idp)
     with pytest.raises(MandateRefused):
