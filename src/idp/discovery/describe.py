@@ -97,7 +97,8 @@ def describe(issuer: str, *, signing: Sequence[str], trust_frameworks: Sequence[
         "claims_parameter_supported": True,
         # OpenID Connect for Identity Assurance 1.0 §9.
         "verified_claims_supported": True,
-        "trust_frameworks_supported": list(trust_frameworks),
+        # RFC 8414 §3.2: what would be empty is left out.
+        **({"trust_frameworks_supported": list(trust_frameworks)} if trust_frameworks else {}),
         "evidence_supported": ["document", "electronic_record", "vouch"],
         "documents_supported": list(get_args(DocumentType)),
         "electronic_records_supported": list(get_args(RecordType)),
