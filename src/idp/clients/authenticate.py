@@ -1,7 +1,6 @@
 """How a client proves who it is (RFC 6749 §2.3, RFC 7523 §2.2): exactly one method, the one that it registered."""
 
 import base64
-import binascii
 import hmac
 import time
 from collections.abc import Mapping, Sequence
@@ -147,7 +146,7 @@ def _basic(encoded: str) -> tuple[str, str]:
     """RFC 6749 §2.3.1: both parts are form-encoded before they are joined."""
     try:
         client_id, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         colon = client_id = secret = ""
     if not colon or not client_id:
         raise InvalidClient("Authorization cannot be decoded", headers=_challenge("basic"))
