@@ -2,8 +2,9 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from litestar import Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 
 from idp.authorization.refusals import NotRedirected
 from idp.frame import AnyRequest, checked_form, page, see_other, session_of
@@ -33,7 +34,16 @@ async def end_session(request: AnyRequest, wiring: NamedDependency[Wiring]) -> A
         raise NotRedirected(refusal.detail) from None
 
 
-@post("/end-session", operation_id="EndSessionByPost", status_code=303)
+@post(
+    "/end-session",
+    operation_id="EndSessionByPost",
+    status_code=303,
+    responses={
+        200: ResponseSpec(
+            str, generate_examples=False, media_type=MediaType.HTML, description="The question whether to sign out"
+        )
+    },
+)
 async def end_session_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     """The same by POST. A form of another site brings no cookie (SameSite=Lax), so it comes back as a GET that does."""
     try:
