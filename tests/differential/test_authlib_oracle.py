@@ -440,7 +440,7 @@ def test_authlib_agrees_except_where_the_list_says_why(running: Running) -> None
     both = running.run(Both.made(running.provider))
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck])
     @given(CASES)
     @example(Case("client_secret_post"))
     @example(Case("client_secret_basic", grant_type="absent"))
