@@ -94,6 +94,14 @@ def consent_was_asked_for(at: Situation) -> bool:
     return "consent" in at.request.prompt and not _since_begun(at, at.consent.given_at)
 
 
+def a_strict_client_was_signed_in_to(at: Situation) -> bool:
+    """Of the profiles of FAPI: who types a password also sees for whom and for what, and can still say no."""
+    assert at.session is not None
+    assert at.consent is not None
+    signed_in = at.request.confirmed_each_sign_in and _since_begun(at, at.session.auth_time)
+    return signed_in and not _since_begun(at, at.consent.given_at)
+
+
 PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
     ("login", nobody_is_signed_in),
     ("login", a_fresh_login_was_asked_for),
@@ -106,6 +114,7 @@ PROMPTS: tuple[tuple[Next, Callable[[Situation], bool]], ...] = (
     ("consent", more_is_asked_than_was_given),
     ("consent", details_are_not_given),
     ("consent", consent_was_asked_for),
+    ("consent", a_strict_client_was_signed_in_to),
 )
 
 

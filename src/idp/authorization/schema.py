@@ -86,6 +86,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     claims: ClaimsRequest = ClaimsRequest()
     code_challenge: str | None = None
     prompt: tuple[Prompt, ...] = ()
+    confirmed_each_sign_in: bool = False
+    """Whoever signs in for this request also sees what is given, although it was allowed before."""
     max_age: int | None = None
     acr_needed: Acr = "substantial"
     login_hint: str | None = None

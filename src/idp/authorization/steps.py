@@ -279,6 +279,11 @@ A: frozenset[Endpoint] = frozenset({"authorize"})
 AP: frozenset[Endpoint] = frozenset({"authorize", "par"})
 ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
 
+
+def strict_clients_are_confirmed(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    return msgspec.structs.replace(request, confirmed_each_sign_in=asked.client.profile in ("fapi2", "fapi2-ms"))
+
+
 STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (redirect_uri_is_registered, AP),
     (request_is_pushed_where_it_must_be, A),
@@ -291,6 +296,7 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (claims_can_be_read, ALL),
     (code_challenge_is_s256, AP),
     (prompt_makes_sense, AP),
+    (strict_clients_are_confirmed, AP),
     (max_age_is_a_number, ALL),
     (person_is_hinted, AP),
     (level_can_be_reached, ALL),

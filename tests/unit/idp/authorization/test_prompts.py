@@ -172,3 +172,28 @@ async def test_claims_that_cannot_be_read(idp: Provider, claims: str) -> None:
     browser, party, _ = await known(idp)
     answer = answer_of(await browser.get("/idp/authorize", params=party.request(claims=claims)))
     assert answer["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(("profile", "page"), [("fapi2", "/idp/consent"), ("basic", "https://rp.test/callback")])
+async def test_whoever_signs_in_for_a_strict_client_can_still_say_no(idp: Provider, profile: str, page: str) -> None:
+    """Although everything was allowed before; in a session that stood already, nothing is asked."""
+    party = await idp.fapi() if profile == "fapi2" else await idp.client()
+    citizen = await idp.citizen()
+
+    async def asked() -> dict[str, str]:
+        return await idp.pushed(party) if profile == "fapi2" else party.request()
+
+    earlier = await idp.signed_in(citizen)
+    assert "code" in answer_of(await idp.allowed_of(earlier, await asked()))
+    again = await earlier.get("/idp/authorize", params=await asked())
+    assert "code" in answer_of(again)
+
+    browser = idp.browser()
+    begun = await browser.get("/idp/authorize", params=await asked())
+    assert begun.headers["location"].startswith("/idp/sign-in")
+    signed_in = await idp.signed_in(citizen)
+    browser.cookies.update(signed_in.cookies)
+    onward = await browser.get(begun.headers["location"].replace("/idp/sign-in", "/idp/authorize/resume"))
+    assert onward.headers["location"].startswith(page)
+    if profile == "fapi2":
+        assert "code" in answer_of(await press_allow(browser, onward.headers["location"]))
