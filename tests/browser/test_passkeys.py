@@ -3,8 +3,11 @@
 The one place where pages need JavaScript. Without it the same pages are there and nothing of them is missing but this.
 """
 
+import contextlib
+
 import pytest
 from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.conftest import NewPage
 from tests.browser.page_checks import check_page
@@ -44,6 +47,12 @@ def sign_in(page: Page, product: Product, citizen: Citizen, path: str) -> None:
     page.click("#otp-submit")
 
 
+def press_if_still_there(page: Page) -> None:
+    """Conditional mediation or the button: the virtual authenticator may answer before anything is pressed."""
+    with contextlib.suppress(PlaywrightError):
+        page.locator("#passkey-use").click(timeout=3_000, no_wait_after=True)
+
+
 def test_l_24_a_passkey_is_made_named_and_signs_in(product: Product, new_page: NewPage) -> None:
     page, citizen = new_page("fr", scripts=True), product.citizens[5]
     cdp, authenticator = with_authenticator(page)
@@ -63,9 +72,7 @@ def test_l_24_a_passkey_is_made_named_and_signs_in(product: Product, new_page: N
 
     page.context.clear_cookies()
     page.goto(product.url + "/idp/sign-in")
-    # Conditional mediation or the button: the virtual authenticator may answer before anything is pressed.
-    if page.locator("#passkey-use").count():
-        page.locator("#passkey-use").click(timeout=5_000, no_wait_after=True)
+    press_if_still_there(page)
     page.wait_for_url("**/idp/account")
     assert citizen.uid in page.content()
 
@@ -76,8 +83,7 @@ def test_l_24_a_passkey_is_made_named_and_signs_in(product: Product, new_page: N
     page.wait_for_url("**/idp/account/passkeys?done=removed*")
     page.context.clear_cookies()
     page.goto(product.url + "/idp/sign-in")
-    if page.locator("#passkey-use").count():
-        page.locator("#passkey-use").click(timeout=5_000, no_wait_after=True)
+    press_if_still_there(page)
     page.wait_for_selector("#error-summary")
     assert page.url.startswith(f"{product.url}/idp/sign-in/passkey")
 
