@@ -29,7 +29,7 @@ def read_request_object(text: str, keys: PublicKeys, client: Client, *, issuer: 
     ``fapi2`` clients must say for whom and for when they signed (FAPI 2.0 Message Signing §5.3.1); of others these
     members are held to the same rules where they are there.
     """
-    strict = client.profile in ("fapi2", "fapi2-ms")
+    strict = client.strict
     try:
         claims = verify(
             text,

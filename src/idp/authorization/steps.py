@@ -70,7 +70,7 @@ Step = Callable[[Asked, AuthorizationRequest], AuthorizationRequest]
 
 def must_push(client: Client) -> bool:
     """RFC 9126 §6; FAPI 2.0 Security Profile §5.3.2.2."""
-    return client.profile in ("fapi2", "fapi2-ms") or client.metadata.require_pushed_authorization_requests
+    return client.strict or client.metadata.require_pushed_authorization_requests
 
 
 def request_is_pushed_where_it_must_be(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
@@ -281,7 +281,7 @@ ALL: frozenset[Endpoint] = AP | {"device", "ciba"}
 
 
 def strict_clients_are_confirmed(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
-    return msgspec.structs.replace(request, confirmed_each_sign_in=asked.client.profile in ("fapi2", "fapi2-ms"))
+    return msgspec.structs.replace(request, confirmed_each_sign_in=asked.client.strict)
 
 
 STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (

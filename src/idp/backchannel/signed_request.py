@@ -44,10 +44,7 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def must_be_signed(client: Client) -> bool:
-    return (
-        client.profile in ("fapi2", "fapi2-ms")
-        or client.metadata.backchannel_authentication_request_signing_alg is not None
-    )
+    return client.strict or client.metadata.backchannel_authentication_request_signing_alg is not None
 
 
 def read_signed_request(

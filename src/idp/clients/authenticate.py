@@ -168,7 +168,7 @@ def _assertion(parameters: Parameters) -> Credentials:
 
 async def _verified(parts: ClientAuthentication, client: Client, assertion: str, *, path: str) -> Assertion:
     # CIBA Core §7.1: who registered that grant may name any of three audiences, whatever the profile.
-    strict = client.profile in ("fapi2", "fapi2-ms") and CIBA not in client.metadata.grant_types
+    strict = client.strict and CIBA not in client.metadata.grant_types
     try:
         claims = verify(
             assertion,

@@ -182,5 +182,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def strict(self) -> bool:
+        """Held to FAPI 2.0."""
+        return self.profile in ("fapi2", "fapi2-ms")
+
+    @property
     def public(self) -> bool:
         return self.metadata.token_endpoint_auth_method == "none"
