@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Route
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "artefacts" / "screens"
@@ -47,6 +47,12 @@ class Watch:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
+
+
+def press(page: Page, target: str | Locator) -> None:
+    """Click on what leads to another page, and be there: a click alone returns while the old page is still shown."""
+    with page.expect_navigation():
+        (page.locator(target) if isinstance(target, str) else target).click()
 
 
 def check_page(page: Page, name: str, locale: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.browser.conftest import NewPage
-from tests.browser.page_checks import Watch
+from tests.browser.page_checks import Watch, press
 from tests.browser.test_main_job import Walk
 from tests.journeys.test_waiting import registered
 from tests.product import Product
@@ -100,7 +100,7 @@ def test_a_service_in_this_browser_is_told_and_the_way_leads_on(
     hint = sign_in()
     page.goto(f"{product.issuer}/end-session")
     walk.see("logout-confirm")
-    page.click("#logout-confirm")
+    press(page, "#logout-confirm")
     page.wait_for_load_state("networkidle")
     Watch.of(page.context).hosts.discard(urlsplit(service.origin).netloc)
     walk.see("logout-signed-out")

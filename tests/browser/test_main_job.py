@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import NewPage
-from tests.browser.page_checks import check_page
+from tests.browser.page_checks import check_page, press
 from tests.journeys.test_main_job import deposit, freshly_sealed, machine
 from tests.product import Citizen, Product, unused_code
 
@@ -31,7 +31,7 @@ class Walk:
         self.see(name)
 
     def press(self, element_id: str, name: str) -> None:
-        self.page.click(f"#{element_id}")
+        press(self.page, f"#{element_id}")
         self.see(name)
 
     def sign_in(self, citizen: Citizen) -> None:
@@ -41,13 +41,13 @@ class Walk:
         self.second_factor(citizen)
         if self.page.locator("#consent-allow").count():
             self.see("consent")
-            self.page.click("#consent-allow")
+            press(self.page, "#consent-allow")
 
     def second_factor(self, citizen: Citizen) -> None:
         if self.page.locator('button[value="totp"]').count():
-            self.page.click('button[value="totp"]')
+            press(self.page, 'button[value="totp"]')
         self.page.fill("#otp", unused_code(citizen))
-        self.page.click("#otp-submit")
+        press(self.page, "#otp-submit")
 
 
 @pytest.mark.parametrize(("locale", "number"), [("ar", 0), ("fr", 1)])
@@ -73,11 +73,11 @@ def test_deposit_sign_in_see_share_open_verify(product: Product, new_page: NewPa
 
     walk.go(f"/wallet/shares/new?document={document_id}", "share-1-documents")
     page.check(f'input[value="{document_id}"]')
-    page.locator("main form button[type=submit]").last.click()
+    press(page, page.locator("main form button[type=submit]").last)
     walk.see("share-2-recipient")
     page.fill("#recipient", "بنك الأطلس" if locale == "ar" else "Banque de l’Atlas")
     page.fill("#purpose", "فتح حساب" if locale == "ar" else "Ouvrir un compte")
-    page.locator("main form button[type=submit]").last.click()
+    press(page, page.locator("main form button[type=submit]").last)
     walk.see("share-3-limits")
     page.fill("#openings", "٢" if locale == "ar" else "2")
     page.fill("#pin", "248 163")
@@ -109,7 +109,7 @@ def test_deposit_sign_in_see_share_open_verify(product: Product, new_page: NewPa
 
     walk.go("/wallet/history", "history")
     walk.go("/wallet/shares", "shares-opened")
-    page.locator("main a[href^='/wallet/shares/']:not([href$='/new'])").first.click()
+    press(page, page.locator("main a[href^='/wallet/shares/']:not([href$='/new'])").first)
     walk.see("share")
     walk.press("revoke", "shares-after-revoke")
     stranger.go(urlsplit(link).path, "link-dead-landing")
@@ -131,7 +131,7 @@ def test_the_other_languages_pass_the_same_checks(
     walk.go("/sign-in?return_to=/wallet", "sign-in")
     walk.sign_in(product.citizens[number])
     walk.see("wallet")
-    walk.page.locator("main a[href^='/wallet/documents/']").first.click()
+    press(walk.page, walk.page.locator("main a[href^='/wallet/documents/']").first)
     walk.see("document")
     walk.go("/wallet/shares", "shares")
     walk.go("/wallet/history", "history")
@@ -147,9 +147,9 @@ def test_s_14_back_after_signing_out_shows_nothing(product: Product, new_page: N
     walk.page.goto(product.url + "/sign-in?return_to=/wallet")
     walk.sign_in(citizen)
     assert walk.page.url == f"{product.url}/wallet"
-    walk.page.locator("form[action='/sign-out'] button").click()
+    press(walk.page, "form[action='/sign-out'] button")
     if walk.page.locator("#logout-confirm").count():
-        walk.page.click("#logout-confirm")
+        press(walk.page, "#logout-confirm")
     walk.page.go_back()
     walk.page.reload()
     assert citizen.name not in walk.page.content()

@@ -10,7 +10,7 @@ from playwright.sync_api import CDPSession, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.conftest import NewPage
-from tests.browser.page_checks import check_page
+from tests.browser.page_checks import check_page, press
 from tests.product import Citizen, Product, unused_code
 
 pytestmark = pytest.mark.browser
@@ -40,11 +40,11 @@ def sign_in(page: Page, product: Product, citizen: Citizen, path: str) -> None:
     page.goto(product.url + path)
     page.fill("#username", citizen.uid)
     page.fill("#password", citizen.password)
-    page.click("#login-submit")
+    press(page, "#login-submit")
     if page.locator('button[value="totp"]').count():
-        page.click('button[value="totp"]')
+        press(page, 'button[value="totp"]')
     page.fill("#otp", unused_code(citizen))
-    page.click("#otp-submit")
+    press(page, "#otp-submit")
 
 
 def press_if_still_there(page: Page) -> None:
@@ -111,7 +111,7 @@ def test_the_pages_pass_the_checks_without_scripts(
     check_page(page, "passkeys-without-scripts", locale)
     page.goto(f"{product.url}/idp/account/recovery-codes")
     check_page(page, "recovery-codes", locale)
-    page.click("#codes-submit")
+    press(page, "#codes-submit")
     assert page.locator("#codes li").count() == 10
     check_page(page, "recovery-codes-made", locale)
     page.goto(f"{product.url}/idp/account")
@@ -134,5 +134,5 @@ def test_the_pages_of_a_recovery_pass_the_checks(product: Product, new_page: New
         page.goto(product.url + path)
         check_page(page, name, locale)
     page.goto(f"{product.url}/idp/not-me?token={token}")
-    page.click("#not-me")
+    press(page, "#not-me")
     check_page(page, "not-me-over", locale)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Request, Route
 
 from tests.browser.conftest import NewPage
+from tests.browser.page_checks import press
 from tests.browser.test_main_job import Walk
 from tests.journeys.test_waiting import registered
 from tests.product import Product
@@ -56,7 +57,7 @@ def test_documents_are_asked_for_in_words(product: Product, new_page: NewPage, l
     walk.page.goto(address(product, party, authorization_details=json.dumps(DETAILS), ui_locales=locale))
     walk.page.fill("#username", product.citizens[number].uid)
     walk.page.fill("#password", product.citizens[number].password)
-    walk.page.click("#login-submit")
+    press(walk.page, "#login-submit")
     walk.second_factor(product.citizens[number])
     walk.see("consent-documents")
     assert "XCODE99" in walk.page.inner_text("main")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.conftest import NewPage
+from tests.browser.page_checks import press
 from tests.browser.test_main_job import Walk
 from tests.journeys.test_waiting import ask, bank, begin_device, counter, poll
 from tests.product import Product
@@ -32,7 +33,7 @@ def test_a_device_is_let_in_and_another_refused(product: Product, new_page: NewP
     stranger = begin_device(product, party)
     # A link fills in the code and skips nothing.
     walk.page.goto(stranger["verification_uri_complete"])
-    walk.page.click("#user-code-submit")
+    press(walk.page, "#user-code-submit")
     walk.see("device-confirm-again")
     walk.press("device-deny", "device-refused")
     assert poll(product, party, DEVICE_CODE, device_code=stranger["device_code"]).json()["error"] == "access_denied"

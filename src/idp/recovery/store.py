@@ -46,8 +46,11 @@ async def insert_link(tx: Tx, token_sha256: bytes, *, citizen_id: UUID, channel:
 
 
 async def open_link(tx: Tx, token_sha256: bytes, *, browser_sha256: bytes, open_s: int) -> bool:
-    """Spend the link: once, in time, and from now on it belongs to this browser."""
-    await tx.execute("DELETE FROM idp.recovery_link WHERE browser_sha256 = $1", browser_sha256)
+    """Spend the link: once, in time, and from now on it belongs to this browser.
+
+    What the browser had open before is closed, but never the link itself: of two presses of the button the second is
+    refused and takes nothing from the first.
+    """
     row = await tx.fetchrow(
         """
         UPDATE idp.recovery_link SET browser_sha256 = $2, opened_until = now() + make_interval(secs => $3)
@@ -57,7 +60,12 @@ async def open_link(tx: Tx, token_sha256: bytes, *, browser_sha256: bytes, open_
         browser_sha256,
         float(open_s),
     )
-    return row is not None
+    if row is None:
+        return False
+    await tx.execute(
+        "DELETE FROM idp.recovery_link WHERE browser_sha256 = $1 AND token_sha256 <> $2", browser_sha256, token_sha256
+    )
+    return True
 
 
 _OPENED = f"""l.channel AS link_channel, l.tries, l.proven_at IS NOT NULL AS proven, l.token_sha256,
