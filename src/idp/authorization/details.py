@@ -60,6 +60,29 @@ def read_details(text: str, *, registered: tuple[str, ...], today: dt.date) -> t
     return details
 
 
+def narrowed_details(
+    text: str, given: Sequence[Mapping[str, Any]], *, registered: tuple[str, ...], today: dt.date
+) -> tuple[dict[str, Any], ...]:
+    """What a token request asks for of what was given (RFC 9396 §6). AuthorizationError unless each detail is inside
+    one that was given: the same purpose, no more document types and fields, no longer and no oftener."""
+    asked = read_details(text, registered=registered, today=today)
+    wholes = msgspec.convert(given, tuple[LockerDocument, ...])
+    if not all(any(_within(detail, whole) for whole in wholes) for detail in asked):
+        raise DetailsRefused("more than what was given")
+    return tuple(msgspec.to_builtins(detail) for detail in asked)
+
+
+def _within(detail: LockerDocument, whole: LockerDocument) -> bool:
+    return (
+        detail.purpose == whole.purpose
+        and set(detail.document_types) <= set(whole.document_types)
+        # No fields: the whole document.
+        and (not whole.fields or (bool(detail.fields) and set(detail.fields) <= set(whole.fields)))
+        and (whole.until is None) == (detail.until is None)
+        and (whole.until is None or detail.until is None or detail.until <= whole.until)
+    )
+
+
 def lasting(details: Sequence[Mapping[str, Any]], *, today: dt.date) -> tuple[dict[str, Any], ...]:
     """Of details that were given, those that still hold when tokens are given anew: what was for once is not, what was
     until a day is until then."""

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import re
 
+import msgspec
+
 from idp.authorization.verified_claims import asked_verified
 from idp.citizens.claims import standard_claims
 from idp.citizens.schema import Citizen
@@ -16,7 +18,7 @@ from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, respond
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, details_of, id_token_encryption, respond
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.db import Row, Tx
@@ -46,6 +48,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         raise UnauthorizedClient
     binding = binding_of(client, request.proof, request.credentials.certificate)
     grant = await _checked(endpoint, request, row, code_sha256)
+    details = details_of(request.parameters, client, grant.authorization_details)
     audience_of(endpoint, request, grant.scopes, grant.resource)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
@@ -71,7 +74,7 @@ async def authorization_code(endpoint: TokenEndpoint, request: TokenRequest) -> 
         endpoint,
         request,
         client,
-        grant,
+        msgspec.structs.replace(grant, authorization_details=details),
         binding=binding,
         encryption=encryption,
         refresh_token=refresh_token,

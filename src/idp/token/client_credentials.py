@@ -6,7 +6,7 @@ from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidScope, UnauthorizedClient
 from idp.token import mint
 from idp.token.binding import binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, details_of
 from idp.token.schema import TokenResponse
 from kit.audit import AuditEvent
 
@@ -25,6 +25,8 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
         scopes = frozenset(request.parameters["scope"].split())
         if not scopes <= client.metadata.scopes:
             raise InvalidScope
+    # Details are a citizen's to give: of none, none.
+    details_of(request.parameters, client, ())
     audience, scopes = audience_of(endpoint, request, scopes, None)
     token, jti = await mint.access_token_of_client(
         client_id,

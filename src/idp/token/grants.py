@@ -1,7 +1,12 @@
 """What the grants share: the parts they need, the audience, the answer."""
 
+import datetime as dt
+from typing import Any
+
 import msgspec
 
+from idp.authorization.details import narrowed_details
+from idp.authorization.refusals import AuthorizationError, RequestRefused
 from idp.clients.authenticate import ClientAuthentication, Credentials
 from idp.clients.encryption import encryption_for
 from idp.clients.registry import ClientRegistry
@@ -50,6 +55,20 @@ def narrowed(parameters: Parameters, granted: frozenset[str]) -> frozenset[str]:
     if not asked or not asked <= granted:
         raise InvalidScope
     return asked
+
+
+def details_of(
+    parameters: Parameters, client: Client, granted: tuple[dict[str, Any], ...]
+) -> tuple[dict[str, Any], ...]:
+    """RFC 9396 §6: all that was granted, or the part of it that is asked for now, for this one access token."""
+    text = parameters.get("authorization_details")
+    if text is None:
+        return granted
+    registered, today = client.metadata.authorization_details_types, dt.datetime.now(dt.UTC).date()
+    try:
+        return narrowed_details(text, granted, registered=registered, today=today)
+    except AuthorizationError as error:
+        raise RequestRefused(error) from None
 
 
 def audience_of(

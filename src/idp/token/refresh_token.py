@@ -14,7 +14,15 @@ from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import Binding, binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, narrowed, respond
+from idp.token.grants import (
+    TokenEndpoint,
+    TokenRequest,
+    audience_of,
+    details_of,
+    id_token_encryption,
+    narrowed,
+    respond,
+)
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.db import Row, Tx
@@ -49,10 +57,11 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise InvalidGrant
     if not row["live"] or (client.public and not _same_holder(row, binding)):
         raise InvalidGrant
+    details = lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date())
     grant = msgspec.structs.replace(
         grant,
         scopes=narrowed(request.parameters, grant.scopes),
-        authorization_details=lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date()),
+        authorization_details=details_of(request.parameters, client, details),
     )
     audience_of(endpoint, request, grant.scopes, grant.resource)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)

@@ -14,7 +14,7 @@ from idp.subjects.pairwise import pairwise_sub
 from idp.token import mint, store
 from idp.token.accept import REQUIRED, family_of_claims
 from idp.token.binding import binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest
+from idp.token.grants import TokenEndpoint, TokenRequest, details_of
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
 from kit.jose import ASYMMETRIC, TokenRefused, verify
@@ -49,9 +49,10 @@ async def token_exchange(endpoint: TokenEndpoint, request: TokenRequest) -> Toke
     act = _acting(client, claims)
     audience, scopes = _target(endpoint, request, client, claims)
     sector = request.scopes.sector_of(audience)
+    held = tuple(claims.get("authorization_details", ())) if audience == claims["aud"] else ()
     grant = msgspec.structs.replace(
         Grant.of(row, client_id=client_id, nonce=None),
-        authorization_details=tuple(claims.get("authorization_details", ())) if audience == claims["aud"] else (),
+        authorization_details=details_of(request.parameters, client, held),
     )
     lifetime_s = min(endpoint.access_token_lifetime_s, int(claims["exp"] - time.time()))
     token = await mint.access_token_of_grant(
@@ -85,6 +86,7 @@ async def token_exchange(endpoint: TokenEndpoint, request: TokenRequest) -> Toke
         token_type=binding.token_type,
         expires_in=lifetime_s,
         scope=" ".join(sorted(scopes)),
+        authorization_details=grant.authorization_details or msgspec.UNSET,
     )
 
 

@@ -15,7 +15,7 @@ from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.authorization_code import id_token_claims
 from idp.token.binding import Binding, binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, id_token_encryption, respond
+from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, details_of, id_token_encryption, respond
 from idp.token.refusals import AccessDenied, AuthorizationPending, ExpiredToken, SlowDown
 from idp.token.schema import Grant, TokenResponse
 from kit.audit import AuditEvent
@@ -62,6 +62,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         refuse_repeated(shown, fresh)
         _not_yet(state)
     grant = _checked(row, client_id)
+    details = details_of(request.parameters, client, grant.authorization_details)
     audience_of(endpoint, request, grant.scopes, grant.resource)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
@@ -86,7 +87,7 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         endpoint,
         request,
         client,
-        grant,
+        msgspec.structs.replace(grant, authorization_details=details),
         binding=binding,
         encryption=encryption,
         refresh_token=refresh_token,

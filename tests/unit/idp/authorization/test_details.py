@@ -184,6 +184,72 @@ async def test_access_tokens_carry_them_and_refreshed_ones_what_lasts(idp: Provi
     assert "authorization_details" not in (await idp.refresh(party, tokens["refresh_token"])).json()
 
 
+async def given(idp: Provider, party: RelyingParty, *details: Any) -> str:
+    """The code of a citizen who allowed them."""
+    browser = await idp.signed_in(await idp.citizen())
+    return answer_of(await press_allow(browser, (await asked(browser, party, *details)).headers["location"]))["code"]
+
+
+async def test_a_token_request_narrows_what_was_given_and_the_grant_stays_rfc9396_6_1(idp: Provider) -> None:
+    party = await party_of(idp)
+    code = await given(idp, party, ONCE, UNTIL)
+    less = {**ONCE, "document_types": ["XEROX1"], "fields": ["commune"]}
+    tokens = (await idp.exchange(party, code, authorization_details=json.dumps([less]))).json()
+    assert tokens["authorization_details"] == [less]
+    introspected = await idp.http.post(
+        "/idp/introspect", data={"token": tokens["access_token"], **party.authentication()}
+    )
+    assert introspected.json()["authorization_details"] == [less]
+    shorter = {**UNTIL, "fields": ["address"], "until": TODAY.isoformat()}
+    refreshed = await idp.refresh(party, tokens["refresh_token"], authorization_details=json.dumps([shorter]))
+    assert refreshed.json()["authorization_details"] == [shorter]
+    assert (await idp.refresh(party, tokens["refresh_token"])).json()["authorization_details"] == [UNTIL]
+
+
+WIDER: list[dict[str, Any]] = [
+    {**UNTIL, "document_types": ["RESIDENCE", "DIPLOMA"]},
+    {**UNTIL, "until": (TODAY + dt.timedelta(days=31)).isoformat()},
+    {**UNTIL, "purpose": "To sell"},
+    {**ONCE, "document_types": ["RESIDENCE"], "purpose": UNTIL["purpose"]},
+    {**ONCE, "fields": []},
+    {**ONCE, "fields": ["birthdate", "address"]},
+    {name: value for name, value in {**ONCE, "until": UNTIL["until"]}.items() if name != "once"},
+    {"type": "payment_initiation"},
+]
+
+
+@pytest.mark.parametrize("detail", WIDER, ids=range(len(WIDER)))
+async def test_a_token_request_never_widens_what_was_given_rfc9396_6(idp: Provider, detail: dict[str, Any]) -> None:
+    party = await party_of(idp)
+    code = await given(idp, party, ONCE, UNTIL)
+    more = json.dumps([UNTIL, detail])
+    refused = await idp.exchange(party, code, authorization_details=more)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_authorization_details")
+    tokens = (await idp.exchange(party, code)).json()
+    refused = await idp.refresh(party, tokens["refresh_token"], authorization_details=more)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_authorization_details")
+
+
+async def test_what_was_for_once_is_not_asked_for_at_a_refresh(idp: Provider) -> None:
+    party = await party_of(idp)
+    tokens = (await idp.exchange(party, await given(idp, party, ONCE, UNTIL))).json()
+    refused = await idp.refresh(party, tokens["refresh_token"], authorization_details=json.dumps([ONCE]))
+    assert refused.json()["error"] == "invalid_authorization_details"
+
+
+async def test_a_client_has_no_details_of_its_own(idp: Provider) -> None:
+    party = await idp.client(
+        profile="machine",
+        grant_types=["client_credentials"],
+        redirect_uris=[],
+        token_endpoint_auth_method="private_key_jwt",
+        scope="documents:deposit",
+        authorization_details_types=["locker_document"],
+    )
+    form = {"grant_type": "client_credentials", "authorization_details": json.dumps([ONCE]), **party.authentication()}
+    assert (await idp.token(party, form)).json()["error"] == "invalid_authorization_details"
+
+
 async def test_a_type_that_does_not_exist_cannot_be_registered(idp: Provider) -> None:
     with pytest.raises(InvalidClientMetadata, match="authorization_details_types"):
         await idp.client(authorization_details_types=["payment_initiation"])
