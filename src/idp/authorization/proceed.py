@@ -13,7 +13,7 @@ from idp.authorization.respond import AuthorizationResponse, failure, success
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest, Interaction, Kind
 from idp.backchannel import settle as backchannel
 from idp.clients.schema import Client
-from idp.clients.scopes import ScopeRegistry
+from idp.clients.scopes import CLAIMS_OF_SCOPE, ScopeRegistry
 from idp.consents.current import current_consent
 from idp.consents.schema import Consent
 from idp.consents.use_once import use_once
@@ -258,7 +258,7 @@ async def _give_code(
     code, whom = new_token(), mandate.represented_id if mandate else session.citizen_id
     acr = acr_for(mandate, session) if mandate else session.acr
     family_id: UUID = new_id()
-    claims = _given(request.claims, consent)
+    claims = _given(request, consent)
     reached = (await provider.scopes.current()).sectors_reached(frozenset(request.scopes))
     subs = {name: pairwise_sub(provider.secrets, sector=name, citizen_id=whom) for name in reached}
     actors = {
@@ -373,11 +373,13 @@ async def _deny(tx: Tx, request: AuthorizationRequest, session: Session | None) 
         raise InteractionOver
 
 
-def _given(claims: ClaimsRequest, consent: Consent) -> ClaimsRequest:
-    """Of the claims asked for one by one, those that were given; what is about the sign-in needs no consent."""
-    free = {"acr", "auth_time", "sub"}
+def _given(request: AuthorizationRequest, consent: Consent) -> ClaimsRequest:
+    """Of the claims asked for one by one, those that were given; what is about the sign-in needs no consent. Userinfo
+    keeps those of a scope too: a value that is wanted of one counts."""
+    claims, given = request.claims, consent.claims | {"acr", "auth_time", "sub"}
+    by_scope = {name for scope in request.scopes for name in CLAIMS_OF_SCOPE.get(scope, ())}
     return msgspec.structs.replace(
         claims,
-        userinfo={name: wanted for name, wanted in claims.userinfo.items() if name in consent.claims | free},
-        id_token={name: wanted for name, wanted in claims.id_token.items() if name in consent.claims | free},
+        userinfo={name: wanted for name, wanted in claims.userinfo.items() if name in given | by_scope},
+        id_token={name: wanted for name, wanted in claims.id_token.items() if name in given},
     )

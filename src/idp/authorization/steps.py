@@ -195,15 +195,20 @@ def max_age_is_a_number(asked: Asked, request: AuthorizationRequest) -> Authoriz
 
 
 def person_is_hinted(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
-    """By an ID token (OpenID Connect Core §3.1.2.1), by a value of ``sub`` in ``claims`` (§5.5.1), or by both alike."""
-    hinted: frozenset[str] | None = None
+    """By an ID token (OpenID Connect Core §3.1.2.1)."""
     hint = asked.parameters.get("id_token_hint")
-    if hint is not None:
-        try:
-            claims = hint_claims(hint, asked.client.client_id, issuer=asked.issuer, keys=asked.keys)
-        except TokenRefused:
-            raise AuthorizationError("invalid_request", "id_token_hint") from None
-        hinted = frozenset({str(claims["sub"])})
+    if hint is None:
+        return request
+    try:
+        claims = hint_claims(hint, asked.client.client_id, issuer=asked.issuer, keys=asked.keys)
+    except TokenRefused:
+        raise AuthorizationError("invalid_request", "id_token_hint") from None
+    return msgspec.structs.replace(request, hinted_subs=(str(claims["sub"]),))
+
+
+def sub_is_wanted(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
+    """A value of ``sub`` in ``claims`` (OpenID Connect Core §5.5.1, §3.1.2.2): nobody else may be the answer."""
+    hinted = frozenset(request.hinted_subs) or None
     for member in (request.claims.id_token.get("sub"), request.claims.userinfo.get("sub")):
         if member is None or not member.wanted:
             continue
@@ -299,6 +304,7 @@ STEPS: tuple[tuple[Step, frozenset[Endpoint]], ...] = (
     (strict_clients_are_confirmed, AP),
     (max_age_is_a_number, ALL),
     (person_is_hinted, AP),
+    (sub_is_wanted, ALL),
     (level_can_be_reached, ALL),
     (pages_are_prepared, ALL),
     (resource_is_known, ALL),

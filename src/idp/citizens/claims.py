@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from idp.authorization.schema import ClaimRequest
 from idp.citizens.age import AGE_CLAIMS, age_statements
 from idp.citizens.schema import Citizen
 
@@ -73,6 +74,17 @@ def standard_claims(citizen: Citizen, wanted: Collection[str], locales: Sequence
             if _take(given, recorded, base, source):
                 break
     return given
+
+
+def as_wanted(claims: Mapping[str, Any], asked: Mapping[str, ClaimRequest | None]) -> dict[str, Any]:
+    """Without those of which another value was wanted, and that is no error (OpenID Connect Core §5.5.1). What is
+    wanted of a claim holds for each language in which it is given."""
+    return {name: value for name, value in claims.items() if _is_wanted(asked, name, value)}
+
+
+def _is_wanted(asked: Mapping[str, ClaimRequest | None], name: str, value: Any) -> bool:
+    wanted = asked.get(name) or asked.get(name.partition("#")[0])
+    return wanted is None or not wanted.wanted or value in wanted.wanted
 
 
 def name_of(claims: Mapping[str, Any], uid: str, language: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from idp.authorization.schema import VerifiedRequest
 from idp.citizens import store
-from idp.citizens.claims import standard_claims
+from idp.citizens.claims import as_wanted, standard_claims
 from idp.citizens.schema import Citizen, Verification
 from kit.db import Tx
 
@@ -68,17 +68,10 @@ def _first(
         except Unmet:
             continue
         names = [name for name in request.claims if name in given and name.partition("#")[0] in verification.claims]
-        claims = standard_claims(citizen, names, locales)
-        met = {name: value for name, value in claims.items() if _meets(request, name, value)}
+        met = as_wanted(standard_claims(citizen, names, locales), request.claims)
         if met:
             return {"verification": {**said, "trust_framework": verification.trust_framework}, "claims": met}
     return None
-
-
-def _meets(request: VerifiedRequest, name: str, value: Any) -> bool:
-    """What is required of a claim holds for each language in which it is given."""
-    wanted = request.claims.get(name) or request.claims.get(name.partition("#")[0])
-    return wanted is None or not wanted.wanted or value in wanted.wanted
 
 
 def _answered(wanted: Any, data: Any, now: dt.datetime) -> Any:

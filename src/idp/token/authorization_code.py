@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from idp.authorization.verified_claims import asked_verified
-from idp.citizens.claims import standard_claims
+from idp.citizens.claims import as_wanted, standard_claims
 from idp.citizens.schema import Citizen
 from idp.citizens.verified import verifications_of, verified_claims
 from idp.clients.authenticate import authenticate
@@ -167,7 +167,7 @@ async def id_token_claims(endpoint: TokenEndpoint, row: Row, grant: Grant, clien
     )
     wanted = set(grant.claims.id_token) - {"acr", "auth_time", "sub", "amr"}
     withheld = frozenset({"uid"}) if client.legal_ground is None else frozenset()
-    claims = standard_claims(citizen, wanted - withheld, grant.claims.locales)
+    claims = as_wanted(standard_claims(citizen, wanted - withheld, grant.claims.locales), grant.claims.id_token)
     if grant.claims.verified_id_token:
         claims |= verified_claims(
             citizen,

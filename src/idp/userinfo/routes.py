@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 
 from idp.authorization.schema import ClaimsRequest
 from idp.authorization.verified_claims import asked_verified
-from idp.citizens.claims import standard_claims
+from idp.citizens.claims import as_wanted, standard_claims
 from idp.citizens.schema import Citizen
 from idp.citizens.verified import released_names, verifications_of, verified_claims
 from idp.clients.encryption import encryption_for
@@ -47,7 +47,7 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
     withheld = frozenset({"uid"}) if client.legal_ground is None else frozenset()
     wanted -= withheld
     citizen = Citizen.of(row)
-    found = standard_claims(citizen, wanted, asked.locales)
+    found = as_wanted(standard_claims(citizen, wanted, asked.locales), asked.userinfo)
     if asked.verified_userinfo:
         found |= verified_claims(
             citizen,
