@@ -48,6 +48,61 @@ async def test_o_02_redirect_uri_prefix_and_suffix_tricks(idp: Provider, redirec
     await refused_on_a_page(idp, **party.request(redirect_uri=redirect_uri))
 
 
+LOOPBACK = ["http://127.0.0.1/cb?x=1", "http://[::1]:9101/cb", "http://localhost:9101/cb"]
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:49152/cb?x=1", "http://[::1]:65535/cb", "http://[::1]/cb"])
+async def test_a_native_app_listens_at_any_port_rfc8252_7_3(idp: Provider, uri: str) -> None:
+    party = await idp.wallet(redirect_uris=LOOPBACK)
+    party.redirect_uri = uri
+    browser = await idp.signed_in(await idp.citizen())
+    consent = await browser.get("/idp/authorize", params=party.request())
+    page = await browser.get(consent.headers["location"])
+    source = "http:" if "[" in uri else "http://127.0.0.1:49152"
+    assert f"form-action 'self' {source};" in f"{page.headers['content-security-policy']};"
+    response = await press_allow(browser, consent.headers["location"])
+    assert response.headers["location"].startswith(f"{uri}{'&' if '?' in uri else '?'}code=")
+    code = answer_of(response)["code"]
+    assert (await idp.exchange(party, code, redirect_uri=LOOPBACK[0])).json()["error"] == "invalid_grant"
+    code = await idp.code(browser, party)
+    assert (await idp.exchange(party, code)).status_code == 200
+    pushed = await idp.pushed(party)
+    assert "code" in answer_of(await browser.get("/idp/authorize", params=pushed))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://localhost:9102/cb",
+        "http://127.0.0.1:9101/cb",
+        "http://127.0.0.1:9101/cb?x=2",
+        "http://127.0.0.1:0/cb?x=1",
+        "http://127.0.0.1:65536/cb?x=1",
+        "http://127.0.0.1:/cb?x=1",
+        "http://127.0.0.1:80@evil.com/cb?x=1",
+        "http://127.0.0.1:80.evil.com/cb?x=1",
+        "http://127.0.0.1.evil.com/cb?x=1",
+        "http://127.0.0.2:9101/cb?x=1",
+        "http://127.1:9101/cb?x=1",
+        "https://127.0.0.1:9101/cb?x=1",
+        "http://[::1]:9101/cb/../x",
+        "http://[::1]:9102/cb#x",
+        "http://[::1]:9102/cb\n",
+    ],
+)
+async def test_o_02_nothing_but_the_port_of_a_loopback_address_may_differ(idp: Provider, uri: str) -> None:
+    party = await idp.wallet(redirect_uris=LOOPBACK)
+    await refused_on_a_page(idp, **party.request(redirect_uri=uri))
+
+
+@pytest.mark.parametrize("metadata", [{}, {"application_type": "native"}], ids=["web", "confidential"])
+async def test_o_02_another_loopback_port_is_of_native_public_clients_alone(
+    idp: Provider, metadata: dict[str, str]
+) -> None:
+    party = await idp.client(redirect_uris=LOOPBACK, **metadata)
+    await refused_on_a_page(idp, **party.request(redirect_uri="http://127.0.0.1:9101/cb?x=1"))
+
+
 @pytest.mark.parametrize("name", ["redirect_uri", "client_id", "state", "scope"])
 async def test_o_04_repeated_parameter_redirects_nothing(idp: Provider, name: str) -> None:
     party = await idp.client()

@@ -3,6 +3,7 @@ import msgspec
 from idp.authorization import store
 from idp.authorization.refusals import InvalidRequestUri, UnknownClient
 from idp.authorization.schema import AuthorizationRequest
+from idp.clients.may_redirect import may_redirect
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import Client
 from kit.db import Tx
@@ -36,6 +37,6 @@ async def pushed(tx: Tx, clients: ClientRegistry, *, client_id: str, request_uri
     if row["request"] is None or len(request_uri) > _HANDLE_MAX:
         raise InvalidRequestUri
     request = msgspec.convert(row["request"], AuthorizationRequest)
-    if request.redirect_uri not in client.metadata.redirect_uris:
+    if not may_redirect(client, request.redirect_uri):
         raise InvalidRequestUri
     return Pushed(client=client, request=msgspec.structs.replace(request, request_uri_sha256=request_uri_sha256))

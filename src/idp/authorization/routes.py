@@ -23,6 +23,7 @@ from idp.authorization.schema import Kind, ReplyTo, origin_of
 from idp.authorization.steps import MODES, Asked
 from idp.authorization.validate import validate
 from idp.clients.find import find_client
+from idp.clients.may_redirect import may_redirect
 from idp.clients.schema import Client
 from idp.frame import AnyRequest, headers_of, page, see_other, session_of
 from idp.parameters import Parameters, of_form, of_query
@@ -147,14 +148,12 @@ async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters
 def reply_to(parameters: Parameters, client: Client, error: AuthorizationError) -> ReplyTo:
     """Where an error goes before the request is known to be good; a page where nothing that is named is registered."""
     redirect_uri = parameters.get("redirect_uri")
-    if error.error in ("invalid_request_object", "invalid_request_uri") and (
-        redirect_uri not in client.metadata.redirect_uris
-    ):
+    if error.error in ("invalid_request_object", "invalid_request_uri") and not may_redirect(client, redirect_uri):
         # The address may stand in the object that could not be read.
         raise RequestUnreadable(error)
     if redirect_uri is None:
         raise NotRedirected("redirect_uri is missing")
-    if redirect_uri not in client.metadata.redirect_uris:
+    if not may_redirect(client, redirect_uri):
         raise UnregisteredRedirect("redirect_uri is not registered")
     return ReplyTo(
         client_id=client.client_id,

@@ -19,9 +19,11 @@ ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
 
 
 def origin_of(redirect_uri: str) -> str:
-    """As a source in a Content-Security-Policy; of a private-use scheme, the scheme."""
+    """As a source in a Content-Security-Policy: the scheme alone of a private-use scheme, and of an IPv6 address, which
+    is no host-source (Content Security Policy Level 3 §2.3.1)."""
     target = urlsplit(redirect_uri)
-    return f"{target.scheme}://{target.netloc}" if target.netloc else f"{target.scheme}:"
+    is_source = target.netloc and not target.netloc.startswith("[")
+    return f"{target.scheme}://{target.netloc}" if is_source else f"{target.scheme}:"
 
 
 class ClaimRequest(msgspec.Struct, frozen=True, omit_defaults=True):

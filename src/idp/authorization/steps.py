@@ -17,6 +17,7 @@ from idp.authorization.hints import hint_claims
 from idp.authorization.refusals import AuthorizationError, UnknownRedirect
 from idp.authorization.schema import ACR_RANK, AuthorizationRequest, ClaimsRequest, Prompt, ResponseMode
 from idp.authorization.verified_claims import read_claims
+from idp.clients.may_redirect import may_redirect
 from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
@@ -94,11 +95,10 @@ def registration_stands_elsewhere(asked: Asked, request: AuthorizationRequest) -
 
 
 def redirect_uri_is_registered(asked: Asked, request: AuthorizationRequest) -> AuthorizationRequest:
-    """Exactly one of the registered ones, compared as strings (RFC 9700 §2.1)."""
     redirect_uri = asked.parameters.get("redirect_uri")
     if redirect_uri is None:
         raise AuthorizationError("invalid_request", "redirect_uri is missing")
-    if redirect_uri not in asked.client.metadata.redirect_uris:
+    if not may_redirect(asked.client, redirect_uri):
         raise UnknownRedirect
     return msgspec.structs.replace(request, redirect_uri=redirect_uri)
 
