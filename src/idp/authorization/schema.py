@@ -40,7 +40,7 @@ class ClaimRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class VerifiedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One element of ``verified_claims`` as it is asked for (OpenID Connect for Identity Assurance 1.0 §6)."""
+    """One element of ``verified_claims`` as it is asked for (OpenID Connect for Identity Assurance 1.0 §5.3)."""
 
     verification: dict[str, Any]
     claims: dict[str, ClaimRequest | None]

@@ -1,4 +1,4 @@
-"""``verified_claims`` in the ``claims`` parameter (OpenID Connect for Identity Assurance 1.0 §6).
+"""``verified_claims`` in the ``claims`` parameter (OpenID Connect for Identity Assurance 1.0 §5.3, §5.4).
 
 Each claim inside also becomes a claim of its own name, ``verified_claims:given_name``, so that the citizen agrees to it
 as to any other.
@@ -34,19 +34,30 @@ def read_claims(text: str) -> ClaimsRequest:
 
 
 def _verified(found: Any) -> tuple[VerifiedRequest, ...]:
-    """One, or several in an array, of which each is answered by itself (§6.4)."""
+    """One, or several in an array, of which each is answered by itself (§5.6)."""
     if found is None:
         return ()
     requests = msgspec.convert(found if isinstance(found, list) else [found], tuple[VerifiedRequest, ...])
     if len(requests) > _REQUESTS_MAX:
         raise msgspec.ValidationError("too many")
     for request in requests:
-        # §6: a trust framework and at least one claim are always named.
+        # A trust framework and at least one claim are always named.
         if "trust_framework" not in request.verification or not request.claims:
             raise msgspec.ValidationError("verified_claims")
+        _check_evidence(request.verification.get("evidence"))
         if len(msgspec.json.encode(request.verification)) > _VERIFICATION_BYTES_MAX:
             raise msgspec.ValidationError("verification")
     return requests
+
+
+def _check_evidence(found: Any) -> None:
+    """Each entry is a filter over evidence of one type, which it names (§5.4)."""
+    if found is None:
+        return
+    for entry in msgspec.convert(found, list[dict[str, Any]]):
+        named = entry.get("type")
+        if not isinstance(named, dict) or not isinstance(named.get("value"), str) or "values" in named:
+            raise msgspec.ValidationError("evidence: type")
 
 
 def without_prefix(name: str) -> str:

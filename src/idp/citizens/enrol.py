@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from idp.activation import issue
 from idp.citizens import store
+from idp.citizens.claims import IN_VERIFIED_CLAIMS
 from idp.citizens.refusals import AlreadyEnrolled, NotEnrollable, ReferenceInUse
 from idp.citizens.schema import Enrolled, EnrolledVerification, Enrolment
 from idp.citizens.sealed import BlindIndex, Sealer
@@ -85,10 +86,12 @@ def _must_be_known(
 ) -> None:
     if verification.trust_framework is not UNSET and verification.trust_framework not in trust_frameworks:
         raise NotEnrollable("verifications: trust_framework")
-    if not set(verification.claims) <= {name.partition("#")[0] for name in claims}:
-        raise NotEnrollable("verifications: a claim that is not recorded")
-    if verification.time.tzinfo is None or verification.time > dt.datetime.now(dt.UTC):
-        raise NotEnrollable("verifications: time")
+    if not set(verification.claims) <= {name.partition("#")[0] for name in claims} & set(IN_VERIFIED_CLAIMS):
+        raise NotEnrollable("verifications: a claim that is not recorded, or of which no verification is told")
+    checked_at = [check.time for one in verification.evidence for check in one.check_details or ()]
+    for time in (verification.time, *(time for time in checked_at if isinstance(time, dt.datetime))):
+        if time.tzinfo is None or time > dt.datetime.now(dt.UTC):
+            raise NotEnrollable("verifications: time")
 
 
 async def _keep_verifications(tx: Tx, citizen_id: UUID, enrolment: Enrolment, trust_frameworks: Sequence[str]) -> None:
@@ -140,6 +143,6 @@ def _clean(value: Any) -> Any:
         return text
     if isinstance(value, dict):
         return {name: _clean(member) for name, member in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_clean(member) for member in value]
     return value

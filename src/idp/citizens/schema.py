@@ -38,11 +38,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class PlaceOfBirth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """OpenID Connect for Identity Assurance 1.0 §4."""
+    """OpenID Connect for Identity Assurance Claims Registration 1.0."""
 
     locality: ShortText | UnsetType = UNSET
     region: ShortText | UnsetType = UNSET
-    country: ShortText | UnsetType = UNSET
+    country: Country | UnsetType = UNSET
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -72,7 +72,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     zoneinfo: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] | UnsetType = UNSET
     place_of_birth_ar: PlaceOfBirth | UnsetType = field(name="place_of_birth#ar", default=UNSET)
     place_of_birth_fr: PlaceOfBirth | UnsetType = field(name="place_of_birth#fr", default=UNSET)
-    nationalities: Annotated[list[Country], Meta(max_length=5)] | UnsetType = UNSET
+    nationalities: Annotated[list[Country], Meta(min_length=1, max_length=5)] | UnsetType = UNSET
     email: EmailAddress | UnsetType = UNSET
     email_verified: bool = False
     phone_number: PhoneNumber | UnsetType = UNSET
@@ -119,7 +119,7 @@ class Attestation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     voucher: Issuer | UnsetType = UNSET
 
 
-Checks = Annotated[tuple[CheckDetail, ...], Meta(max_length=5)]
+Checks = Annotated[tuple[CheckDetail, ...], Meta(min_length=1, max_length=5)]
 
 
 class DocumentEvidence(
@@ -168,7 +168,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "trust_framework": self.trust_framework,
             **({"assurance_level": self.assurance_level} if self.assurance_level else {}),
-            "time": self.verified_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ"),
+            "time": self.verified_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "evidence": [dict(one) for one in self.evidence],
         }
 

@@ -1,5 +1,5 @@
 """What can be said of how claims were verified, as far as it was asked for and meets what was asked (Identity Assurance
-1.0 §6): a verification that does not meet a requirement is left out, and that is no error."""
+1.0 §5.7): a verification that does not meet a requirement is left out, and that is no error."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
@@ -12,11 +12,14 @@ from idp.citizens.claims import as_wanted, standard_claims
 from idp.citizens.schema import Citizen, Verification
 from kit.db import Tx
 
-_REQUIREMENTS = frozenset({"value", "values", "max_age", "essential", "purpose"})
+_REQUIREMENTS = frozenset({"value", "values", "max_age"})
+"""Not ``essential``: what is not there is left out all the same (§5.7.1)."""
+_ALWAYS_SAID = ("type", "check_method")
+"""Of an element that is asked for: without them it is no element of the schema (§5.7.5)."""
 
 
 class Unmet(Exception):
-    """A requirement on the verification is not met: the whole element is left out (§6.6.2)."""
+    """A requirement on the verification is not met: the whole element is left out (§5.7.4)."""
 
 
 async def verifications_of(tx: Tx, citizen_id: UUID) -> Sequence[Verification]:
@@ -87,10 +90,12 @@ def _answered(wanted: Any, data: Any, now: dt.datetime) -> Any:
     answer = {}
     for name, inner in wanted.items():
         if name in data:
-            answer[name] = _answered(inner, data[name], now)
+            said = _answered(inner, data[name], now)
+            if said != {}:
+                answer[name] = said
         elif _is_requirement(inner):
             raise Unmet
-    return answer
+    return {name: data[name] for name in _ALWAYS_SAID if name in data} | answer
 
 
 def _any_of(wanted: list[Any], data: Any, now: dt.datetime) -> list[Any]:
@@ -124,19 +129,18 @@ def _required(wanted: Mapping[str, Any], data: Any, now: dt.datetime) -> Any:
 def _is_requirement(wanted: Any) -> bool:
     """Does it ask for something that cannot be when the data are not there?"""
     if isinstance(wanted, list):
-        return bool(wanted)
+        return any(map(_is_requirement, wanted))
     if not isinstance(wanted, dict):
         return False
-    if wanted.get("essential") is True or _REQUIREMENTS & wanted.keys() - {"essential", "purpose"}:
-        return True
-    return any(_is_requirement(inner) for inner in wanted.values())
+    return bool(_REQUIREMENTS & wanted.keys()) or any(map(_is_requirement, wanted.values()))
 
 
 def _is_younger(data: Any, max_age_s: Any, now: dt.datetime) -> bool:
+    """A day counts from its last second (§5.5.2)."""
     if not isinstance(data, str) or not isinstance(max_age_s, int | float):
         return False
     try:
-        at = dt.datetime.fromisoformat(data)
+        at = dt.datetime.fromisoformat(data if "T" in data else f"{data}T23:59:59")
     except ValueError:
         return False
     at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)

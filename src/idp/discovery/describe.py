@@ -95,14 +95,7 @@ def describe(issuer: str, *, signing: Sequence[str], trust_frameworks: Sequence[
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *SUPPORTED_CLAIMS],
         "claims_parameter_supported": True,
-        # OpenID Connect for Identity Assurance 1.0 §9.
-        "verified_claims_supported": True,
-        # RFC 8414 §3.2: what would be empty is left out.
-        **({"trust_frameworks_supported": list(trust_frameworks)} if trust_frameworks else {}),
-        "evidence_supported": ["document", "electronic_record", "vouch"],
-        "documents_supported": list(get_args(DocumentType)),
-        "electronic_records_supported": list(get_args(RecordType)),
-        "claims_in_verified_claims_supported": list(IN_VERIFIED_CLAIMS),
+        **(_assurance(trust_frameworks) if trust_frameworks else {}),
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
         "request_parameter_supported": True,
@@ -118,4 +111,17 @@ def describe(issuer: str, *, signing: Sequence[str], trust_frameworks: Sequence[
         "claims_locales_supported": ["ar", "zgh", "fr", "en"],
         "display_values_supported": ["page"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    }
+
+
+def _assurance(trust_frameworks: Sequence[str]) -> dict[str, Any]:
+    """OpenID Connect for Identity Assurance 1.0 §8; ``verified_claims_supported`` is of its drafts, for who learned it
+    there."""
+    return {
+        "verified_claims_supported": True,
+        "trust_frameworks_supported": list(trust_frameworks),
+        "evidence_supported": ["document", "electronic_record", "vouch"],
+        "documents_supported": list(get_args(DocumentType)),
+        "electronic_records_supported": list(get_args(RecordType)),
+        "claims_in_verified_claims_supported": list(IN_VERIFIED_CLAIMS),
     }

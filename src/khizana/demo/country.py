@@ -176,12 +176,12 @@ class Citizen:
             "place_of_birth#fr": {
                 "locality": self.born_at.locality.fr,
                 "region": self.born_at.region.fr,
-                "country": "Maroc",
+                "country": "MA",
             },
             "place_of_birth#ar": {
                 "locality": self.born_at.locality.ar,
                 "region": self.born_at.region.ar,
-                "country": "المغرب",
+                "country": "MA",
             },
             "nationalities": ["MA"],
             "zoneinfo": "Africa/Casablanca",

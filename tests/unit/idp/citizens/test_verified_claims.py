@@ -1,4 +1,4 @@
-"""verified_claims: said as far as it was asked for, agreed to, and meets what was asked (Identity Assurance 1.0 §6)."""
+"""verified_claims: said as far as it was asked for, agreed to, and meets what was asked (Identity Assurance 1.0 §5)."""
 
 import datetime as dt
 import json
@@ -14,8 +14,9 @@ from idp.citizens.enrol import enrol
 from idp.citizens.refusals import NotEnrollable
 from idp.citizens.schema import Citizen, Enrolment, Verification
 from idp.citizens.verified import verified_claims
+from idp.discovery.describe import describe
 from kit.jose import unverified_claims
-from tests.provider import Provider, answer_of, csrf_of
+from tests.provider import ISSUER, Provider, answer_of, csrf_of
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 CITIZEN = Citizen(
@@ -64,7 +65,7 @@ def test_the_trust_framework_is_always_said_and_the_rest_only_where_it_was_asked
     found = said(
         {"trust_framework": None, "time": None, "evidence": [{"type": {"value": "document"}}]}, {"birthdate": None}
     )
-    assert found["verification"]["time"] == "2026-11-15T00:00Z"
+    assert found["verification"]["time"] == "2026-11-15T00:00:00Z"
     assert found["verification"]["evidence"] == [{"type": "document"}]
     assert "assurance_level" not in found["verification"]
 
@@ -77,6 +78,8 @@ def test_the_trust_framework_is_always_said_and_the_rest_only_where_it_was_asked
         {"trust_framework": None, "assurance_level": {"values": ["high", "substantial"]}},
         {"trust_framework": None, "time": {"max_age": 864_001}},
         {"trust_framework": None, "verification_process": None},
+        {"trust_framework": None, "verification_process": {"essential": True}},
+        {"trust_framework": None, "evidence": [{"type": {"value": "electronic_record"}, "check_details": [{}]}]},
         {"trust_framework": None, "evidence": [{"type": {"value": "vouch"}}, {"type": {"value": "document"}}]},
         {
             "trust_framework": None,
@@ -96,8 +99,11 @@ def test_a_requirement_that_is_met_is_answered(verification: dict[str, Any]) -> 
         {"trust_framework": None, "assurance_level": {"value": "very_high"}},
         {"trust_framework": None, "time": {"max_age": 60}},
         {"trust_framework": None, "verification_process": {"value": "x"}},
-        {"trust_framework": None, "verification_process": {"essential": True}},
         {"trust_framework": None, "evidence": [{"type": {"value": "vouch"}}]},
+        {
+            "trust_framework": None,
+            "evidence": [{"type": {"value": "electronic_record"}, "check_details": [{"check_method": {"value": "x"}}]}],
+        },
         {"trust_framework": None, "evidence": [{"type": {"value": "document"}, "record": {"type": {"value": "x"}}}]},
         {"trust_framework": "national_registration"},
         {"trust_framework": {"values": "national_registration"}},
@@ -123,11 +129,37 @@ def test_claims_that_were_not_verified_agreed_to_or_do_not_match_are_left_out() 
         {"claims": {"birthdate": None}},
         [{"verification": {"trust_framework": None}, "claims": {"birthdate": None}}] * 6,
         "x",
+        *(
+            {"verification": {"trust_framework": None, "evidence": evidence}, "claims": {"birthdate": None}}
+            for evidence in (
+                {"type": {"value": "document"}},
+                ["document"],
+                [{"check_details": [{"check_method": None}]}],
+                [{"type": None}],
+                [{"type": {"values": ["document", "vouch"]}}],
+                [{"type": {"value": ["document"]}}],
+            )
+        ),
     ],
 )
 def test_a_request_that_the_standard_does_not_allow_is_refused(verified: Any) -> None:
     with pytest.raises(msgspec.ValidationError):
         read_claims(json.dumps({"userinfo": {"verified_claims": verified}}))
+
+
+def test_a_day_counts_from_its_last_second_5_5_2() -> None:
+    passport = {"type": "document", "document_details": {"type": "passport", "date_of_issuance": "2026-11-24"}}
+    verification = msgspec.structs.replace(VERIFICATION, evidence=[passport])
+
+    def found(max_age: int) -> bool:
+        asked = {"type": {"value": "document"}, "document_details": {"date_of_issuance": {"max_age": max_age}}}
+        request = msgspec.convert(
+            {"verification": {"trust_framework": None, "evidence": [asked]}, "claims": {"birthdate": None}},
+            VerifiedRequest,
+        )
+        return bool(verified_claims(CITIZEN, [verification], [request], given={"birthdate"}, locales=(), now=NOW))
+
+    assert (found(1), found(0)) == (True, False)
 
 
 def enrolment(**verification: Any) -> Enrolment:
@@ -194,12 +226,24 @@ async def test_verified_claims_are_agreed_to_as_such_and_reach_userinfo_and_the_
     assert "Date of birth" in history.text
 
 
+async def test_controls_leave_what_is_said_of_evidence(idp: Provider) -> None:
+    person = await enrolled(
+        idp, evidence=[{**IDCARD, "document_details": {"type": "idcard", "issuer": {"name": "D\x00\u202eGSN"}}}]
+    )
+    kept = await idp.owner(
+        "SELECT evidence::text AS kept FROM idp.verification WHERE citizen_id = $1", person.citizen_id
+    )
+    assert json.loads(kept[0]["kept"])[0]["document_details"]["issuer"] == {"name": "DGSN"}
+
+
 async def test_enrolment_takes_no_evidence_for_what_is_not_recorded(idp: Provider) -> None:
     for wrong in (
         {"claims": ["email"]},
+        {"claims": ["middle_name"]},
         {"trust_framework": "somewhere_else"},
         {"time": "2999-01-01T00:00:00Z"},
         {"time": "2026-01-05T10:00:00"},
+        {"evidence": [{**IDCARD, "check_details": [{"check_method": "vpip", "time": "2999-01-01T00:00:00Z"}]}]},
     ):
         with pytest.raises(NotEnrollable):
             await enrolled(idp, **wrong)
@@ -210,3 +254,8 @@ async def test_discovery_says_what_is_served(idp: Provider) -> None:
     assert found["verified_claims_supported"] is True
     assert found["trust_frameworks_supported"] == ["national_registration"]
     assert "idcard" in found["documents_supported"]
+
+
+def test_who_names_no_trust_framework_serves_no_verified_claims_8() -> None:
+    found = describe(ISSUER, signing=["ES256"], trust_frameworks=[])
+    assert not [name for name in found if "evidence" in name or "verified" in name or "trust" in name]
