@@ -20,7 +20,6 @@ from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
 from idp.messages.post import Post
 from idp.messages.sms_caps import SmsCaps
-from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.releases.store import ReleaseStore
 from idp.settings import IdpSettings
 from idp.token.accept import AccessTokens
@@ -34,6 +33,7 @@ from kit.db import Database
 from kit.dpop import Nonces
 from kit.errors import Unavailable
 from kit.offload import Offload
+from kit.outbound.fetch import Fetcher, FetchRefused
 from kit.pages import Pages
 from kit.throttle import Throttle
 

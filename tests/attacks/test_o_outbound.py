@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from idp.outbound.addresses import is_public
-from idp.outbound.fetch import Fetcher, FetchRefused, check_url
 from idp.refusals import InvalidClientMetadata
+from kit.outbound.addresses import is_public
+from kit.outbound.fetch import Fetcher, FetchRefused, check_url
 from tests.conftest import Dsns
 from tests.provider import Provider, running_provider
 from tests.sites import Ear, Site, authority_files, listening, running_site

@@ -9,9 +9,9 @@ from idp.authorization.request_object import ObjectRefused, read_request_object
 from idp.authorization.steps import Endpoint, must_push
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.schema import Client
-from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.parameters import Parameters
 from kit.jose import TokenRefused, header_of
+from kit.outbound.fetch import Fetcher, FetchRefused
 
 _OBJECT_BYTES_MAX = 16_384
 _ACCEPT = "application/oauth-authz-req+jwt, application/jwt"

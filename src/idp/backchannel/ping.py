@@ -12,8 +12,8 @@ from idp.backchannel import store
 from idp.backchannel.sealing import opened
 from idp.clients.schema import ClientMetadata
 from idp.keys.secrets import Secrets
-from idp.outbound.fetch import FetchRefused
 from kit.db import Database, Row
+from kit.outbound.fetch import FetchRefused
 
 log = logging.getLogger("khizana.ciba")
 _AT_ONCE_MAX = 20

@@ -13,9 +13,9 @@ from idp.authorization.details import TYPES
 from idp.backchannel.check_registration import check_registration
 from idp.clients.certificates import check_subject
 from idp.clients.schema import ClientMetadata, Profile
-from idp.outbound.fetch import Fetcher, FetchRefused, check_url
 from idp.refusals import InvalidClientMetadata, InvalidRedirectUri
 from kit.jose import KeyRefused, PublicKeys
+from kit.outbound.fetch import Fetcher, FetchRefused, check_url
 
 _URIS_MAX = 20
 _URI_LENGTH_MAX = 2_048

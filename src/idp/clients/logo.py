@@ -2,7 +2,7 @@
 
 import msgspec
 
-from idp.outbound.fetch import Fetcher, FetchRefused
+from kit.outbound.fetch import Fetcher, FetchRefused
 
 LOGO_BYTES_MAX = 131_072
 

@@ -17,12 +17,12 @@ from idp.clients.logo import Logo, fetch_logo
 from idp.clients.profiles import by_profile
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from idp.clients.scopes import Scopes
-from idp.outbound.fetch import Fetcher
 from idp.refusals import InvalidClientMetadata
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Conflict
 from kit.ids import new_public_id
+from kit.outbound.fetch import Fetcher
 from kit.tokens import digest, new_token
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,64}")

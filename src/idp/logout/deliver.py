@@ -10,11 +10,11 @@ from idp.keys.ring import KeyRing
 from idp.logout import store
 from idp.logout.logout_token import logout_token
 from idp.logout.schema import Notice
-from idp.outbound.fetch import Fetcher, FetchRefused
 from idp.sessions.sid import sid_at
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
 from kit.errors import Unavailable
+from kit.outbound.fetch import Fetcher, FetchRefused
 
 log = logging.getLogger("khizana.logout")
 

@@ -1,8 +1,8 @@
 import msgspec
 
-from idp.outbound.fetch import Fetcher
 from kit.audit import Audit
 from kit.db import Database
+from kit.outbound.fetch import Fetcher
 
 
 class Registrar(msgspec.Struct, frozen=True, kw_only=True):

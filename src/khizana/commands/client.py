@@ -10,7 +10,6 @@ from idp.clients import store
 from idp.clients.register import register, update
 from idp.clients.rotate_secret import rotate_secret
 from idp.clients.schema import Acr, ClientMetadata, ClientRegistration, Profile
-from idp.outbound.fetch import Fetcher
 from idp.registration.invite import invite, withdraw
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
@@ -21,6 +20,7 @@ from khizana.say import answer
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
 from kit.jose import LocalKeySet, SigningKey
+from kit.outbound.fetch import Fetcher
 
 PAGE = 100
 _SECRETS = ("secret_sha256", "previous_secret_sha256", "previous_secret_until")

@@ -20,7 +20,6 @@ from idp.logout.deliver import LogoutDelivery
 from idp.messages.deliver import deliver
 from idp.messages.post import Post
 from idp.messages.sms_caps import SmsCaps
-from idp.outbound.fetch import Fetcher
 from idp.recovery.wait import recovery_parts, remind
 from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
@@ -33,6 +32,7 @@ from kit.audit import Audit
 from kit.db import Database
 from kit.edge import log_json_lines
 from kit.errors import Unavailable
+from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
 
 DELIVER_EVERY_S = 1.0

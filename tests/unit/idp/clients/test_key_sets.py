@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.schema import Client, ClientMetadata
-from idp.outbound.fetch import Fetcher, FetchRefused
 from kit.jose import SigningKey
+from kit.outbound.fetch import Fetcher, FetchRefused
 from tests.conftest import Dsns
 from tests.provider import RelyingParty, running_provider
 from tests.sites import Site, authority_files, running_site

@@ -1,4 +1,4 @@
-"""Fetch from an address that a client named: jwks_uri, request_uri, sector_identifier_uri, logos, pings, logout.
+"""Fetch from an address that somebody else named: a client its jwks_uri and logout, an officer a trust list.
 
 The host is resolved once, every address that comes of it is checked, and the connection is made to the checked ones: a
 name that changes its mind between check and use (DNS rebinding) gains nothing. No redirect is followed, no proxy of the
@@ -15,18 +15,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from idp.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
-from idp.settings import IdpSettings
 from kit import tracing
 from kit.errors import Unavailable
 from kit.offload import Offload
+from kit.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
 
 __all__ = ["FetchRefused", "Fetched", "Fetcher", "check_url"]
 
@@ -52,10 +51,25 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """For how long the answer says it may be kept (RFC 9111 §5.2.2): 0 for no-store, None where it says nothing."""
 
 
+class OutboundSettings(Protocol):
+    @property
+    def outbound_ca_file(self) -> Path | None: ...
+    @property
+    def outbound_loopback(self) -> bool: ...
+
+
 class Fetcher:
-    def __init__(self, *, ca_file: Path | None, loopback_allowed: bool, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: Path | None,
+        loopback_allowed: bool,
+        overall_max_s: float = OVERALL_MAX_S,
+        resolve: Resolve | None = None,
+    ) -> None:
         """``ca_file`` stands beside the system's certification authorities. ``resolve`` is for tests of names."""
         self.loopback_allowed = loopback_allowed
+        self._overall_max_s = overall_max_s
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         if ca_file is not None:
@@ -69,11 +83,15 @@ class Fetcher:
         self._of_host: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, settings: IdpSettings) -> "Fetcher":
-        return cls(ca_file=settings.outbound_ca_file, loopback_allowed=settings.outbound_loopback)
+    def of(cls, settings: OutboundSettings, *, overall_max_s: float = OVERALL_MAX_S) -> "Fetcher":
+        return cls(
+            ca_file=settings.outbound_ca_file,
+            loopback_allowed=settings.outbound_loopback,
+            overall_max_s=overall_max_s,
+        )
 
     async def get(self, url: str, *, accept: str, body_max_bytes: int = 65_536) -> Fetched:
-        """FetchRefused for an address that is not public, a redirect, a body that is too long, or no answer in 5 s."""
+        """FetchRefused for an address that is not public, a redirect, a body that is too long, or no answer in time."""
         async with self._answer("GET", url, headers={"Accept": accept}) as answer:
             if 300 <= answer.status < 400:
                 raise FetchRefused("the address redirects")
@@ -120,7 +138,7 @@ class Fetcher:
         parts = parsed(url).with_fragment(None)
         try:
             with tracing.of_call(method, parts.raw_host or ""):
-                async with asyncio.timeout(OVERALL_MAX_S), self._place(parts.raw_host or ""):
+                async with asyncio.timeout(self._overall_max_s), self._place(parts.raw_host or ""):
                     async with asyncio.timeout(CONNECT_MAX_S):
                         addresses = await self._addresses(parts)
                     async with (
@@ -193,7 +211,7 @@ class Fetcher:
                 socket_factory=open_socket,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=OVERALL_MAX_S, connect=CONNECT_MAX_S, sock_connect=CONNECT_MAX_S),
+            timeout=aiohttp.ClientTimeout(total=self._overall_max_s, connect=CONNECT_MAX_S, sock_connect=CONNECT_MAX_S),
             trust_env=False,
             auto_decompress=False,
             requote_redirect_url=False,

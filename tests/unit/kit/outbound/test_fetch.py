@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from idp.outbound.fetch import AT_ONCE_FOR_ONE_HOST_MAX, Fetcher, FetchRefused
+from kit.outbound.fetch import AT_ONCE_FOR_ONE_HOST_MAX, Fetcher, FetchRefused
 from tests.sites import Request, Site, authority_files, listening, running_site
 
 

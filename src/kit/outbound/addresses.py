@@ -1,4 +1,4 @@
-"""Which addresses a client may name, and which hosts lead to them (OWASP: server-side request forgery)."""
+"""Which addresses may be named to us, and which hosts lead to them (OWASP: server-side request forgery)."""
 
 import ipaddress
 import re

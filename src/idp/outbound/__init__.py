@@ -1,1 +1,0 @@
-"""The one door to addresses that clients name: it never opens inwards."""

@@ -1,0 +1,1 @@
+"""The one door to addresses that others name: it never opens inwards."""
