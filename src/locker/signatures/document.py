@@ -24,7 +24,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko_certvalidator.errors import ValidationError
 
 _MIB = 1024 * 1024
-_LIMITS = DecodeLimits(
+READING_LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_ratio=100, ratio_floor=_MIB, max_output_size=32 * _MIB),
     per_purpose=DEFAULT_PURPOSE_LIMITS,
     document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
@@ -60,7 +60,7 @@ class Document:
     def __init__(self, pdf: bytes) -> None:
         self.pdf = pdf
         # Not strict: files of other makers bend small rules. What is signed and shown is checked by us.
-        self.reader = PdfFileReader(BytesIO(pdf), strict=False, decode_limits=_LIMITS)
+        self.reader = PdfFileReader(BytesIO(pdf), strict=False, decode_limits=READING_LIMITS)
         self.encrypted = self.reader.encrypted
         if self.encrypted:
             # Many encrypted files open without a password.

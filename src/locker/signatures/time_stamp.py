@@ -29,8 +29,10 @@ def sign_raw(key: SigningKey, data: bytes, digest_algorithm: str) -> bytes:
     return key.sign(data, ec.ECDSA(digest))
 
 
-def signature_algorithm(key: SigningKey, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
-    kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa"
+def signature_algorithm(
+    key: SigningKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey, digest_algorithm: str
+) -> algos.SignedDigestAlgorithm:
+    kind = "rsa" if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey) else "ecdsa"
     return algos.SignedDigestAlgorithm({"algorithm": f"{digest_algorithm}_{kind}"})
 
 
