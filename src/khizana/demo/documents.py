@@ -7,9 +7,9 @@ import math
 from khizana.demo.country import ADMINISTRATIONS, Administration, Both, Field
 from khizana.demo.papers import Paper
 from khizana.demo.pki import Pki
-from khizana.demo.sheet import HEIGHT, WIDTH, Colour, Point, Sheet, Style, width, wrap
 from kit.i18n import Locale
 from kit.i18n.dates import date as say_date
+from locker.paper.sheet import HEIGHT, WIDTH, Colour, Point, Sheet, Style, width, wrap
 from locker.signatures.seal import LocalTimeStamper, Sealer, seal
 
 _GREEN: Colour = (0.043, 0.329, 0.227)

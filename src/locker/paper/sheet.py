@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from xml.sax.saxutils import escape
 
-from khizana.demo.fonts import Direction, Face, Run, Subset, Weight, shape
+from locker.paper.fonts import Direction, Face, Run, Subset, Weight, shape
 
 WIDTH, HEIGHT = 595.28, 841.89
 Colour = tuple[float, float, float]

@@ -3,7 +3,7 @@ import io
 import pytest
 from fontTools.ttLib import TTFont
 
-from khizana.demo import fonts
+from locker.paper import fonts
 
 
 def text_of(line: str, direction: fonts.Direction) -> str:
