@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import secrets
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from idp.registration.invite import invite, withdraw
 from idp.registration.sector import sector_of
 from kit.jose import ASYMMETRIC, SigningKey
 from tests.conftest import Dsns
-from tests.provider import ISSUER, Provider, RelyingParty, running_provider
+from tests.provider import ISSUER, Provider, RelyingParty, running_provider, signing_keys
 from tests.sites import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -465,3 +466,25 @@ async def _sector(idp: Provider, client: dict[str, Any]) -> str:
 def _sub(tokens: dict[str, Any]) -> str:
     claims = jwt.decode(tokens["id_token"], options={"verify_signature": False}, algorithms=list(ASYMMETRIC))
     return str(claims["sub"])
+
+
+async def test_an_algorithm_for_which_there_is_no_key_is_refused_at_registration_and_later(
+    idp: Provider, dsns: Dsns, tmp_path: Path
+) -> None:
+    for name, pem in signing_keys().items():
+        if name.startswith(("ES256-", "RS256-")):
+            (tmp_path / name).write_bytes(pem)
+    async with running_provider(dsns.idp, dsns.owner, keys_folder=tmp_path) as poor:
+        for kind in ("id_token", "userinfo", "introspection", "authorization"):
+            refused = await asked(poor, **{f"{kind}_signed_response_alg": "PS256"})
+            assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
+        client = await registered(poor, id_token_signed_response_alg="ES256")
+        where, authorization = managed(client)
+        members = {
+            "client_id": client["client_id"],
+            "redirect_uris": [CALLBACK],
+            "id_token_signed_response_alg": "EdDSA",
+        }
+        refused = await poor.http.put(where, json=members, headers=authorization)
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
+    assert (await registered(idp, id_token_signed_response_alg="PS256"))["id_token_signed_response_alg"] == "PS256"

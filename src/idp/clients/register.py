@@ -1,6 +1,7 @@
 """An operator registers a client. Strictness is per profile (provider.md, Client profiles)."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -22,11 +23,18 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Conflict
 from kit.ids import new_public_id
+from kit.jose import ASYMMETRIC, Algorithm
 from kit.outbound.fetch import Fetcher
 from kit.tokens import digest, new_token
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,64}")
 _SECTOR = re.compile(r"[a-z0-9.-]{2,64}")
+_SIGNED_FOR_CLIENTS = (
+    "authorization_signed_response_alg",
+    "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
+    "introspection_signed_response_alg",
+)
 
 
 class ClientExists(Conflict):
@@ -41,10 +49,11 @@ async def register(
     officer: str,
     production: bool,
     fetcher: Fetcher | None = None,
+    signs_with: Collection[Algorithm] = ASYMMETRIC,
 ) -> dict[str, Any]:
     """The client as registered (RFC 7591 §3.2.1): its secret, if it has one, exists only in this answer."""
     check_sector(registration.sector)
-    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
+    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher, signs_with=signs_with)
     client_id = registration.client_id if isinstance(registration.client_id, str) else new_client_id()
 
     async def once(tx: Tx) -> str | None:
@@ -72,10 +81,11 @@ async def update(
     officer: str,
     production: bool,
     fetcher: Fetcher | None = None,
+    signs_with: Collection[Algorithm] = ASYMMETRIC,
 ) -> dict[str, Any]:
     """Replace the metadata of a registered client; its secret stays."""
     check_sector(registration.sector)
-    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher)
+    metadata, logo = await checked(db, registration, production=production, fetcher=fetcher, signs_with=signs_with)
     if not isinstance(registration.client_id, str):
         raise InvalidClientMetadata("client_id")
     client_id = registration.client_id
@@ -151,9 +161,15 @@ def in_force(client_id: str, metadata: ClientMetadata, secret: str | None) -> di
 
 
 async def checked(
-    tx: Tx, registration: ClientRegistration, *, production: bool, fetcher: Fetcher | None
+    tx: Tx,
+    registration: ClientRegistration,
+    *,
+    production: bool,
+    fetcher: Fetcher | None,
+    signs_with: Collection[Algorithm],
 ) -> tuple[ClientMetadata, Logo | None]:
     """The metadata in force and the logo to keep. Without a ``fetcher`` members that need one are refused.
+    ``signs_with`` are the algorithms for which the provider has a key.
 
     Never inside a transaction: it asks other hosts.
     """
@@ -166,6 +182,9 @@ async def checked(
         production=production,
         loopback_allowed=fetcher is not None and fetcher.loopback_allowed,
     )
+    for member in _SIGNED_FOR_CLIENTS:
+        if getattr(metadata, member) not in (None, *signs_with):
+            raise InvalidClientMetadata(f"{member}: no key here signs with it")
     await _check_scopes(tx, registration, metadata)
     if fetcher is None:
         if addresses_to_fetch(metadata) or metadata.logo_uri is not None:

@@ -20,9 +20,7 @@ async def approve(registrar: Registrar, proposal_id: UUID, *, officer: Officer) 
         raise Decided
     registration = proposal.registration
     # Again: what its addresses say may have changed in the meantime.
-    metadata, logo = await clients.checked(
-        registrar.db, registration, production=registrar.production, fetcher=registrar.fetcher
-    )
+    metadata, logo = await registrar.checked(registration)
     client_id = registration.client_id if isinstance(registration.client_id, str) else clients.new_client_id()
 
     async def once(tx: Tx) -> str | None:

@@ -19,7 +19,7 @@ PENDING_MAX = 100
 async def propose(registrar: Registrar, registration: ClientRegistration, *, officer: Officer) -> Proposal:
     """What could not be registered cannot be proposed either."""
     clients.check_sector(registration.sector)
-    await clients.checked(registrar.db, registration, production=registrar.production, fetcher=registrar.fetcher)
+    await registrar.checked(registration)
 
     async def once(tx: Tx) -> Proposal:
         row = await store.insert_proposal(

@@ -40,9 +40,7 @@ async def replace(registrar: Registrar, client_id: str, token: str, body: bytes)
     members, invitation = members_of(body), invitation_of(row)
     _check_identity(members, client_id, row["secret_sha256"])
     registration = registration_of(members, invitation)
-    metadata, logo = await clients.checked(
-        registrar.db, registration, production=registrar.production, fetcher=registrar.fetcher
-    )
+    metadata, logo = await registrar.checked(registration)
     sector = invitation.sector or sector_of(metadata, client_id)
     if sector != row["sector"]:
         # Citizens would have other identifiers, or those of somebody else's sector.

@@ -1,5 +1,9 @@
 import msgspec
 
+from idp.clients.logo import Logo
+from idp.clients.register import checked
+from idp.clients.schema import ClientMetadata, ClientRegistration
+from idp.keys.ring import KeyRing
 from kit.audit import Audit
 from kit.db import Database
 from kit.outbound.fetch import Fetcher
@@ -13,3 +17,14 @@ class Registrar(msgspec.Struct, frozen=True, kw_only=True):
     fetcher: Fetcher
     issuer: str
     production: bool
+    keys: KeyRing
+
+    async def checked(self, registration: ClientRegistration) -> tuple[ClientMetadata, Logo | None]:
+        """As ``clients.register.checked``, by what is set and which keys there are now."""
+        return await checked(
+            self.db,
+            registration,
+            production=self.production,
+            fetcher=self.fetcher,
+            signs_with=self.keys.current().algorithms(),
+        )

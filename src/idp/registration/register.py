@@ -21,9 +21,7 @@ async def register(registrar: Registrar, initial_access_token: str, body: bytes)
         raise InvalidToken
     invitation = invitation_of(row)
     registration = registration_of(members_of(body), invitation)
-    metadata, logo = await clients.checked(
-        registrar.db, registration, production=registrar.production, fetcher=registrar.fetcher
-    )
+    metadata, logo = await registrar.checked(registration)
     client_id, token = clients.new_client_id(), new_token()
     registration = msgspec.structs.replace(registration, sector=invitation.sector or sector_of(metadata, client_id))
 

@@ -21,6 +21,7 @@ def registrar_of(wiring: Wiring) -> Registrar:
         fetcher=wiring.fetcher,
         issuer=wiring.settings.issuer,
         production=wiring.settings.mode == "production",
+        keys=wiring.keys,
     )
 
 

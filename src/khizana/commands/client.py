@@ -1,6 +1,7 @@
 """``client register --file client.json``: RFC 7591 metadata and what only an operator decides."""
 
 import argparse
+import time
 from typing import Any, get_args
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from idp.clients import store
 from idp.clients.register import register, update
 from idp.clients.rotate_secret import rotate_secret
 from idp.clients.schema import Acr, ClientMetadata, ClientRegistration, Profile
+from idp.keys.place import place_of
+from idp.keys.ring import NEEDED, KeyPlace
 from idp.registration.invite import invite, withdraw
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
@@ -19,7 +22,7 @@ from khizana.prepare import locker_client
 from khizana.say import answer
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
-from kit.jose import LocalKeySet, SigningKey
+from kit.jose import Algorithm, LocalKeySet, SigningKey
 from kit.outbound.fetch import Fetcher
 
 PAGE = 100
@@ -61,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
             action = register if arguments.verb == "register" else update
 
             async def act(found: Deployment, db: Database) -> Any:
-                fetcher = Fetcher.of(found.idp_settings())
+                settings = found.idp_settings()
+                fetcher, place = Fetcher.of(settings), place_of(settings)
                 try:
                     return await action(
                         db,
@@ -70,8 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
                         officer=officer(),
                         production=found.production,
                         fetcher=fetcher,
+                        signs_with=await _signs_with(place),
                     )
                 finally:
+                    place.close()
                     fetcher.close()
 
             answer(with_idp(act))
@@ -122,6 +128,12 @@ def seconds(text: str) -> int:
     if unit not in _UNITS or not number.isdecimal():
         raise argparse.ArgumentTypeError("a number and s, m, h or d")
     return int(number) * _UNITS[unit]
+
+
+async def _signs_with(place: KeyPlace) -> set[Algorithm]:
+    """Those that every provider has among them: a client may be registered before the first keys are made."""
+    now = time.time()
+    return {*NEEDED, *(placed.alg for placed in await place.read() if placed.activates_at <= now)}
 
 
 async def _find(db: Database, client_id: str) -> Row:

@@ -165,6 +165,27 @@ def test_a_client_is_registered_listed_disabled_and_never_shown_with_its_secrets
     assert khizana("client", "disable", "probe-client").json()["state"] == "disabled"
 
 
+def test_a_client_of_an_algorithm_for_which_there_is_no_key_is_not_registered(
+    khizana: Run, home_folder: Path, tmp_path: Path
+) -> None:
+    khizana("keys", "make")
+    for file in (home_folder / "keys" / "idp").glob("EdDSA-*.pem"):
+        shutil.move(file, tmp_path)
+    metadata = {
+        "client_id": "probe-eddsa",
+        "client_name": "Probe",
+        "profile": "basic",
+        "sector": "probe.example",
+        "redirect_uris": ["https://probe.example/callback"],
+        "userinfo_signed_response_alg": "EdDSA",
+    }
+    refused = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
+    for file in tmp_path.glob("*.pem"):
+        shutil.move(file, home_folder / "keys" / "idp")
+    assert refused.err.startswith("error: invalid_client_metadata: ")
+    assert khizana("client", "register", "--file", "-", stdin=json.dumps(metadata)).code == 0
+
+
 def test_the_locker_is_registered_with_what_it_says_of_itself(khizana: Run) -> None:
     resource = ("--name", "Locker", "--scope", "documents:read", "--scope", "documents:deposit")
     said = khizana("client", "for-locker", "--legal-ground", "a text")
