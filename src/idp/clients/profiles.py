@@ -19,6 +19,17 @@ _ALG_MEMBERS = (
 )
 
 
+def with_defaults(members: dict[str, Any]) -> dict[str, Any]:
+    """What the standard says of a member that was left out, where it is not what we would choose.
+
+    ID tokens are signed with RS256 (Dynamic Client Registration §2): software that exists expects it. The stricter
+    profiles do not have it.
+    """
+    if members.get("profile") == "basic":
+        members.setdefault("id_token_signed_response_alg", "RS256")
+    return members
+
+
 def by_profile(registration: ClientRegistration, values: dict[str, Any]) -> dict[str, Any]:
     """The rules of provider.md's table; what a profile leaves open keeps the value that was handed in."""
     match registration.profile:

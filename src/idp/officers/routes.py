@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from idp.clients.profiles import with_defaults
 from idp.clients.schema import ClientRegistration
 from idp.frame import AnyRequest, headers_of
 from idp.officers import decide
@@ -28,7 +29,9 @@ _PER_ADDRESS = Limit("officers", attempts=300, per_s=60)
 async def propose_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Proposal:
     """One officer proposes a client; it is registered when another one approves."""
     officer = await _officer(request, wiring, "/admin/clients", "clients")
-    return await propose(registrar_of(wiring), _decoded(await request.body(), ClientRegistration), officer=officer)
+    members = with_defaults(_decoded(await request.body(), dict[str, Any]))
+    registration = _decoded(msgspec.json.encode(members), ClientRegistration)
+    return await propose(registrar_of(wiring), registration, officer=officer)
 
 
 @get("/admin/clients", operation_id="PendingClients")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from idp.clients.profiles import with_defaults
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from idp.refusals import InvalidClientMetadata
 from idp.registration.schema import Invitation
@@ -39,15 +40,13 @@ def registration_of(members: dict[str, Any], invitation: Invitation) -> ClientRe
         for name, value in members.items()
         if name in _MEMBERS and name not in _NOT_THEIRS and value is not None
     }
-    if invitation.profile == "basic":
-        # OpenID Connect Dynamic Client Registration §2; the stricter profiles do not have it.
-        known.setdefault("id_token_signed_response_alg", "RS256")
     known.setdefault("client_name", _name_of(known.get("redirect_uris")))
     known["scope"] = _scope(known.get("scope"), invitation)
     known.setdefault("default_acr_values", [invitation.acr])
     try:
         registration = msgspec.convert(
-            {**known, "profile": invitation.profile, "sector": invitation.sector or "self"}, ClientRegistration
+            with_defaults({**known, "profile": invitation.profile, "sector": invitation.sector or "self"}),
+            ClientRegistration,
         )
     except msgspec.ValidationError as fault:
         # Its message repeats what was sent; the name of the member is enough.

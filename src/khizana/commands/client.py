@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from idp.clients import store
+from idp.clients.profiles import with_defaults
 from idp.clients.register import register, update
 from idp.clients.rotate_secret import rotate_secret
 from idp.clients.schema import Acr, ClientMetadata, ClientRegistration, Profile
@@ -17,7 +18,7 @@ from idp.registration.invite import invite, withdraw
 from khizana.cli import CommandRefused
 from khizana.databases import with_idp
 from khizana.deployment import Deployment, deployment, officer
-from khizana.input import read_json
+from khizana.input import decoded, read_json
 from khizana.prepare import locker_client
 from khizana.say import answer
 from kit.audit import Audit, AuditEvent
@@ -60,7 +61,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "register" | "update":
-            registration = read_json(arguments.file, ClientRegistration)
+            members = with_defaults(read_json(arguments.file, dict[str, Any]))
+            registration = decoded(msgspec.json.encode(members), ClientRegistration, where=arguments.file)
             action = register if arguments.verb == "register" else update
 
             async def act(found: Deployment, db: Database) -> Any:

@@ -158,6 +158,7 @@ def test_a_client_is_registered_listed_disabled_and_never_shown_with_its_secrets
     registered = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
     assert registered.code == 0
     assert registered.json()["client_secret"]
+    assert registered.json()["id_token_signed_response_alg"] == "RS256"  # what the standard says of one left out
     twice = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
     assert twice.err.startswith("error: client-exists: ")
     assert "secret" not in khizana("client", "show", "probe-client").out.replace("client_secret_basic", "")
