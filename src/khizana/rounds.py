@@ -25,11 +25,15 @@ from kit.db import Database, Tx
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
+from locker.deposits.judge_again import QuarantineDesk
 from locker.settings import LockerSettings
 from locker.shares import store as shares
+from locker.signatures.judge import SignatureJudge
 from locker.sweeping.schema import Swept
 from locker.sweeping.sweep import sweep
+from locker.trust.register import TrustRegister
 from locker.vault import Vault
+from locker.wiring import quarantine_limits
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -71,6 +75,21 @@ async def rotate_keys(db: Database, place: KeyPlace, settings: IdpSettings) -> N
     )
 
 
+def quarantine_desk(db: Database, vault: Vault, judge: SignatureJudge, settings: LockerSettings) -> QuarantineDesk:
+    return QuarantineDesk(
+        db=db,
+        audit=Audit("locker"),
+        trust=TrustRegister(),
+        judge=judge,
+        vault=vault,
+        limits=quarantine_limits(settings),
+        pdf_max_bytes=settings.deposit_pdf_max_bytes,
+        documents_per_owner_max=settings.documents_per_owner_max,
+        bytes_per_owner_max=settings.bytes_per_owner_max,
+        folder=settings.temporary_folder,
+    )
+
+
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:
     if not dry_run:
         await access.sweep(db, idle_s=SessionLimits().idle_s)
@@ -82,5 +101,6 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
         vault,
         grace_s=settings.deposit_intent_grace_s,
         outbox_lifetime_s=settings.outbox_lifetime_s,
+        refused_lifetime_s=settings.quarantine_refused_lifetime_s,
         dry_run=dry_run,
     )

@@ -59,6 +59,15 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     idempotency_lease_s: int = 60
     """An attempt that has not answered for this long may be taken over by the next one."""
     idempotency_lifetime_s: int = 86_400
+    quarantine_first_wait_s: int = 60
+    """A deposit whose revocation data is not there yet is judged again after this, then after twice as long, …"""
+    quarantine_wait_max_s: int = 21_600
+    quarantine_attempts_max: int = 16
+    """Judgements, that of the deposit included, then it is refused: two days with the waits above."""
+    quarantine_lease_s: int = 120
+    quarantine_per_administration_max: int = 10_000
+    quarantine_refused_lifetime_s: int = 30 * 86_400
+    """How long its depositor may read of a refusal after quarantine."""
     outbox_lifetime_s: int = 30 * 86_400
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000

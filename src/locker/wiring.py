@@ -22,6 +22,7 @@ from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
 from locker.catalogue.fields import FieldsChecker
 from locker.deposits.deposit import DepositDesk, DepositLimits, Places
+from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.rendering.pictures import Pictures
 from locker.settings import LockerSettings
@@ -180,6 +181,17 @@ def _deposit_limits(settings: LockerSettings) -> DepositLimits:
         lifetime_s=settings.idempotency_lifetime_s,
         documents_per_owner_max=settings.documents_per_owner_max,
         bytes_per_owner_max=settings.bytes_per_owner_max,
+        quarantine=quarantine_limits(settings),
+    )
+
+
+def quarantine_limits(settings: LockerSettings) -> QuarantineLimits:
+    return QuarantineLimits(
+        first_wait_s=settings.quarantine_first_wait_s,
+        wait_max_s=settings.quarantine_wait_max_s,
+        attempts_max=settings.quarantine_attempts_max,
+        lease_s=settings.quarantine_lease_s,
+        per_administration_max=settings.quarantine_per_administration_max,
     )
 
 

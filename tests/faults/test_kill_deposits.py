@@ -312,7 +312,9 @@ async def check(registry: Registry, answered: dict[str, dict[str, Any]], figures
         # I2: no row without its object; I3: no object unreferenced after a sweep.
         audit = Audit("locker")
         assert (await reconcile(db, audit, vault, grace_s=0)).missing == []
-        swept = await sweep(db, audit, Throttle("locker"), vault, grace_s=0, outbox_lifetime_s=86_400)
+        swept = await sweep(
+            db, audit, Throttle("locker"), vault, grace_s=0, outbox_lifetime_s=86_400, refused_lifetime_s=86_400
+        )
         figures.orphans_swept = swept.orphans
         after = await reconcile(db, audit, vault, grace_s=0)
         assert (after.documents, after.objects, after.missing, after.unknown) == (DEPOSITS, DEPOSITS, [], [])

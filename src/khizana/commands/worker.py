@@ -25,7 +25,7 @@ from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
 from khizana.metrics import serve_own
-from khizana.rounds import count_waiting, rotate_keys, sweep_idp, sweep_locker
+from khizana.rounds import count_waiting, quarantine_desk, rotate_keys, sweep_idp, sweep_locker
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.audit import Audit
@@ -34,6 +34,8 @@ from kit.edge import log_json_lines
 from kit.errors import Unavailable
 from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
+from locker.deposits.judge_again import judge_again
+from locker.signatures.judge import SignatureJudge, signature_workers
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
@@ -42,6 +44,7 @@ SWEEP_EVERY_S = 60.0
 REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
+QUARANTINE_EVERY_S = 10.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -90,6 +93,12 @@ async def _work(found: Deployment, which: str) -> None:
             locker_db = await stack.enter_async_context(connected(locker.database_url))
             vault = await stack.enter_async_context(opened_vault(locker_db, locker))
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
+            judges = signature_workers(workers=1)
+            stack.push_async_callback(judges.close)
+            quarantined = quarantine_desk(locker_db, vault, SignatureJudge(judges), locker)
+            rounds.append(
+                _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
+            )
         await _until_stopped(rounds)
 
 

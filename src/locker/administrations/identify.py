@@ -12,3 +12,11 @@ async def identify(tx: Tx, *, client_id: str) -> Depositor:
     if depositor.state == "suspended":
         raise AdministrationSuspended
     return depositor
+
+
+async def identify_again(tx: Tx, *, administration: str) -> Depositor:
+    """The same administration later, when no client of its speaks; AdministrationSuspended while it is not active."""
+    depositor = await store.active(tx, administration=administration)
+    if depositor is None:
+        raise AdministrationSuspended
+    return depositor

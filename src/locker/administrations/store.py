@@ -161,6 +161,16 @@ async def depositor(tx: Tx, *, client_id: str) -> Depositor | None:
     return _depositor(row) if row else None
 
 
+async def active(tx: Tx, *, administration: str) -> Depositor | None:
+    row = await tx.fetchrow(
+        """
+        SELECT administration, names, state, version FROM locker.administration
+         WHERE administration = $1 AND state = 'active'""",
+        administration,
+    )
+    return _depositor(row) if row else None
+
+
 async def seal_certificates(tx: Tx, *, administration: str) -> list[bytes]:
     """DER of those registered now. Whether one was valid when it sealed is the judge's question."""
     rows = await tx.fetch(

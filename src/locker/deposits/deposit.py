@@ -21,20 +21,21 @@ from locker.catalogue.fields import FieldsChecker
 from locker.catalogue.find_entitled import find_entitled
 from locker.catalogue.schema import DocumentType
 from locker.deposits import receive, store
+from locker.deposits.count import count
 from locker.deposits.decode import decode
 from locker.deposits.judge import judge
+from locker.deposits.quarantine import QuarantineLimits, quarantine
 from locker.deposits.refusals import (
     DepositOvertaken,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
     ReplacesUnknown,
-    VaultFull,
 )
 from locker.deposits.resolve_subject import resolve_subject
-from locker.deposits.schema import Deposited, DepositRequest
+from locker.deposits.schema import Deposited, DepositRequest, Quarantined
 from locker.documents.find_predecessor import find_predecessor
-from locker.documents.record import count_in, record
-from locker.documents.record_schema import NewDocument, Predecessor
+from locker.documents.record import record
+from locker.documents.record_schema import NewDocument, Predecessor, judged
 from locker.receipts.sign_receipt import sign_receipt
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.schema import Verdict
@@ -49,6 +50,7 @@ class DepositLimits(msgspec.Struct, frozen=True, kw_only=True):
     lifetime_s: int
     documents_per_owner_max: int
     bytes_per_owner_max: int
+    quarantine: QuarantineLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +93,10 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     repr_digest: str | None
 
 
-async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_key: str) -> Deposited:
+async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_key: str) -> Deposited | Quarantined:
     """The steps of docs/adr/0004. A repeated key with the same request gets the same answer and no second document.
 
-    Whatever is refused leaves an audit row and nothing else.
+    Whatever is refused leaves an audit row and nothing else. What cannot be judged yet is quarantined.
     """
     depositor = await identify(desk.db, client_id=client_id)
     await _count(desk, client_id)
@@ -124,7 +126,7 @@ async def _count(desk: DepositDesk, client_id: str) -> None:
 
 async def _once(
     desk: DepositDesk, received: receive.Received, depositor: Depositor, *, client_id: str, idempotency_key: str
-) -> Deposited:
+) -> Deposited | Quarantined:
     # The key is taken when the request is known whole, because its digest belongs to the key.
     attempt = new_id()
     row = await store.begin(
@@ -139,6 +141,8 @@ async def _once(
     if row.request_sha256 != received.request_sha256:
         raise IdempotencyKeyReused
     if row.answer is not None:
+        if row.answer.get("state") == "quarantined":
+            return msgspec.convert(row.answer, Quarantined)
         return msgspec.convert(row.answer, Deposited)
     if row.attempt != attempt:
         raise IdempotencyKeyInFlight
@@ -159,7 +163,7 @@ async def _deposit(
     client_id: str,
     idempotency_key: str,
     attempt: UUID,
-) -> Deposited:
+) -> Deposited | Quarantined:
     request = decode(received.deposit)
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
@@ -208,28 +212,30 @@ async def _deposit(
         client_id=client_id,
     )
 
-    async def commit(tx: Tx) -> Deposited:
+    async def commit(tx: Tx) -> Deposited | Quarantined:
         await desk.vault.hold_owner_key(tx, owner=owner)
         if not await store.fulfil(tx, owner=owner, object_key=object_key):
             raise DepositOvertaken
-        if not await count_in(
-            tx,
-            owner=owner,
-            length=stored.length,
-            documents_max=desk.limits.documents_per_owner_max,
-            bytes_max=desk.limits.bytes_per_owner_max,
-        ):
-            raise VaultFull(documents=desk.limits.documents_per_owner_max, bytes=desk.limits.bytes_per_owner_max)
-        deposited = _deposited(desk, new, await record(tx, desk.audit, new))
+        outcome: Deposited | Quarantined
+        if verdict.passed:
+            await count(
+                tx,
+                new,
+                documents_max=desk.limits.documents_per_owner_max,
+                bytes_max=desk.limits.bytes_per_owner_max,
+            )
+            outcome = _deposited(desk, new, await record(tx, desk.audit, new))
+        else:
+            outcome = await quarantine(tx, desk.audit, new, verdict, desk.limits.quarantine)
         if not await store.answer(
             tx,
             client_id=client_id,
             key=idempotency_key,
             attempt=attempt,
-            answer=msgspec.to_builtins(deposited),
+            answer=msgspec.to_builtins(outcome),
         ):
             raise DepositOvertaken
-        return deposited
+        return outcome
 
     return await desk.db.transact(commit)
 
@@ -257,8 +263,7 @@ def _new_document(
     administration: str,
     client_id: str,
 ) -> NewDocument:
-    seal = verdict.signatures[-1]
-    return NewDocument(
+    new = NewDocument(
         owner=owner,
         document_id=document_id,
         uri=f"{administration}-{type_.type}-{document_id}",
@@ -273,14 +278,8 @@ def _new_document(
         replaces=predecessor.document_id if predecessor else None,
         stored=stored,
         fields_sealed=fields_sealed,
-        pages=verdict.pages or 1,
-        indication=verdict.indication,
-        level=seal.level,
-        signer=seal.signer.display if seal.signer else "",
-        signed_at=seal.proven_time or seal.claimed_time,
-        verdict=msgspec.to_builtins(verdict),
-        trust_version=verdict.trust_version,
     )
+    return judged(new, verdict)
 
 
 def _valid_until(request: DepositRequest, type_: DocumentType) -> date | None:

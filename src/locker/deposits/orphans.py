@@ -23,6 +23,11 @@ async def forget_expired_answers(tx: Tx, *, batch_max: int) -> int:
     return await store.forget_expired_answers(tx, batch_max=batch_max)
 
 
+async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
+    """What was refused after quarantine, once its depositor had time to ask."""
+    return await store.forget_refused(tx, lifetime_s=lifetime_s, batch_max=batch_max)
+
+
 async def intended(tx: Tx, object_keys: list[str]) -> set[str]:
-    """Objects of deposits that are not over yet."""
+    """Objects of deposits that are not over yet, quarantined ones among them."""
     return await store.intended(tx, object_keys=object_keys)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from kit.errors import BodyTooLarge, Conflict, Invalid, Malformed, Refusal
+from kit.errors import BodyTooLarge, Conflict, Invalid, Malformed, Refusal, Unavailable
 
 
 class IdempotencyKeyMissing(Malformed):
@@ -78,6 +78,12 @@ class VaultFull(Invalid):
 
     def __init__(self, **limit: int) -> None:
         super().__init__(members={"limit": limit})
+
+
+class QuarantineFull(Unavailable):
+    """This administration has too many deposits that wait for revocation data; more would only wait with them."""
+
+    code = "quarantine-full"
 
 
 class NotAuthentic(Invalid):

@@ -14,7 +14,7 @@ from locker.deposits.deposit import Body, deposit
 from locker.deposits.find_deposit import find_deposit
 from locker.deposits.openapi import DepositOperation
 from locker.deposits.refusals import IdempotencyKeyMissing
-from locker.deposits.schema import Deposited, DepositRecord
+from locker.deposits.schema import Deposited, DepositRecord, Quarantined
 from locker.problem import problems
 from locker.wiring import Wiring
 
@@ -32,6 +32,7 @@ class BodyCutShort(Malformed):
     status_code=201,
     responses={
         201: ResponseSpec(Deposited, description="Deposited, or deposited before under this key."),
+        202: ResponseSpec(Quarantined, description="Kept, and judged again when revocation data has arrived."),
         **problems(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 502, 503, 507),
     },
     opt=_OPT,
@@ -41,12 +42,13 @@ class BodyCutShort(Malformed):
 )
 async def deposit_document(
     request: Request[Any, Any, Any], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
-) -> Response[Deposited]:
+) -> Response[Deposited | Quarantined]:
     """Hand a sealed document over to a citizen's vault.
 
     multipart/form-data with two parts in either order: ``document`` (application/pdf) and ``deposit``
     (application/json, a DepositRequest). ``Idempotency-Key`` is required. ``Repr-Digest`` (sha-256, of the body or of
-    the PDF) is checked where it is sent.
+    the PDF) is checked where it is sent. 202: the seal cannot be judged before revocation data arrives; there is no
+    document yet, and the address in ``Location`` says how it stands.
     """
     headers = request.headers
     deposited = await deposit(
@@ -62,7 +64,7 @@ async def deposit_document(
     )
     return Response(
         deposited,
-        status_code=201,
+        status_code=201 if isinstance(deposited, Deposited) else 202,
         headers={"Location": f"{wiring.settings.locker_url}/v1/deposits/{deposited.document_id}"},
     )
 
@@ -79,7 +81,13 @@ async def read_deposit(
 ) -> DepositRecord:
     """What you deposited and how it stands: never its contents, its fields or whose it is."""
     depositor = await identify(wiring.db, client_id=client.client_id)
-    return await find_deposit(wiring.db, document_id, administration=depositor.administration)
+    return await find_deposit(
+        wiring.db,
+        wiring.signing,
+        document_id,
+        administration=depositor.administration,
+        locker_url=wiring.settings.locker_url,
+    )
 
 
 async def _frames(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:

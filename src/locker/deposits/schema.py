@@ -46,6 +46,34 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
     """Compact JWS, ``typ: khizana-receipt+jwt``; our keys are at /.well-known/jwks.json."""
 
 
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """Received and kept, and no document yet: the seal cannot be judged before revocation data arrives."""
+
+    document_id: str
+    uri: str
+    type: str
+    version: int
+    sha256: str
+    state: Literal["quarantined"] = "quarantined"
+    indication: str
+    sub_indication: str | None
+    next_attempt_at: datetime
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a deposit that was quarantined: where its judging stands."""
+
+    attempts: int
+    """Judgements so far, that of the deposit included."""
+    next_attempt_at: datetime | None
+    """None: refused, and nothing will change it."""
+    sub_indication: str | None
+    reasons: list[str]
+    """Of the last verdict, the deciding one first."""
+    refusal: str | None
+    """The code that a deposit would be refused with."""
+
+
 class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the depositor may know later: nothing of the contents, the fields or the citizen."""
 
@@ -53,7 +81,8 @@ class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     type: str
     version: int
-    state: Literal["valid", "suspended", "revoked", "superseded", "expired"]
+    state: Literal["valid", "suspended", "revoked", "superseded", "expired", "quarantined", "refused"]
+    """``quarantined`` and ``refused``: there is no document, and nothing is shown to the citizen."""
     state_reason: str | None
     state_changed_at: datetime
     valid_from: date | None
@@ -65,6 +94,10 @@ class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     replaced_by: str | None
     indication: str
     level: str
+    receipt: str | None = None
+    """As it was given at deposit; null where there is no document."""
+    judgement: Judgement | None = None
+    """Of what is quarantined or was refused after it."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,16 +1,27 @@
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from kit.db import Tx
-from locker.deposits.schema import DepositRecord, Intent
+from locker.deposits.schema import DepositRecord, Intent, Judgement
+from locker.documents.record_schema import NewDocument
+from locker.vault import Stored
 
 
 class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
     request_sha256: bytes
     attempt: UUID
     answer: dict[str, Any] | None
+
+
+class QuarantineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One that was taken to be judged again. Its document has no verdict yet."""
+
+    document: NewDocument
+    attempts: int
+    attempt: UUID
 
 
 async def need_not_last(tx: Tx) -> None:
@@ -145,9 +156,14 @@ async def forget_intent(tx: Tx, *, owner: str, object_key: str) -> None:
 
 
 async def intended(tx: Tx, *, object_keys: list[str]) -> set[str]:
-    """Which of these an intent still speaks of."""
+    """Which of these an intent or a quarantined deposit still speaks of."""
     rows = await tx.fetch(
-        "SELECT object_key FROM locker.deposit_intent WHERE object_key = ANY($1::text[])", object_keys
+        """
+        SELECT object_key FROM locker.deposit_intent WHERE object_key = ANY($1::text[])
+         UNION ALL
+        SELECT object_key FROM locker.quarantine
+         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
+        object_keys,
     )
     return {row["object_key"] for row in rows}
 
@@ -166,3 +182,191 @@ async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> De
         administration,
     )
     return DepositRecord(**dict(row)) if row else None
+
+
+async def quarantine(tx: Tx, new: NewDocument, *, first_wait_s: int, per_administration_max: int) -> datetime | None:
+    """When it is judged again; None if this administration has as many waiting as one may."""
+    stored = new.stored
+    due: datetime | None = await tx.fetchval(
+        """
+        INSERT INTO locker.quarantine
+               (owner, document_id, administration, document, object_key, wrapped_key, epoch, fields_sealed, sha256,
+                length, ciphertext_sha256, format, next_attempt_at, indication, sub_indication, verdict)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13), $14, $15, $16
+         WHERE (SELECT count(*) FROM (SELECT FROM locker.quarantine
+                                       WHERE administration = $3 AND state = 'waiting' LIMIT $17) AS waiting) < $17
+        RETURNING next_attempt_at""",
+        new.owner,
+        new.document_id,
+        new.administration,
+        _without_secrets(new),
+        stored.object_key,
+        stored.wrapped_key,
+        stored.epoch,
+        new.fields_sealed,
+        stored.plaintext_sha256,
+        stored.length,
+        stored.ciphertext_sha256,
+        stored.format,
+        first_wait_s,
+        new.indication,
+        new.verdict.get("sub_indication"),
+        new.verdict,
+        per_administration_max,
+    )
+    return due
+
+
+def _without_secrets(new: NewDocument) -> Any:
+    """The key and the fields stand in columns of their own, where a refusal can destroy them."""
+    bare = msgspec.structs.replace(
+        new, stored=msgspec.structs.replace(new.stored, wrapped_key=b""), fields_sealed=b"", verdict={}
+    )
+    return msgspec.to_builtins(bare)
+
+
+async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> QuarantineRow | None:
+    """The one that is due longest. Who dies over it loses nothing: it is due again when the lease ends."""
+    row = await tx.fetchrow(
+        """
+        UPDATE locker.quarantine
+           SET attempts = attempts + 1, attempt = $1, next_attempt_at = now() + make_interval(secs => $2)
+         WHERE (owner, document_id) = (SELECT owner, document_id FROM locker.quarantine
+                                        WHERE state = 'waiting' AND next_attempt_at <= now()
+                                        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING document, object_key, wrapped_key, epoch, fields_sealed, sha256, length, ciphertext_sha256, format,
+                  attempts, attempt""",
+        attempt,
+        lease_s,
+    )
+    if row is None:
+        return None
+    stored = Stored(
+        object_key=row["object_key"],
+        wrapped_key=row["wrapped_key"],
+        epoch=row["epoch"],
+        plaintext_sha256=row["sha256"],
+        ciphertext_sha256=row["ciphertext_sha256"],
+        length=row["length"],
+        format=row["format"],
+    )
+    bare = msgspec.convert(row["document"], NewDocument)
+    document = msgspec.structs.replace(bare, stored=stored, fields_sealed=row["fields_sealed"])
+    return QuarantineRow(document=document, attempts=row["attempts"], attempt=row["attempt"])
+
+
+async def leave_quarantine(tx: Tx, *, owner: str, document_id: str, attempt: UUID) -> bool:
+    """In the transaction that makes the document. False for an attempt that was overtaken."""
+    row = await tx.fetchrow(
+        """
+        DELETE FROM locker.quarantine
+         WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
+        RETURNING document_id""",
+        owner,
+        document_id,
+        attempt,
+    )
+    return row is not None
+
+
+async def wait_on(
+    tx: Tx, *, owner: str, document_id: str, attempt: UUID, wait_s: float, verdict: dict[str, Any] | None
+) -> bool:
+    """To be judged again. Without a verdict the attempt does not count."""
+    row = await tx.fetchrow(
+        """
+        UPDATE locker.quarantine
+           SET next_attempt_at = now() + make_interval(secs => $4), attempt = NULL,
+               attempts = attempts - CASE WHEN $5::jsonb IS NULL THEN 1 ELSE 0 END,
+               indication = coalesce($5::jsonb ->> 'indication', indication),
+               sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication ELSE $5::jsonb ->> 'sub_indication' END,
+               verdict = coalesce($5::jsonb, verdict)
+         WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
+        RETURNING document_id""",
+        owner,
+        document_id,
+        attempt,
+        wait_s,
+        verdict,
+    )
+    return row is not None
+
+
+async def refuse(
+    tx: Tx, *, owner: str, document_id: str, attempt: UUID, refusal: str, verdict: dict[str, Any] | None
+) -> bool:
+    """Its key is gone, its object is the sweeper's. False for an attempt that was overtaken."""
+    row = await tx.fetchrow(
+        """
+        WITH refused AS (
+            UPDATE locker.quarantine
+               SET state = 'refused', refusal = $4, decided_at = now(), wrapped_key = NULL, fields_sealed = NULL,
+                   indication = coalesce($5::jsonb ->> 'indication', indication),
+                   sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication
+                                         ELSE $5::jsonb ->> 'sub_indication' END,
+                   verdict = coalesce($5::jsonb, verdict)
+             WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
+            RETURNING owner, object_key)
+        INSERT INTO locker.deposit_intent (owner, object_key) SELECT owner, object_key FROM refused
+        RETURNING object_key""",
+        owner,
+        document_id,
+        attempt,
+        refusal,
+        verdict,
+    )
+    return row is not None
+
+
+async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
+    rows = await tx.fetch(
+        """
+        DELETE FROM locker.quarantine
+         WHERE (owner, document_id) IN (SELECT owner, document_id FROM locker.quarantine
+                                         WHERE state = 'refused' AND decided_at < now() - make_interval(secs => $1)
+                                         ORDER BY decided_at LIMIT $2)
+        RETURNING 1""",
+        lifetime_s,
+        batch_max,
+    )
+    return len(rows)
+
+
+async def quarantine_record(tx: Tx, *, document_id: str, administration: str) -> DepositRecord | None:
+    row = await tx.fetchrow(
+        """
+        SELECT document, state, received_at, decided_at, sha256, length, attempts, next_attempt_at, indication,
+               sub_indication, verdict, refusal
+          FROM locker.quarantine WHERE document_id = $1 AND administration = $2""",
+        document_id,
+        administration,
+    )
+    if row is None:
+        return None
+    new = msgspec.convert(row["document"], NewDocument)
+    refused = row["state"] == "refused"
+    return DepositRecord(
+        document_id=new.document_id,
+        uri=new.uri,
+        type=new.type,
+        version=new.version,
+        state="refused" if refused else "quarantined",
+        state_reason=row["refusal"],
+        state_changed_at=row["decided_at"] or row["received_at"],
+        valid_from=new.valid_from,
+        valid_until=new.valid_until,
+        deposited_at=row["received_at"],
+        sha256=row["sha256"].hex(),
+        length=row["length"],
+        replaces=new.replaces,
+        replaced_by=None,
+        indication=row["indication"],
+        level=new.level,
+        judgement=Judgement(
+            attempts=row["attempts"],
+            next_attempt_at=None if refused else row["next_attempt_at"],
+            sub_indication=row["sub_indication"],
+            reasons=row["verdict"].get("reasons", []),
+            refusal=row["refusal"],
+        ),
+    )

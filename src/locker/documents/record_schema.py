@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from locker.signatures.schema import Verdict
 from locker.vault import Stored
 
 State = Literal["valid", "suspended", "revoked", "superseded"]
@@ -43,13 +44,29 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None
     stored: Stored
     fields_sealed: bytes
-    pages: int
-    indication: str
-    level: str
-    signer: str
-    signed_at: datetime | None
-    verdict: dict[str, Any]
-    trust_version: str
+    # What the judge said, by ``judged``.
+    pages: int = 1
+    indication: str = ""
+    level: str = ""
+    signer: str = ""
+    signed_at: datetime | None = None
+    verdict: dict[str, Any] = {}
+    trust_version: str = ""
+
+
+def judged(new: NewDocument, verdict: Verdict) -> NewDocument:
+    """``new`` with what a verdict says of it; the last seal is the one that is shown."""
+    seal = verdict.signatures[-1]
+    return msgspec.structs.replace(
+        new,
+        pages=verdict.pages or 1,
+        indication=verdict.indication,
+        level=seal.level,
+        signer=seal.signer.display if seal.signer else "",
+        signed_at=seal.proven_time or seal.claimed_time,
+        verdict=msgspec.to_builtins(verdict),
+        trust_version=verdict.trust_version,
+    )
 
 
 class Predecessor(msgspec.Struct, frozen=True, kw_only=True):

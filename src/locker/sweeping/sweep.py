@@ -18,6 +18,7 @@ async def sweep(
     *,
     grace_s: int,
     outbox_lifetime_s: int,
+    refused_lifetime_s: int,
     batches_max: int = 1_000,
     dry_run: bool = False,
 ) -> Swept:
@@ -48,6 +49,9 @@ async def sweep(
         gone = await forget_outbox(db, lifetime_s=outbox_lifetime_s, batch_max=_BATCH)
         outbox += gone
         if gone < _BATCH:
+            break
+    for _ in range(batches_max):
+        if await orphans.forget_refused(db, lifetime_s=refused_lifetime_s, batch_max=_BATCH) < _BATCH:
             break
     await throttle.sweep(db)
     if removed:

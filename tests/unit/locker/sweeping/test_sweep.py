@@ -40,6 +40,7 @@ async def sweeping(world: World, *, dry_run: bool = False) -> Swept:
         wiring.vault,
         grace_s=HOUR_S,
         outbox_lifetime_s=30 * 24 * HOUR_S,
+        refused_lifetime_s=30 * 24 * HOUR_S,
         dry_run=dry_run,
     )
 

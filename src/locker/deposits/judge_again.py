@@ -1,0 +1,167 @@
+"""What the worker does with quarantined deposits: judge each again when it is due."""
+
+import asyncio
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Tx
+from kit.errors import Refusal
+from kit.ids import new_id
+from locker.administrations.identify import identify_again
+from locker.administrations.refusals import AdministrationSuspended
+from locker.catalogue.find_entitled import find_entitled
+from locker.deposits import store
+from locker.deposits.count import count
+from locker.deposits.judge import may_pass_later, policy_of
+from locker.deposits.quarantine import QuarantineLimits
+from locker.deposits.refusals import NotAuthentic
+from locker.deposits.store import QuarantineRow
+from locker.documents.record import record
+from locker.documents.record_schema import NewDocument, judged
+from locker.signatures.judge import SignatureJudge
+from locker.signatures.schema import Verdict
+from locker.trust.register import TrustRegister
+from locker.vault import Vault
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["passed", "waiting", "refused", "overtaken"]
+
+
+class JudgedAgain(msgspec.Struct, kw_only=True):
+    passed: int = 0
+    waiting: int = 0
+    refused: int = 0
+    overtaken: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineDesk:
+    db: Database
+    audit: Audit
+    trust: TrustRegister
+    judge: SignatureJudge
+    vault: Vault
+    limits: QuarantineLimits
+    pdf_max_bytes: int
+    documents_per_owner_max: int
+    bytes_per_owner_max: int
+    folder: Path | None
+    """Where the PDF stands while it is judged; None is the system's place for temporary files."""
+
+
+async def judge_again(desk: QuarantineDesk, *, batch_max: int = 200) -> JudgedAgain:
+    """Everything that is due, one after another. Many may do it at once: each takes what nobody else has."""
+    done = JudgedAgain()
+    for _ in range(batch_max):
+        row = await store.take_quarantined(desk.db, attempt=new_id(), lease_s=desk.limits.lease_s)
+        if row is None:
+            break
+        outcome = await _one(desk, row)
+        setattr(done, outcome, getattr(done, outcome) + 1)
+    return done
+
+
+async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
+    try:
+        verdict = await _verdict(desk, row.document)
+    except Refusal as refusal:
+        # A suspended administration's seals may count again; and nothing that is away is the document's fault.
+        if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended):
+            log.warning("a quarantined deposit cannot be judged now: %s", refusal.code)
+            return await _wait(desk, row, None)
+        return await _refuse(desk, row, refusal.code, None)
+    if not verdict.passed:
+        if may_pass_later(verdict) and row.attempts < desk.limits.attempts_max:
+            return await _wait(desk, row, verdict)
+        return await _refuse(desk, row, NotAuthentic.code, verdict)
+    try:
+        return await _pass(desk, row, verdict)
+    except Refusal as refusal:
+        if refusal.status >= 500:
+            raise
+        # Full, erased, or what it replaces was replaced meanwhile.
+        return await _refuse(desk, row, refusal.code, verdict)
+
+
+async def _verdict(desk: QuarantineDesk, document: NewDocument) -> Verdict:
+    """By today's trust and today's rule for its type."""
+    depositor = await identify_again(desk.db, administration=document.administration)
+    type_ = await find_entitled(desk.db, administration=document.administration, type_=document.type)
+    trust = await desk.trust.trust(desk.db, depositor)
+    pdf = await desk.vault.read_all(
+        document.stored,
+        owner=document.owner,
+        document_id=document.document_id,
+        version=document.version,
+        length_max=desk.pdf_max_bytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="khizana-quarantine-", dir=desk.folder) as folder:
+        path = Path(folder, "document.pdf")
+        await asyncio.to_thread(path.write_bytes, pdf)
+        policy = policy_of(type_.signature, size_max_bytes=desk.pdf_max_bytes)
+        return await desk.judge.validate(path, trust=trust, policy=policy)
+
+
+async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict) -> Outcome:
+    new = judged(row.document, verdict)
+
+    async def commit(tx: Tx) -> Outcome:
+        await desk.vault.hold_owner_key(tx, owner=new.owner)
+        if not await store.leave_quarantine(tx, owner=new.owner, document_id=new.document_id, attempt=row.attempt):
+            return "overtaken"
+        await count(tx, new, documents_max=desk.documents_per_owner_max, bytes_max=desk.bytes_per_owner_max)
+        await record(tx, desk.audit, new)
+        return "passed"
+
+    return await desk.db.transact(commit)
+
+
+async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | None) -> Outcome:
+    document = row.document
+    waits = await store.wait_on(
+        desk.db,
+        owner=document.owner,
+        document_id=document.document_id,
+        attempt=row.attempt,
+        wait_s=desk.limits.wait_s(row.attempts),
+        verdict=msgspec.to_builtins(verdict) if verdict else None,
+    )
+    return "waiting" if waits else "overtaken"
+
+
+async def _refuse(desk: QuarantineDesk, row: QuarantineRow, code: str, verdict: Verdict | None) -> Outcome:
+    document = row.document
+
+    async def commit(tx: Tx) -> Outcome:
+        if not await store.refuse(
+            tx,
+            owner=document.owner,
+            document_id=document.document_id,
+            attempt=row.attempt,
+            refusal=code,
+            verdict=msgspec.to_builtins(verdict) if verdict else None,
+        ):
+            return "overtaken"
+        detail = {"administration": document.administration}
+        if verdict:
+            detail |= {"indication": verdict.indication, "sub_indication": verdict.sub_indication or ""}
+        await desk.audit.append(
+            tx,
+            AuditEvent(
+                action="deposit.refused",
+                actor_kind="system",
+                object_id=document.document_id,
+                result=code,
+                detail=detail,
+            ),
+        )
+        return "refused"
+
+    return await desk.db.transact(commit)

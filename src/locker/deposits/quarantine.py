@@ -1,0 +1,56 @@
+import msgspec
+
+from kit.audit import Audit, AuditEvent
+from kit.db import Tx
+from locker.deposits import store
+from locker.deposits.refusals import QuarantineFull
+from locker.deposits.schema import Quarantined
+from locker.documents.record_schema import NewDocument
+from locker.signatures.schema import Verdict
+
+
+class QuarantineLimits(msgspec.Struct, frozen=True, kw_only=True):
+    first_wait_s: int
+    wait_max_s: int
+    """Waits double from the first one up to this."""
+    attempts_max: int
+    """Judgements, that of the deposit included; after the last one it is refused."""
+    lease_s: int
+    """A judgement that has not ended for this long is begun again by somebody else."""
+    per_administration_max: int
+
+    def wait_s(self, attempts: int) -> float:
+        """After so many judgements."""
+        return float(min(self.first_wait_s * 2 ** min(attempts - 1, 30), self.wait_max_s))
+
+
+async def quarantine(tx: Tx, audit: Audit, new: NewDocument, verdict: Verdict, limits: QuarantineLimits) -> Quarantined:
+    """Keep what may pass later, in the depositor's transaction; its bytes are stored already. QuarantineFull.
+
+    Nothing here says whose it is to the citizen: the audit row has no owner.
+    """
+    next_attempt_at = await store.quarantine(
+        tx, new, first_wait_s=limits.first_wait_s, per_administration_max=limits.per_administration_max
+    )
+    if next_attempt_at is None:
+        raise QuarantineFull(retry_after_s=limits.first_wait_s)
+    await audit.append(
+        tx,
+        AuditEvent(
+            action="deposit.quarantined",
+            actor_kind="client",
+            actor=new.deposited_by,
+            object_id=new.document_id,
+            detail={"administration": new.administration, "sub_indication": verdict.sub_indication or ""},
+        ),
+    )
+    return Quarantined(
+        document_id=new.document_id,
+        uri=new.uri,
+        type=new.type,
+        version=new.version,
+        sha256=new.stored.plaintext_sha256.hex(),
+        indication=verdict.indication,
+        sub_indication=verdict.sub_indication,
+        next_attempt_at=next_attempt_at,
+    )
