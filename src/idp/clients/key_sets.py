@@ -15,6 +15,8 @@ _AGE_MIN_S, _AGE_MAX_S = 300, 86_400
 _REFRESH_MIN_S = 60.0
 _RETRY_MIN_S = 10.0
 _MEDIA_TYPES = "application/jwk-set+json, application/json"
+_Where = tuple[str, str]
+"""Of which client, at which address."""
 
 
 class Fetched(Protocol):
@@ -61,8 +63,9 @@ class KeySets:
         self._fetcher = fetcher
         self._refresh_min_s = refresh_min_s
         self._faults: tuple[type[Exception], ...] = (*refused, KeyRefused, msgspec.DecodeError)
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._fetching: dict[str, asyncio.Task[None]] = {}
+        # By client as well: what one asked of an address says nothing about the keys that the next will have there.
+        self._kept: OrderedDict[_Where, _Kept] = OrderedDict()
+        self._fetching: dict[_Where, asyncio.Task[None]] = {}
 
     async def keys_of(self, client: Client, *, kid: str | None) -> PublicKeys:
         """Where there are none, NoKeys. The set may lack ``kid`` all the same."""
@@ -71,9 +74,10 @@ class KeySets:
         url = client.metadata.jwks_uri
         if url is None or self._fetcher is None:
             raise NoKeys("no key set is registered")
-        if self._outdated(self._kept.get(url), kid):
-            await self._refreshed(url, self._fetcher)
-        kept = self._kept.get(url)
+        where = (client.client_id, url)
+        if self._outdated(self._kept.get(where), kid):
+            await self._refreshed(where, self._fetcher)
+        kept = self._kept.get(where)
         if kept is None or kept.keys is None or time.monotonic() - kept.fetched_at > _AGE_MAX_S + _AGE_MIN_S:
             raise NoKeys("the key set at jwks_uri cannot be had")
         return kept.keys
@@ -86,27 +90,27 @@ class KeySets:
             return since_s > _RETRY_MIN_S
         return not kept.keys.knows(kid) and since_s > self._refresh_min_s
 
-    async def _refreshed(self, url: str, fetcher: Fetches) -> None:
-        fetching = self._fetching.get(url)
+    async def _refreshed(self, where: _Where, fetcher: Fetches) -> None:
+        fetching = self._fetching.get(where)
         if fetching is None:
-            fetching = self._fetching[url] = asyncio.create_task(self._fetch(url, fetcher))
-            fetching.add_done_callback(lambda _: self._fetching.pop(url, None))
+            fetching = self._fetching[where] = asyncio.create_task(self._fetch(where, fetcher))
+            fetching.add_done_callback(lambda _: self._fetching.pop(where, None))
         await asyncio.shield(fetching)
 
-    async def _fetch(self, url: str, fetcher: Fetches) -> None:
-        before = self._kept.get(url)
+    async def _fetch(self, where: _Where, fetcher: Fetches) -> None:
+        before = self._kept.get(where)
         now = time.monotonic()
         kept = _Kept(keys=None, fetched_at=now, fresh_until=0.0, asked_at=now)
         if before is not None:
             kept.keys, kept.fetched_at = before.keys, before.fetched_at
         try:
-            answer = await fetcher.get(url, accept=_MEDIA_TYPES)
+            answer = await fetcher.get(where[1], accept=_MEDIA_TYPES)
             if answer.status == 200:
                 kept.keys, kept.fetched_at = PublicKeys(msgspec.json.decode(answer.body)), now
                 kept.fresh_until = now + min(max(answer.max_age_s or 0, _AGE_MIN_S), _AGE_MAX_S)
         except self._faults:
             pass
-        self._kept[url] = kept
-        self._kept.move_to_end(url)
+        self._kept[where] = kept
+        self._kept.move_to_end(where)
         while len(self._kept) > _SETS_MAX:
             self._kept.popitem(last=False)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -50,6 +51,14 @@ def at(site: Site, *keys: SigningKey) -> Client:
         revision=1,
         keys=None,
     )
+
+
+async def test_what_one_client_asked_holds_no_other_up(site: Site, fetcher: Fetcher) -> None:
+    """oidcc-refresh-token-rp-key-rotation twice within a minute: a new client at the address of the one before."""
+    key_sets, client = sets(fetcher), at(site, OLD)
+    await key_sets.keys_of(client, kid=OLD.kid)
+    after = msgspec.structs.replace(at(site, NEW), client_id="rp-2")
+    assert (await key_sets.keys_of(after, kid=NEW.kid)).knows(NEW.kid)
 
 
 async def test_callers_at_the_same_time_share_one_fetch_and_the_next_needs_none(site: Site, fetcher: Fetcher) -> None:
