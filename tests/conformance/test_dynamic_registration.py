@@ -227,13 +227,26 @@ async def test_registration_sector_uri(idp: Provider, site: Site) -> None:
     """Several hosts, one sub (OpenID Connect Core §8.1)."""
     both = ["https://one.test/cb", "https://two.test/cb"]
     uri = site.serve("/sector.json", json.dumps(both))
-    assert await error_of(await asked(idp, redirect_uris=both)) == "invalid_client_metadata"
     one = await registered(idp, redirect_uris=both, sector_identifier_uri=uri)
     two = await registered(idp, redirect_uris=[both[1]], sector_identifier_uri=uri)
     other = await registered(idp)
     citizen = await idp.citizen()
     subs = [_sub(await signed_in(idp, client, citizen=citizen)) for client in (one, two, other)]
     assert subs[0] == subs[1] != subs[2]
+
+
+async def test_ensure_redirect_uri_in_authorization_request(idp: Provider) -> None:
+    """Several hosts that nothing holds together: the client is a sector of its own, and says where each answer goes."""
+    client = await registered(idp, redirect_uris=[CALLBACK, "https://example.org/redirect"])
+    alone = await registered(idp, redirect_uris=[CALLBACK])
+    citizen = await idp.citizen()
+    assert _sub(await signed_in(idp, client, citizen=citizen)) != _sub(await signed_in(idp, alone, citizen=citizen))
+    request = RelyingParty(client["client_id"]).request()
+    del request["redirect_uri"]
+    async with idp.browser() as browser:
+        answer = await browser.get("/idp/authorize", params=request)
+    assert answer.status_code == 400
+    assert "error: invalid_request" in answer.text
 
 
 async def test_registration_sector_bad(idp: Provider, site: Site) -> None:
