@@ -113,7 +113,9 @@ async def test_it_becomes_a_document_once_revocation_data_has_arrived(world: Wor
     found = await record_of(world, answer["document_id"])
     assert (found["state"], found["indication"], found["uri"]) == ("valid", "TOTAL-PASSED", answer["uri"])
     keys = PublicKeys((await world.locker.get("/.well-known/jwks.json")).json())
-    receipt = verify(found["receipt"], keys, algorithms=["ES256"], typ=["khizana-receipt+jwt"], issuer=LOCKER)
+    receipt = verify(
+        found["receipt"], keys, algorithms=["ES256"], typ=["khizana-receipt+jwt"], issuer=LOCKER, require=("iss", "iat")
+    )
     assert (receipt["sub"], receipt["sha256"]) == (answer["uri"], answer["sha256"])
 
 
