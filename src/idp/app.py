@@ -40,6 +40,7 @@ from idp.subjects import routes as subjects
 from idp.token import routes as token
 from idp.upstream import routes as upstream
 from idp.userinfo import routes as userinfo
+from kit.direct import Direct
 from kit.edge import Edge, exception_handlers
 from kit.pace import Pace
 from kit.pages import Pages
@@ -74,6 +75,16 @@ ROUTES: list[Any] = [
 ]
 
 
+DIRECT = {
+    **discovery.DIRECT,
+    **token.DIRECT,
+    **userinfo.DIRECT,
+    **introspection.DIRECT,
+    **revocation.DIRECT,
+}
+_BODY_MAX = 65_536
+
+
 def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
     """``describe`` adds the OpenAPI document, for the command that writes it: a served app shows none (A-16)."""
     pace = Pace(Throttle("idp"))
@@ -91,17 +102,25 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
             await pace.stop(app.state.wiring.db)
             await parts.close(app.state.wiring)
 
+    handlers = exception_handlers(refusal_page)
     app = Litestar(
         [Router("/idp", route_handlers=ROUTES), discovery.rfc8414, pages.static.handler()],
         dependencies={"wiring": Provide(parts.provide_wiring)},
-        exception_handlers=exception_handlers(refusal_page),
+        exception_handlers=handlers,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Khizana provider", version="1", use_handler_docstrings=True)
         if describe
         else None,
-        request_max_body_size=65_536,
+        request_max_body_size=_BODY_MAX,
         debug=False,
     )
     # Outermost, so that also what no route answers has its headers.
-    app.asgi_handler = Edge(Pacing(app.asgi_handler, pace, settings), trusted_proxies=settings.trusted_proxies)
+    direct = Direct(
+        app.asgi_handler,
+        DIRECT,
+        parts=lambda: app.state.wiring,
+        exception_handlers=handlers,
+        body_max=_BODY_MAX,
+    )
+    app.asgi_handler = Edge(Pacing(direct, pace, settings), trusted_proxies=settings.trusted_proxies)
     return app

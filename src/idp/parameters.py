@@ -1,12 +1,10 @@
 """Parameters of a protocol message: each at most once (RFC 6749 §3.1), the unknown ignored, all bounded."""
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
-from litestar import Request
-
 from idp.refusals import InvalidRequest
+from kit.direct import Asked
 
 PARAMETERS_MAX = 100
 VALUE_MAX = 16_384
@@ -42,11 +40,11 @@ def parse(text: str) -> dict[str, str]:
     return values
 
 
-def of_query(request: Request[Any, Any, Any]) -> dict[str, str]:
+def of_query(request: Asked) -> dict[str, str]:
     return parse(request.scope["query_string"].decode("latin-1"))
 
 
-async def of_form(request: Request[Any, Any, Any]) -> dict[str, str]:
+async def of_form(request: Asked) -> dict[str, str]:
     """RFC 6749 §3.2: the parameters of a POST stand in its body."""
     media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":

@@ -10,6 +10,7 @@ from idp.authorization.receive import Reception
 from idp.authorization.store import Answers
 from idp.clients.authenticate import ClientAuthentication
 from idp.clients.certificates import CertificationAuthorities
+from idp.clients.find import FindClient
 from idp.clients.key_sets import KeySets
 from idp.clients.proof import Proofs
 from idp.clients.registry import ClientRegistry
@@ -75,7 +76,7 @@ def origin_of(url: str) -> str:
 
 
 async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
-    db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
+    db = await Database.connect(settings.database_url, connections_max=settings.connections_max, by_keys=True)
     secrets = Secrets(bytes.fromhex(settings.secret))
     audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
     await keys.start()
@@ -90,11 +91,13 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
     client_authentication = ClientAuthentication(
         db=db,
         clients=clients,
+        find=FindClient(db, clients),
         key_sets=key_sets,
         issuer=settings.issuer,
         mtls_issuer=settings.mtls_issuer,
         authorities=CertificationAuthorities.read(settings.mtls_ca_file) if settings.mtls_ca_file else None,
     )
+    token_store = TokenStore(audit, db)
     return Wiring(
         settings=settings,
         db=db,
@@ -107,7 +110,9 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
         key_sets=key_sets,
         client_authentication=client_authentication,
         proofs=proofs,
-        access_tokens=AccessTokens(db=db, clients=clients, keys=keys, proofs=proofs, issuer=settings.issuer),
+        access_tokens=AccessTokens(
+            db=db, store=token_store, clients=clients, keys=keys, proofs=proofs, issuer=settings.issuer
+        ),
         scopes=scopes,
         provider=Provider(
             db=db,
@@ -121,11 +126,11 @@ async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
             code_lifetime_s=settings.code_lifetime_s,
         ),
         reception=Reception(key_sets=key_sets, fetcher=fetcher, issuer=settings.issuer),
-        releases=ReleaseStore(audit),
+        releases=ReleaseStore(audit, db),
         token_endpoint=TokenEndpoint(
             db=db,
             audit=audit,
-            store=TokenStore(audit),
+            store=token_store,
             clients=clients,
             client_authentication=client_authentication,
             keys=keys,

@@ -4,6 +4,7 @@ The app's database role may INSERT and SELECT there, nothing else. A row carries
 names of people, tokens or values.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -49,6 +50,27 @@ class Audit:
         kinds = ("uuid", "text", "text", "text", "text", "text", "text", "text", "jsonb")
         numbers = ", ".join(f"${number}::{kind}" for number, kind in enumerate(kinds, first))
         return f"{self._into} SELECT {numbers} FROM {source}"
+
+    def cte_of_several(self, source: str) -> str:
+        """One row for each of ``source``, which has the columns of ``unnested``."""
+        return f"""{self._into}
+            SELECT audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail::jsonb
+              FROM {source}"""
+
+    @staticmethod
+    def unnested(first: int) -> str:
+        """Several rows as something to select from, numbered ``n`` from 1: the nine parameters of
+        ``arguments_of_several``, from ``first``."""
+        kinds = ("uuid", *("text",) * 8)
+        numbers = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, first))
+        return f"""unnest({numbers}) WITH ORDINALITY
+                   AS event (audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail, n)"""
+
+    @staticmethod
+    def arguments_of_several(events: Sequence[AuditEvent]) -> Sequence[Sequence[Any]]:
+        rows = [Audit.arguments(event) for event in events]
+        columns = [[row[place] for row in rows] for place in range(8)]
+        return [*columns, [msgspec.json.encode(row[8]).decode() for row in rows]]
 
     @staticmethod
     def arguments(event: AuditEvent) -> tuple[Any, ...]:

@@ -4,11 +4,12 @@ import contextvars
 import ipaddress
 import json
 import logging
+import os
 import re
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -69,6 +70,23 @@ class PageRefusal(Refusal):
     page: ClassVar[bool] = True
 
 
+class _Identifiers:
+    """64 random bits in hexadecimal. The system is asked for many at once: asking costs more than the bits."""
+
+    __slots__ = ("_at", "_drawn")
+    _OF_ONE, _AT_ONCE = 16, 256
+
+    def __init__(self) -> None:
+        self._drawn = ""
+        self._at = 0
+
+    def __call__(self) -> str:
+        if self._at >= len(self._drawn):
+            self._drawn, self._at = os.urandom(self._OF_ONE // 2 * self._AT_ONCE).hex(), 0
+        self._at += self._OF_ONE
+        return self._drawn[self._at - self._OF_ONE : self._at]
+
+
 class Edge:
     """Outermost ASGI layer. It knows nothing of routes; a handler that sets one of the headers itself keeps it.
 
@@ -79,6 +97,9 @@ class Edge:
     def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[str] = (), hsts: bool = True) -> None:
         self._app = app
         self._trusted = tuple(ipaddress.ip_network(network) for network in trusted_proxies)
+        # Few peers talk to us: the edge proxy's, or those of one machine.
+        self._peer = lru_cache(maxsize=4_096)(self._peer_parsed)
+        self._identifiers = _Identifiers()
         self._defaults = tuple(pair for pair in _DEFAULT_HEADERS if hsts or pair[0] != b"strict-transport-security")
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -86,7 +107,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        identifier = secrets.token_hex(8)
+        identifier = self._identifiers()
         request_id.set(identifier)
         asking = Caller()
         _caller.set(asking)
@@ -129,26 +150,26 @@ class Edge:
                     access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
 
     def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
-        try:
-            address = ipaddress.ip_address((scope.get("client") or ("", 0))[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+        return self._peer((scope.get("client") or ("", 0))[0])[1]
 
-    def _client_address(self, scope: Mapping[str, Any]) -> str:
-        peer = (scope.get("client") or ("", 0))[0]
+    def _peer_parsed(self, peer: str) -> tuple[str, bool]:
+        """In the one way to write it, and whether it is a proxy that we trust."""
         try:
             address = ipaddress.ip_address(peer)
         except ValueError:
-            return "-"
-        if any(address in network for network in self._trusted):
+            return "-", False
+        return str(address), any(address in network for network in self._trusted)
+
+    def _client_address(self, scope: Mapping[str, Any]) -> str:
+        address, trusted = self._peer((scope.get("client") or ("", 0))[0])
+        if trusted:
             for name, value in scope["headers"]:
                 if name == b"x-forwarded-for":
                     try:
                         return str(ipaddress.ip_address(value.rsplit(b",", 1)[-1].strip().decode("ascii", "replace")))
                     except ValueError:
                         break
-        return str(address)
+        return address
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
@@ -156,6 +177,7 @@ def client_address(scope: Mapping[str, Any]) -> str:
     return str(scope["state"].get("client_address", "-"))
 
 
+@lru_cache(maxsize=4_096)
 def address_prefix(address: str) -> str:
     """What one household or one attacker can easily hold: an IPv4 address, an IPv6 /64."""
     try:

@@ -33,6 +33,7 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519Public
 _TOKEN_MAX = 16_384
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _KEYS_MAX = 20
+_TOKENS_REMEMBERED = 8_192
 _RSA_BITS_MAX = 8_192
 
 
@@ -184,7 +185,7 @@ class KeySet:
         self._signers: dict[str, SigningKey | DeviceKey] = {}
         for key in active:
             self._signers.setdefault(key.alg, key)
-        self.public = PublicKeys({"keys": [key.public_jwk for key in self.keys]})
+        self.public = PublicKeys({"keys": [key.public_jwk for key in self.keys]}, remembered_max=_TOKENS_REMEMBERED)
         self.published = msgspec.json.encode(self.jwks())
         """The JWK Set as it is served (RFC 7517 §5)."""
 
@@ -212,10 +213,13 @@ class PublicKeys:
     """A JWK Set (RFC 7517) of somebody, imported once. Private and symmetric keys in it are refused.
 
     ``use`` parts those for signatures from those to encrypt to; a key without it serves both (§4.2). Keys of a type
-    that is not known here are passed over (§5).
+    that is not known here are passed over (§5). ``remembered_max`` tokens whose signature was right are remembered by
+    their digest, so that it is checked once: for keys of our own, whose tokens come back again and again.
     """
 
-    def __init__(self, jwks: Any) -> None:
+    def __init__(self, jwks: Any, *, remembered_max: int = 0) -> None:
+        self._remembered: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._remembered_max = remembered_max
         try:
             listed = jwks["keys"]
             if not isinstance(listed, list) or not 0 < len(listed) <= _KEYS_MAX:
@@ -228,6 +232,29 @@ class PublicKeys:
         self._encryption_keys = [key for use, key in imported if use in (None, "enc")]
         if not self._keys and not self._encryption_keys:
             raise KeyRefused("no key for signatures or encryption in this key set")
+
+    def signed(self, token: str, header: Mapping[str, Any], alg: str) -> dict[str, Any]:
+        """The claims of a compact JWS with this header, if one of these keys made it; TokenRefused else."""
+        token_sha256 = hashlib.sha256(token.encode("ascii")).digest() if self._remembered_max else b""
+        known = self._remembered.get(token_sha256)
+        if known is not None:
+            return dict(known)
+        signed, _, signature = token.rpartition(".")
+        message, made = signed.encode("ascii"), _decoded_or_refused(signature)
+        algorithm = jwt.get_algorithm_by_name(alg)
+        reason = "no key"
+        for key in self.candidates(header.get("kid"), alg):
+            if algorithm.verify(message, key.public, made):
+                break
+            reason = "signature"
+        else:
+            raise TokenRefused(reason)
+        claims = _object_in(signed.partition(".")[2])
+        if self._remembered_max:
+            self._remembered[token_sha256] = claims
+            if len(self._remembered) > self._remembered_max:
+                self._remembered.popitem(last=False)
+        return claims
 
     def candidates(self, kid: str | None, alg: str) -> "Iterable[_PublicKey]":
         return (key for key in self._keys if key.serves(alg) and (kid is None or key.kid is None or key.kid == kid))
@@ -355,16 +382,7 @@ def verify(
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algorithms or alg not in ASYMMETRIC:
         raise TokenRefused("alg")
-    signed, _, signature = token.rpartition(".")
-    message, made, algorithm = signed.encode("ascii"), _decoded_or_refused(signature), jwt.get_algorithm_by_name(alg)
-    reason = "no key"
-    for key in keys.candidates(header.get("kid"), alg):
-        if algorithm.verify(message, key.public, made):
-            break
-        reason = "signature"
-    else:
-        raise TokenRefused(reason)
-    claims = _object_in(signed.partition(".")[2])
+    claims = keys.signed(token, header, alg)
     _check_claims(
         claims,
         issuer=issuer,

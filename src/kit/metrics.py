@@ -69,7 +69,23 @@ def request_done(method: str, route: str, status: int, took_s: float) -> None:
     _seconds[route].observe(took_s)
 
 
+_grants: dict[tuple[str, str], Any] = {}
+_events: dict[tuple[str, str, str], Any] = {}
+
+
+def granted(grant_type: str, profile: str) -> None:
+    """Both are names of ours."""
+    counter = _grants.get((grant_type, profile))
+    if counter is None:
+        counter = _grants[grant_type, profile] = grants.labels(grant_type, profile)
+    counter.inc()
+
+
 def event(action: str, result: str, detail: Mapping[str, Any]) -> None:
     amr = detail.get("amr")
     how = amr if isinstance(amr, list) else [detail["method"]] if "method" in detail else []
-    events.labels(action, result, "+".join(one if one in _BY else "other" for one in how)).inc()
+    at = (action, result, "+".join([one if one in _BY else "other" for one in how]) if how else "")
+    counter = _events.get(at)
+    if counter is None:
+        counter = _events[at] = events.labels(*at)
+    counter.inc()

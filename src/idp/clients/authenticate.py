@@ -11,6 +11,7 @@ import msgspec
 from cryptography import x509
 
 from idp.clients.certificates import CertificationAuthorities, names_client, valid_today
+from idp.clients.find import FindClient
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import ALGORITHMS_OF_PROFILE, CIBA, AuthenticationMethod, Client
@@ -33,6 +34,7 @@ class ClientAuthentication(msgspec.Struct, frozen=True, kw_only=True):
 
     db: Database
     clients: ClientRegistry
+    find: FindClient
     key_sets: KeySets
     issuer: str
     mtls_issuer: str | None = None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from idp.clients.authenticate import ClientAuthentication, authenticate, credentials_of
-from idp.clients.find import find_client
 from idp.clients.schema import Client
 from idp.clients.spend import spend
 from idp.parameters import Parameters
@@ -20,7 +19,7 @@ async def identify(
 ) -> Client:
     """``path`` is the endpoint's, below the issuer: ``/introspect``. ``proof`` is spent with the assertion."""
     credentials = credentials_of(headers, parameters)
-    client = await find_client(parts.db, parts.clients, credentials.client_id)
+    client = await parts.find(credentials.client_id)
     assertion = await authenticate(parts, client, credentials, path=path)
     assert client is not None
     await spend(parts.db, assertion, proof)

@@ -1,12 +1,10 @@
 """The DPoP proof of a request to one of our endpoints (RFC 9449)."""
 
-from typing import Any
-
 import msgspec
-from litestar import Request
 
 from idp.refusals import InvalidDpopProof, UseDpopNonce
 from kit import dpop
+from kit.direct import Asked
 from kit.dpop import Nonces, Proof
 
 
@@ -17,7 +15,7 @@ class Proofs(msgspec.Struct, frozen=True, kw_only=True):
     nonce_needed: bool
     """Refuse a proof without our nonce; one that is there must be right either way."""
 
-    def of(self, request: Request[Any, Any, Any], *, path: str, access_token: str | None = None) -> Proof | None:
+    def of(self, request: Asked, *, path: str, access_token: str | None = None) -> Proof | None:
         """None where the request carries none. ``path`` is the endpoint's, below the issuer.
 
         The caller spends the proof, by the statement that it writes anyway.

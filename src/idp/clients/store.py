@@ -21,6 +21,20 @@ async def select_client(tx: Tx, client_id: str, *, known_revision: int) -> Row |
     return await tx.fetchrow(_SELECT, client_id, known_revision)
 
 
+_SELECT_SEVERAL = f"""
+    SELECT q.n, {columns("c", "q.known_revision")}
+      FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS q (client_id, known_revision, n)
+      JOIN idp.client c ON c.client_id = q.client_id"""
+
+
+async def select_several(tx: Tx, asked: Sequence[tuple[str, int]]) -> Sequence[Row | None]:
+    """The rows for pairs of client_id and the revision that is known, in their order."""
+    distinct = {pair: number for number, pair in enumerate(dict.fromkeys(asked), 1)}
+    rows = await tx.fetch(_SELECT_SEVERAL, [pair[0] for pair in distinct], [pair[1] for pair in distinct])
+    found: dict[int, Row] = {row["n"]: row for row in rows}
+    return [found.get(distinct[pair]) for pair in asked]
+
+
 async def insert_client(
     tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, secret_sha256: bytes | None
 ) -> bool:
@@ -177,6 +191,19 @@ def spend_cte(digests: int, expiries: int) -> str:
             ON CONFLICT DO NOTHING
             RETURNING proof_sha256),
         fresh AS (SELECT 1 WHERE (SELECT count(*) FROM seen) = cardinality(${digests}::bytea[]))"""
+
+
+def spend_several_cte(numbers: int, digests: int, expiries: int) -> str:
+    """``seen`` for several requests: ``shown`` says in ``n`` whose a digest is. Numbers of three parameters."""
+    return f"""
+        shown AS MATERIALIZED (
+            SELECT * FROM unnest(${numbers}::bigint[], ${digests}::bytea[], ${expiries}::float8[])
+                     AS shown (n, proof_sha256, expires_at)),
+        seen AS (
+            INSERT INTO idp.proof_seen (proof_sha256, expires_at)
+            SELECT proof_sha256, to_timestamp(expires_at) FROM shown
+            ON CONFLICT DO NOTHING
+            RETURNING proof_sha256)"""
 
 
 def spending(shown: Sequence[Seen]) -> tuple[list[bytes], list[float]]:

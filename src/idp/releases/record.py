@@ -7,13 +7,11 @@ names stands in the history once for each grant, and again when it changes; when
 from collections.abc import Iterable
 from uuid import UUID
 
-from idp.releases.store import ReleaseStore
+from idp.releases.store import Release, ReleaseStore
 from kit.audit import AuditEvent
-from kit.db import Tx
 
 
 async def record(
-    tx: Tx,
     store: ReleaseStore,
     *,
     family_id: UUID,
@@ -26,12 +24,8 @@ async def record(
     # The languages of a claim are one field to its owner, and a set of fields stays short.
     sorted_names = sorted({name.partition("#")[0] for name in names})
     await store.record(
-        tx,
-        family_id=family_id,
-        names=sorted_names,
-        citizen_id=citizen_id,
-        client_id=client_id,
-        event=AuditEvent(
+        Release(family_id, tuple(sorted_names), citizen_id, client_id),
+        AuditEvent(
             action="claims.released",
             actor_kind="client",
             actor=client_id,

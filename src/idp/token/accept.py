@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Request
 
 from idp.clients.proof import Proofs
 from idp.clients.registry import ClientRegistry
@@ -17,9 +16,11 @@ from idp.refusals import InvalidDpopProof, UseDpopNonce
 from idp.token import store
 from idp.token.binding import Binding
 from idp.token.mint import family_of
+from idp.token.store import TokenStore, Used
 from idp.userinfo.refusals import InsufficientScope, InvalidToken, NoToken, ProofNotAccepted, TokenTwice
 from kit import client_certificate
 from kit.db import Database, Row
+from kit.direct import Asked
 from kit.dpop import Proof
 from kit.edge import caller
 from kit.jose import ASYMMETRIC, TokenRefused, verify
@@ -32,6 +33,7 @@ class AccessTokens(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that accepting a token takes."""
 
     db: Database
+    store: TokenStore
     clients: ClientRegistry
     keys: KeyRing
     proofs: Proofs
@@ -72,10 +74,10 @@ def shown_token(headers: Mapping[str, str], body: Parameters) -> ShownToken:
 
 
 async def accept(
-    parts: AccessTokens, request: Request[Any, Any, Any], *, path: str, scope: str, body: Parameters | None = None
+    parts: AccessTokens, request: Asked, *, path: str, scope: str, body: Parameters | None = None
 ) -> AcceptedToken:
     """``path`` is the endpoint's, below the issuer; ``body`` where the endpoint takes the token in a form too."""
-    shown = shown_token({name.lower(): value for name, value in request.headers.items()}, body or {})
+    shown = shown_token(request.headers, body or {})
     try:
         claims = verify(
             shown.token,
@@ -94,14 +96,12 @@ async def accept(
     if binding.x5t is not None and binding.x5t != _certificate_shown(request):
         raise InvalidToken("the token is bound to a certificate")
     shown_once = once(_proof_of_holder(parts.proofs, request, shown, binding, path=path))
-    status = await store.select_use(
-        parts.db,
-        jti=claims["jti"],
-        client_id=claims["client_id"],
-        family_id=family_of_claims(claims),
-        known_revision=parts.clients.known_revision(claims["client_id"]),
-        once=shown_once,
-    )
+    client_id: str = claims["client_id"]
+    used = Used(claims["jti"], client_id, family_of_claims(claims), parts.clients.known_revision(client_id))
+    if shown_once:
+        status = await store.select_use(parts.db, used, once=shown_once)
+    else:
+        status = await parts.store.use(used)
     if status is None or not status["active"]:
         raise InvalidToken
     if any(one.sha256 not in status["seen"] for one in shown_once):
@@ -113,7 +113,7 @@ async def accept(
     return AcceptedToken(claims=claims, status=status, binding=binding, client=parts.clients.client(status))
 
 
-def _certificate_shown(request: Request[Any, Any, Any]) -> str | None:
+def _certificate_shown(request: Asked) -> str | None:
     try:
         shown = client_certificate.shown_in(request.scope["headers"])
     except client_certificate.CertificateUnreadable:
@@ -121,9 +121,7 @@ def _certificate_shown(request: Request[Any, Any, Any]) -> str | None:
     return shown.x5t if shown else None
 
 
-def _proof_of_holder(
-    proofs: Proofs, request: Request[Any, Any, Any], shown: ShownToken, binding: Binding, *, path: str
-) -> Proof | None:
+def _proof_of_holder(proofs: Proofs, request: Asked, shown: ShownToken, binding: Binding, *, path: str) -> Proof | None:
     """A token that is bound to a key is good with a proof of it and under its own scheme alone (RFC 9449 §7.1)."""
     if binding.jkt is None:
         if shown.scheme == "dpop":

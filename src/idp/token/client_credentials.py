@@ -1,6 +1,5 @@
 """An administration's back end acts for itself (RFC 6749 §4.4)."""
 
-from idp.clients import store as clients
 from idp.clients.authenticate import authenticate
 from idp.clients.spend import once, refuse_repeated
 from idp.refusals import InvalidScope, UnauthorizedClient
@@ -13,8 +12,7 @@ from kit.audit import AuditEvent
 
 async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> TokenResponse:
     client_id = request.credentials.client_id
-    row = await clients.select_client(endpoint.db, client_id, known_revision=endpoint.clients.known_revision(client_id))
-    client = endpoint.clients.client(row) if row else None
+    client = await endpoint.client_authentication.find(client_id)
     assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
     assert client is not None
     if "client_credentials" not in client.metadata.grant_types:
@@ -39,7 +37,6 @@ async def client_credentials(endpoint: TokenEndpoint, request: TokenRequest) -> 
     )
     shown = once(assertion, request.proof)
     written = await endpoint.store.record(
-        endpoint.db,
         once=shown,
         event=AuditEvent(
             action="token.issued",

@@ -35,12 +35,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise InvalidRequest("refresh_token is missing")
     token_sha256 = digest(token)
     client_id = request.credentials.client_id
-    row = await store.prefetch_refresh(
-        endpoint.db,
-        client_id,
-        known_revision=endpoint.clients.known_revision(client_id),
-        token_sha256=token_sha256,
-    )
+    row = await endpoint.store.prefetch_refresh((client_id, endpoint.clients.known_revision(client_id), token_sha256))
     client = endpoint.clients.client(row) if row else None
     assertion = await authenticate(endpoint.client_authentication, client, request.credentials, path="/token")
     assert client is not None
@@ -87,7 +82,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
             event=event,
         )
     else:
-        written = await endpoint.store.record(endpoint.db, once=shown, event=event)
+        written = await endpoint.store.record(once=shown, event=event)
     refuse_repeated(shown, written.fresh)
     if not written.spent:
         # Somebody else used it between our two statements.

@@ -1,8 +1,9 @@
+import msgspec
 from litestar import Response, post
 from litestar.di import NamedDependency
 
 from idp.clients.authenticate import credentials_of
-from idp.frame import AnyRequest, headers_of
+from idp.frame import AnyRequest
 from idp.parameters import of_form
 from idp.refusals import InvalidRequest, UnsupportedGrantType
 from idp.token.authorization_code import authorization_code
@@ -15,6 +16,7 @@ from idp.token.schema import TokenResponse
 from idp.token.token_exchange import token_exchange
 from idp.wiring import Wiring
 from kit import metrics
+from kit.direct import Answer, Asked
 from kit.edge import caller
 
 GRANTS = {
@@ -31,6 +33,10 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 @post("/token", operation_id="Token", status_code=200)
 async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[TokenResponse]:
     """The token endpoint (RFC 6749 §3.2)."""
+    return (await answer_token(request, wiring)).response()
+
+
+async def answer_token(request: Asked, wiring: Wiring) -> Answer:
     parameters = await of_form(request)
     grant_type = parameters.get("grant_type")
     if grant_type is None:
@@ -43,13 +49,15 @@ async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Respons
         wiring.token_endpoint,
         TokenRequest(
             parameters=parameters,
-            credentials=credentials_of(headers_of(request), parameters),
+            credentials=credentials_of(request.headers, parameters),
             scopes=await wiring.scopes.current(),
             proof=proof,
         ),
     )
-    metrics.grants.labels(grant_type, caller().profile).inc()
-    return Response(response, headers=NO_STORE | wiring.proofs.nonce() if proof else NO_STORE)
+    metrics.granted(grant_type, caller().profile)
+    headers = NO_STORE | wiring.proofs.nonce() if proof else NO_STORE
+    return Answer(body=msgspec.json.encode(response), headers=headers)
 
 
 ROUTES = [token]
+DIRECT = {("POST", "/idp/token"): answer_token}

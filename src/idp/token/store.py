@@ -1,14 +1,15 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from idp.clients.store import Seen, columns, spend_cte, spending
+from idp.clients.store import Seen, columns, spend_cte, spend_several_cte, spending
 from idp.freezing.store import frozen_condition
 from idp.mandates.store import may_be_subject, standing
 from kit.audit import Audit, AuditEvent
-from kit.db import Row, Tx
+from kit.db import Database, Row, Tx
+from kit.gather import Gather
 
 _CODE_FROZEN = frozen_condition("service", citizen_id="a.citizen_id", name="a.client_id")
 # What a family f hangs on, looked up at each use: its citizen z, its consent g, its session s, and what is frozen.
@@ -34,19 +35,20 @@ _PREFETCH_CODE = f"""
      WHERE c.client_id = $1"""
 
 _PREFETCH_REFRESH = f"""
-    SELECT {columns("c", "$2::integer")},
+    SELECT q.n, {columns("c", "q.known_revision")},
            f.client_id AS family_client_id, f.citizen_id, f.family_id, f.sid, f.sub, f.scopes, f.claims, f.resource,
            f.nonce, f.auth_time, f.acr, f.amr, f.cnf_jkt, f.cnf_x5t, f.authorization_details,
            f.actor_citizen_id, f.mandate_id,
            r.consumed_at IS NOT NULL AS consumed,
            r.expires_at > now() AND {_FAMILY_LIVE} AS live
-      FROM idp.client c
-      LEFT JOIN idp.refresh_token r ON r.token_sha256 = $3
+      FROM unnest($1::text[], $2::integer[], $3::bytea[]) WITH ORDINALITY
+           AS q (client_id, known_revision, token_sha256, n)
+      JOIN idp.client c ON c.client_id = q.client_id
+      LEFT JOIN idp.refresh_token r ON r.token_sha256 = q.token_sha256
       LEFT JOIN idp.token_family f ON f.family_id = r.family_id
       LEFT JOIN idp.citizen z ON z.citizen_id = f.citizen_id
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
-      LEFT JOIN idp.session s ON s.sid = f.sid
-     WHERE c.client_id = $1"""
+      LEFT JOIN idp.session s ON s.sid = f.sid"""
 
 
 _PREFETCH_EXCHANGE = f"""
@@ -73,10 +75,28 @@ class Written(msgspec.Struct, frozen=True):
     """The code or the refresh token: by this call and no other."""
 
 
-class TokenStore:
-    """Its statements hold the audit row too, so that a token request is one SELECT and one write."""
+class Used(NamedTuple):
+    """An access token that somebody shows."""
 
-    def __init__(self, audit: Audit) -> None:
+    jti: str
+    client_id: str
+    family_id: UUID | None
+    known_revision: int
+
+
+class TokenStore:
+    """Its statements hold the audit row too, so that a token request is one SELECT and one write. Those that nothing
+    but the clock can make fail are gathered: requests that come at once share both."""
+
+    def __init__(self, audit: Audit, db: Database) -> None:
+        self._db = db
+        self.use: Gather[Used, Row | None] = Gather(self._uses, name="tokens")
+        """Does an access token stand, with the citizen's record and the client."""
+        self.introspect: Gather[tuple[str, int, Used], Row | None] = Gather(self._introspections, name="tokens")
+        """The row of a client that asks, with the revision that is known of it; ``active`` is of the token."""
+        self.prefetch_refresh: Gather[tuple[str, int, bytes], Row | None] = Gather(self._refreshes, name="tokens")
+        """client_id, the revision that is known, digest of the refresh token."""
+        self._records: Gather[tuple[Sequence[Seen], AuditEvent], Written] = Gather(self._recorded, name="tokens")
         self._spend_code = f"""
             WITH {spend_cte(1, 2)},
             -- Held, so that a session which ends at this moment sees the family of whom it must tell, or ends first.
@@ -118,8 +138,12 @@ class TokenStore:
             audited AS ({audit.cte(6, source="spent")})
             SELECT array(SELECT proof_sha256 FROM seen) AS seen, EXISTS (SELECT 1 FROM spent) AS spent"""
         self._record = f"""
-            WITH {spend_cte(1, 2)},
-            audited AS ({audit.cte(3, source="fresh")})
+            WITH {spend_several_cte(1, 2, 3)},
+            fresh AS (
+                SELECT event.* FROM {audit.unnested(4)}
+                 WHERE NOT EXISTS (SELECT 1 FROM shown
+                                    WHERE shown.n = event.n AND proof_sha256 NOT IN (SELECT proof_sha256 FROM seen))),
+            audited AS ({audit.cte_of_several("fresh")})
             SELECT array(SELECT proof_sha256 FROM seen) AS seen"""
 
     async def spend_code(
@@ -173,17 +197,65 @@ class TokenStore:
         assert row is not None
         return Written(row["seen"], row["spent"])
 
-    async def record(self, tx: Tx, *, once: Sequence[Seen], event: AuditEvent) -> Written:
+    async def record(self, *, once: Sequence[Seen], event: AuditEvent) -> Written:
         """For a token that spends nothing but what the client proves itself with."""
-        return Written(await tx.fetchval(self._record, *spending(once), *Audit.arguments(event)), True)
+        return await self._records((once, event))
+
+    async def _recorded(self, asked: Sequence[tuple[Sequence[Seen], AuditEvent]]) -> Sequence[Written]:
+        # What is shown twice in one statement is the first one's; the other's token is not given.
+        holders: dict[bytes, int] = {}
+        repeats: set[int] = set()
+        for number, (once, _) in enumerate(asked):
+            for one in once:
+                if holders.setdefault(one.sha256, number) != number:
+                    repeats.add(number)
+        sound = [number for number in range(len(asked)) if number not in repeats]
+        place = {number: n for n, number in enumerate(sound, 1)}
+        # In one order always, so that two that show the same never wait for each other.
+        shown = sorted(
+            (one.sha256, one.expires_at, place.get(number, 0))
+            for number, (once, _) in enumerate(asked)
+            for one in once
+            if holders[one.sha256] == number
+        )
+        seen: list[bytes] = await self._db.fetchval(
+            self._record,
+            [n for _, _, n in shown],
+            [sha256 for sha256, _, _ in shown],
+            [expires_at for _, expires_at, _ in shown],
+            *Audit.arguments_of_several([asked[number][1] for number in sound]),
+        )
+        written = set(seen)
+        return [
+            Written([one.sha256 for one in once if one.sha256 in written and holders[one.sha256] == number], True)
+            for number, (once, _) in enumerate(asked)
+        ]
+
+    async def _uses(self, asked: Sequence[Used]) -> Sequence[Row | None]:
+        return _in_order(await self._db.fetch(_USES, *_columns(asked, 4)), len(asked))
+
+    async def _introspections(self, asked: Sequence[tuple[str, int, Used]]) -> Sequence[Row | None]:
+        flat = [(client_id, revision, *used[:3]) for client_id, revision, used in asked]
+        return _in_order(await self._db.fetch(_INTROSPECTIONS, *_columns(flat, 5)), len(asked))
+
+    async def _refreshes(self, asked: Sequence[tuple[str, int, bytes]]) -> Sequence[Row | None]:
+        return _in_order(await self._db.fetch(_PREFETCH_REFRESH, *_columns(asked, 3)), len(asked))
+
+
+def _columns(asked: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    return [[one[place] for one in asked] for place in range(count)]
+
+
+def _in_order(rows: Sequence[Row], count: int) -> Sequence[Row | None]:
+    """Rows say in ``n``, from 1, which question they answer."""
+    found: list[Row | None] = [None] * count
+    for row in rows:
+        found[row["n"] - 1] = row
+    return found
 
 
 async def prefetch_code(tx: Tx, client_id: str, *, known_revision: int, code_sha256: bytes, kind: str) -> Row | None:
     return await tx.fetchrow(_PREFETCH_CODE, client_id, known_revision, code_sha256, kind)
-
-
-async def prefetch_refresh(tx: Tx, client_id: str, *, known_revision: int, token_sha256: bytes) -> Row | None:
-    return await tx.fetchrow(_PREFETCH_REFRESH, client_id, known_revision, token_sha256)
 
 
 async def prefetch_exchange(
@@ -239,27 +311,52 @@ async def revoke_access_token(tx: Tx, jti: str, *, expires_at: int) -> None:
 
 
 # A token that came by exchange is another client's than its family: then both must be active.
-_WHOSE = """(f.client_id = $2 OR EXISTS (
+_WHOSE = """(f.client_id = {client_id} OR EXISTS (
                    SELECT 1 FROM idp.client o WHERE o.client_id = f.client_id AND o.state = 'active'))"""
-_STATUS = """
-    SELECT c.state = 'active' AND t.jti IS NULL
-               AND ($3::uuid IS NULL OR ({whose} AND {live})) IS TRUE AS active,
-           f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes, f.family_id, f.consent_id, f.mandate_id,
-           z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from
-           {more}
-      FROM idp.client c
-      LEFT JOIN idp.revoked_access_token t ON t.jti = $1
-      LEFT JOIN idp.token_family f ON f.family_id = $3::uuid
+
+
+def _active(client: str, *, client_id: str, family_id: str) -> str:
+    whose = _WHOSE.format(client_id=client_id)
+    return f"""({client}.state = 'active' AND t.jti IS NULL
+               AND ({family_id} IS NULL OR ({whose} AND {_FAMILY_LIVE})) IS TRUE)"""
+
+
+def _family(*, jti: str, family_id: str) -> str:
+    return f"""
+      LEFT JOIN idp.revoked_access_token t ON t.jti = {jti}
+      LEFT JOIN idp.token_family f ON f.family_id = {family_id}
       LEFT JOIN idp.citizen z ON z.citizen_id = f.citizen_id
       LEFT JOIN idp.consent g ON g.consent_id = f.consent_id
-      LEFT JOIN idp.session s ON s.sid = f.sid
+      LEFT JOIN idp.session s ON s.sid = f.sid"""
+
+
+_OF_FAMILY = """f.citizen_id, f.claims AS claims_request, f.scopes AS family_scopes, f.family_id, f.consent_id,
+           f.mandate_id, z.uid, z.state, z.claims, z.locale, z.proofing, z.updated_at, z.tokens_valid_from"""
+_SELECT_STATUS = f"""
+    SELECT {_active("c", client_id="$2", family_id="$3::uuid")} AS active, f.citizen_id
+      FROM idp.client c {_family(jti="$1", family_id="$3::uuid")}
      WHERE c.client_id = $2"""
-_SELECT_STATUS = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more="")
-_CLIENT = f", {columns('c', '$4::integer')}"
-_USE = _STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more=_CLIENT)
-_CLIENT_AND_SEEN = f"{_CLIENT}, array(SELECT proof_sha256 FROM seen) AS seen"
-_USE_SPENDING = f"""WITH {spend_cte(5, 6)}
-    {_STATUS.format(whose=_WHOSE, live=_FAMILY_LIVE, more=_CLIENT_AND_SEEN)}"""
+_USE_SPENDING = f"""
+      WITH {spend_cte(5, 6)}
+    SELECT {_active("c", client_id="$2", family_id="$3::uuid")} AS active, {_OF_FAMILY},
+           {columns("c", "$4::integer")}, array(SELECT proof_sha256 FROM seen) AS seen
+      FROM idp.client c {_family(jti="$1", family_id="$3::uuid")}
+     WHERE c.client_id = $2"""
+_USES = f"""
+    SELECT q.n, {_active("c", client_id="q.client_id", family_id="q.family_id")} AS active, {_OF_FAMILY},
+           {columns("c", "q.known_revision")}
+      FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[]) WITH ORDINALITY
+           AS q (jti, client_id, family_id, known_revision, n)
+      JOIN idp.client c ON c.client_id = q.client_id
+      {_family(jti="q.jti", family_id="q.family_id")}"""
+_INTROSPECTIONS = f"""
+    SELECT q.n, {_active("o", client_id="q.token_client_id", family_id="q.family_id")} IS TRUE AS active,
+           {columns("c", "q.known_revision")}
+      FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::uuid[]) WITH ORDINALITY
+           AS q (client_id, known_revision, jti, token_client_id, family_id, n)
+      JOIN idp.client c ON c.client_id = q.client_id
+      LEFT JOIN idp.client o ON o.client_id = q.token_client_id
+      {_family(jti="q.jti", family_id="q.family_id")}"""
 
 
 async def select_status(tx: Tx, *, jti: str, client_id: str, family_id: UUID | None) -> Row | None:
@@ -267,14 +364,9 @@ async def select_status(tx: Tx, *, jti: str, client_id: str, family_id: UUID | N
     return await tx.fetchrow(_SELECT_STATUS, jti, client_id, family_id)
 
 
-async def select_use(
-    tx: Tx, *, jti: str, client_id: str, family_id: UUID | None, known_revision: int, once: Sequence[Seen]
-) -> Row | None:
+async def select_use(tx: Tx, used: Used, *, once: Sequence[Seen]) -> Row | None:
     """The same, with the citizen's record and the client. ``once`` is spent, and ``seen`` says what of it was fresh."""
-    arguments: tuple[Any, ...] = (jti, client_id, family_id, known_revision)
-    if not once:
-        return await tx.fetchrow(_USE, *arguments)
-    return await tx.fetchrow(_USE_SPENDING, *arguments, *spending(once))
+    return await tx.fetchrow(_USE_SPENDING, *used, *spending(once))
 
 
 async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:

@@ -68,7 +68,6 @@ async def token_exchange(endpoint: TokenEndpoint, request: TokenRequest) -> Toke
     )
     shown = once(assertion, request.proof)
     written = await endpoint.store.record(
-        endpoint.db,
         once=shown,
         event=AuditEvent(
             action="token.issued",

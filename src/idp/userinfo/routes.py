@@ -21,21 +21,30 @@ from idp.userinfo.interaction_id import interaction_id_of
 from idp.userinfo.refusals import InvalidToken
 from idp.userinfo.render import render
 from idp.wiring import Wiring
+from kit.direct import Answer, Asked
 
 
 @get("/userinfo", operation_id="Userinfo")
 async def userinfo(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """OpenID Connect Core §5.3."""
-    return await _userinfo(request, wiring, {})
+    return (await answer_userinfo(request, wiring)).response()
 
 
 @post("/userinfo", operation_id="UserinfoByPost", status_code=200)
 async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    return (await answer_userinfo_by_post(request, wiring)).response()
+
+
+async def answer_userinfo(request: Asked, wiring: Wiring) -> Answer:
+    return await _userinfo(request, wiring, {})
+
+
+async def answer_userinfo_by_post(request: Asked, wiring: Wiring) -> Answer:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     return await _userinfo(request, wiring, await of_form(request) if has_body else {})
 
 
-async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Response[bytes]:
+async def _userinfo(request: Asked, wiring: Wiring, body: Parameters) -> Answer:
     token = await accept(wiring.access_tokens, request, path="/userinfo", scope="openid", body=body)
     client, row = token.client, token.status
     if row["citizen_id"] is None:
@@ -58,7 +67,6 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
             now=dt.datetime.now(dt.UTC),
         )
     await record(
-        wiring.db,
         wiring.releases,
         family_id=row["family_id"],
         names=released_names(found),
@@ -74,7 +82,7 @@ async def _userinfo(request: AnyRequest, wiring: Wiring, body: Parameters) -> Re
         issuer=wiring.settings.issuer,
         encryption=await encryption_for(wiring.key_sets, client, "userinfo"),
     )
-    return Response(rendered.body, media_type=rendered.media_type, headers=interaction_id_of(request))
+    return Answer(body=rendered.body, media_type=rendered.media_type, headers=interaction_id_of(request))
 
 
 def _acting(claims: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,3 +91,4 @@ def _acting(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ROUTES = [userinfo, userinfo_by_post]
+DIRECT = {("GET", "/idp/userinfo"): answer_userinfo, ("POST", "/idp/userinfo"): answer_userinfo_by_post}
