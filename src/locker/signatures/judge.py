@@ -43,14 +43,25 @@ class SignatureJudge:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
-    async def validate(self, path: Path, *, trust: Trust, policy: Policy, at: datetime | None = None) -> Verdict:
+    async def validate(
+        self,
+        path: Path,
+        *,
+        trust: Trust,
+        policy: Policy,
+        at: datetime | None = None,
+        known_until: datetime | None = None,
+    ) -> Verdict:
         """Never raises for a bad document: a document that costs too much is INDETERMINATE/GENERIC ``too-costly``.
 
         Raises ``kit.errors.Unavailable`` when too many documents wait, and OSError when ``path`` cannot be read.
-        ``at`` is the time to judge for, now by default; it must have a time zone. About 5 ms for 100 kB.
+        ``at`` is the time to judge for, now by default; it must have a time zone. ``known_until`` lets later revocation
+        data speak about ``at``. About 5 ms for 100 kB.
         """
         moment = at or datetime.now(UTC)
-        request = Request(path=str(path.absolute()), policy=policy, trust=_encoded(trust), at=moment)
+        request = Request(
+            path=str(path.absolute()), policy=policy, trust=_encoded(trust), at=moment, known_until=known_until
+        )
         try:
             answer = await self._pool.run(msgspec.msgpack.encode(request))
         except WorkerFailed as failure:

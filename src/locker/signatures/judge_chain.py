@@ -21,6 +21,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     candidates: tuple[Certificate, ...]
     at: datetime
+    known_until: datetime | None = None
+    """What was said of revocation later than this is not used; ``at`` where it is not given."""
 
 
 class ChainJudgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +110,11 @@ def _revocation(chain: Chain, context: Context, best_time: datetime, *, required
     for index, (certificate, issuer) in enumerate(zip(chain.certificates, chain.certificates[1:], strict=False)):
         is_leaf = index == 0
         status = context.evidence.status(
-            certificate, issuer, best_time=best_time, at=context.at, responders=context.store.responders
+            certificate,
+            issuer,
+            best_time=best_time,
+            at=context.known_until or context.at,
+            responders=context.store.responders,
         )
         if is_leaf:
             of_leaf = status.source

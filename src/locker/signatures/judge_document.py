@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
@@ -30,7 +31,10 @@ _REVOCATION_DATA_MAX = 64
 _NO_PDF = {"not-a-pdf", "no-end-of-file"}
 
 
-def judge_document(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) -> Verdict:
+def judge_document(
+    pdf: bytes, store: TrustStore, policy: Policy, at: datetime, known_until: datetime | None = None
+) -> Verdict:
+    """``known_until`` is later than ``at`` where somebody asks for an earlier day with what is known since."""
     refused = pre_gate(pdf, policy)
     if refused:
         return _without_signatures(pdf, store, policy, at, reason=refused)
@@ -45,13 +49,16 @@ def judge_document(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) 
         return _without_signatures(pdf, store, policy, at, reason="encrypted")
     if pages < 1:
         return _without_signatures(pdf, store, policy, at, reason="no-pages")
-    return _judge(document, pages, store, policy, at)
+    return _judge(document, pages, store, policy, at, known_until)
 
 
-def _judge(document: Document, pages: int, store: TrustStore, policy: Policy, at: datetime) -> Verdict:
+def _judge(
+    document: Document, pages: int, store: TrustStore, policy: Policy, at: datetime, known_until: datetime | None
+) -> Verdict:
     fields, broken = _fields(document, policy)
     opened, verdicts = _open(document, fields, policy)
     context, data_revisions = _context(document, [signed for signed, _ in opened], store, at)
+    context = msgspec.structs.replace(context, known_until=known_until)
     signatures = [(signed, names) for signed, names in opened if not is_time_stamp(signed.object)]
     stamps = [signed for signed, _ in opened if is_time_stamp(signed.object)]
     # EN 319 142-1 §5.4.3 names the type; what is mistyped proves nothing, and is no signature either.

@@ -21,5 +21,5 @@ def judge(argument: bytes) -> bytes:
     with Path(request.path).open("rb") as file:
         # One byte more than may be: the pre-gate then says too large, and no more is read.
         pdf = file.read(request.policy.size_max_bytes + 1)
-    verdict = judge_document(pdf, trust_store(request.trust), request.policy, request.at)
+    verdict = judge_document(pdf, trust_store(request.trust), request.policy, request.at, request.known_until)
     return msgspec.msgpack.encode(verdict)

@@ -14,3 +14,4 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     trust: bytes
     at: datetime
+    known_until: datetime | None = None

@@ -244,6 +244,8 @@ def trust(made: "Pki | None" = None, **changes: Any) -> Trust:
     return Trust(**(given | changes))
 
 
-def judged(pdf: bytes, *, policy: Policy = VERIFY, at: datetime = NOW, **changes: Any) -> Verdict:
+def judged(
+    pdf: bytes, *, policy: Policy = VERIFY, at: datetime = NOW, known_until: datetime | None = None, **changes: Any
+) -> Verdict:
     """A verdict in this process, without the worker: for tests of what is judged, not of limits."""
-    return judge_document(pdf, TrustStore(trust(**changes)), policy, at)
+    return judge_document(pdf, TrustStore(trust(**changes)), policy, at, known_until)
