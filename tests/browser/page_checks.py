@@ -5,12 +5,13 @@ same address and with the same cookies, in a context that has them.
 """
 
 import json
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Route
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "artefacts" / "screens"
@@ -20,7 +21,11 @@ _LATIN = """() => {
     while (texts.nextNode())
         texts.currentNode.nodeValue = texts.currentNode.nodeValue.replace(/[\u0600-\u06ff]/g, 'n');
 }"""
+_SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
+
+
+_mirrors: dict[Browser, Page] = {}
 
 
 class Watch:
@@ -85,31 +90,40 @@ def _language(page: Page, locale: str) -> list[str]:
 def _with_scripts(page: Page) -> list[str]:
     browser = page.context.browser
     assert browser is not None
-    html = page.content()
-    again = browser.new_context(bypass_csp=True, storage_state=page.context.storage_state(), viewport=WIDE)  # type: ignore[arg-type]
+    html, address = page.content(), page.url.split("#")[0]
+    mirror = _mirror(browser)
+    # The page and all that it shows, as they are for this reader.
+    mirror.context.clear_cookies()
+    mirror.context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
+    mirror.emulate_media(color_scheme=page.evaluate(_SCHEME))
+
+    def same(route: Route) -> None:
+        route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
+
+    mirror.route(address, same)
     try:
-        mirror = again.new_page()
-
-        def same(route: Route) -> None:
-            route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
-
-        address = page.url.split("#")[0]
-        mirror.route(address, same)
+        mirror.set_viewport_size(WIDE)
         mirror.goto(address)
         mirror.evaluate(axe_source())
         violations = _axe(mirror)
+        mirror.set_viewport_size(NARROW)  # also 400 % zoom of a 1280 px screen
+        violations += [f"at 320 px: {line}" for line in _axe(mirror, ["target-size"])] + _scrolls(mirror)
+        mirror.set_viewport_size(WIDE)
         # axe takes a script that joins its letters for an icon font and leaves its contrast unmeasured.
         mirror.evaluate(_LATIN)
-        violations += [line for line in _axe(mirror, ["color-contrast"]) if line not in violations]
-        mirror.reload()
-        mirror.evaluate(axe_source())
-        mirror.set_viewport_size(NARROW)  # also 400 % zoom of a 1280 px screen
-        violations += [f"at 320 px: {line}" for line in _axe(mirror, ["target-size"])]
-        return violations + _scrolls(mirror)
+        return violations + [line for line in _axe(mirror, ["color-contrast"]) if line not in violations]
     finally:
-        again.close()
+        mirror.unroute(address)
 
 
+def _mirror(browser: Browser) -> Page:
+    """One for each browser: a new context is a new process, and costs as much as the checks."""
+    if browser not in _mirrors:
+        _mirrors[browser] = browser.new_context(bypass_csp=True, viewport=WIDE).new_page()
+    return _mirrors[browser]
+
+
+@cache
 def axe_source() -> str:
     spec = find_spec("axe_playwright_python")
     assert spec is not None
