@@ -5,6 +5,7 @@ A test is named after its module. The modules about TLS versions and ciphers are
 """
 
 import datetime as dt
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -79,7 +80,7 @@ class Client:
         return {"DPoP": self.party.dpop.sign_with_own_key(made, typ="dpop+jwt")}
 
     async def par(self, *, proof: dict[str, str] | None = None, **changed: Any) -> httpx.Response:
-        form = {**self.party.request(scope=SCOPE, **changed), **self.authentication()}
+        form = {**self.party.request(**{"scope": SCOPE, **changed}), **self.authentication()}
         return await self.idp.http.post("/idp/par", data=form, headers={**header(self.shown), **(proof or {})})
 
     def authentication(self, **claims: Any) -> dict[str, str]:
@@ -200,6 +201,25 @@ async def test_user_rejects_authentication(idp: Provider, variant: str) -> None:
     if denied.headers["location"].startswith("/"):
         denied = await client.browser.get(denied.headers["location"])
     assert answer_of(denied)["error"] == "access_denied"
+
+
+@BOTH
+@pytest.mark.parametrize("ticked", [True, False])
+async def test_claims_parameter_identity_claims(idp: Provider, variant: str, ticked: bool) -> None:
+    """What would be nice to have is the citizen's to tick, and an address brings along whether it is verified."""
+    client = await Client.of(idp, variant)
+    asked = json.dumps({"userinfo": {"email": None, "email_verified": {"essential": False}}})
+    request_uri = (await client.par(scope="openid", claims=asked)).json()["request_uri"]
+    first = await client.browser.get(
+        "/idp/authorize", params={"client_id": client.party.client_id, "request_uri": request_uri}
+    )
+    page = await client.browser.get(first.headers["location"])
+    form = {"csrf": csrf_of(page), "decision": "allow", **({"claim:email": "on"} if ticked else {})}
+    allowed = await client.browser.post(first.headers["location"], data=form)
+    code = answer_of(await client.browser.get(allowed.headers["location"]))["code"]
+    tokens = (await client.exchange(code)).json()
+    given = (await client.resource(tokens["access_token"])).json()
+    assert set(given) == ({"sub", "email", "email_verified"} if ticked else {"sub"})
 
 
 @BOTH

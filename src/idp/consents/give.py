@@ -21,7 +21,7 @@ async def give(
 ) -> None:
     """The citizen allowed what the request needs, and of its optional claims those in ``optional``."""
     whom = mandate.represented_id if mandate else session.citizen_id
-    claims = sorted(needed_claims(request) | (set(optional) & optional_claims(request)))
+    claims = sorted(_given(request, optional))
 
     async def record(tx: Tx) -> None:
         consent_id = await store.upsert(
@@ -69,6 +69,12 @@ def needed_claims(request: AuthorizationRequest) -> set[str]:
 
 def optional_claims(request: AuthorizationRequest) -> set[str]:
     return set(request.claim_names()) - needed_claims(request) - ABOUT_THE_SIGN_IN
+
+
+def _given(request: AuthorizationRequest, ticked: Sequence[str]) -> set[str]:
+    """Whether an address or a number is verified is no question of its own: it goes with the address or the number."""
+    given = needed_claims(request) | (set(ticked) & optional_claims(request))
+    return given | {name for name in optional_claims(request) if name.removesuffix("_verified") in given}
 
 
 def document_types(request: AuthorizationRequest) -> list[str]:
