@@ -24,7 +24,7 @@ VERBS: Mapping[str, str] = {
     "bench": "measure speed; one JSON line a measure",
     "demo": "fill a running product with the demo country",
     "doctor": "check database, object store, keys, migrations and clock",
-    "serve": "serve idp, locker or both, with settings from the environment",
+    "serve": "serve idp, locker, both or verification alone, with settings from the environment",
     "worker": "send messages, sweep what has expired, finish what was interrupted",
     "sweep": "one round of the worker's sweeping",
     "migrate": "bring the database to this version",

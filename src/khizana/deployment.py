@@ -22,6 +22,7 @@ from kit.migrate import migrate
 from kit.pages import Pages
 from kit.settings import SettingRefused, decode
 from locker.settings import LockerSettings
+from locker.verification.standalone import VerificationSettings
 
 SCHEMAS = ("idp", "locker")
 
@@ -39,6 +40,10 @@ class Deployment:
 
     def locker_settings(self) -> LockerSettings:
         return decode(self.environ, LockerSettings, others=[IdpSettings])
+
+    def verification_settings(self) -> VerificationSettings:
+        """Of the service that verifies by itself."""
+        return decode(self.environ, VerificationSettings, others=[IdpSettings, LockerSettings])
 
     def owner_dsn(self) -> str:
         return secret_of(self.environ, "KHIZANA_OWNER_DATABASE_URL")

@@ -25,8 +25,9 @@ from kit import tracing
 from kit.edge import log_json_lines
 from locker.app import create_app as create_locker
 from locker.settings import LockerSettings
+from locker.verification.standalone import create_standalone
 
-Which = Literal["idp", "locker", "both"]
+Which = Literal["idp", "locker", "both", "verification"]
 
 _PR_SET_PDEATHSIG = 1
 _OF_IDP = ("/idp", "/.well-known/oauth-authorization-server/idp", "/.well-known/openid-configuration/idp")
@@ -40,6 +41,11 @@ def idp() -> ASGIApp:
 def locker() -> ASGIApp:
     _start("locker")
     return create_locker(_settings().locker_settings(), idp_transport=_transport(os.environ.get("KHIZANA_CA_FILE")))
+
+
+def verification() -> ASGIApp:
+    _start("verification")
+    return create_standalone(_settings().verification_settings())
 
 
 def _transport(ca_file: str | None) -> httpx.AsyncBaseTransport | None:

@@ -27,6 +27,8 @@ from locker.shares import api_routes as shares_api
 from locker.shares import link_routes as links
 from locker.shares import routes as shares
 from locker.verification import routes as verification
+from locker.verification.database_register import desk_of
+from locker.verification.desk import provide_desk
 
 ROUTES: list[Any] = [
     jwks,
@@ -53,6 +55,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.wiring = await parts.connect(settings, pages=pages, idp_transport=idp_transport)
+        app.state.desk = desk_of(app.state.wiring)
         try:
             yield
         finally:
@@ -62,6 +65,7 @@ def create_app(
         [*ROUTES, pages.static.handler()],
         dependencies={
             "wiring": Provide(parts.provide_wiring),
+            "desk": Provide(provide_desk),
             "citizen": Provide(access.provide_citizen),
             "client": Provide(callers.client),
             "caller": Provide(callers.citizen),

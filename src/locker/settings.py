@@ -19,7 +19,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     secret: str
     """At least 64 hexadecimal digits. Form tokens and other keyed digests derive from it."""
     keys_folder: Path
-    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider) and ``receipts-ES256.pem``, mode 0600."""
+    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem`` and
+    ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports), mode 0600."""
     client_id: str = "khizana-locker"
     """Under which the provider knows us."""
     trusted_proxies: tuple[str, ...] = ()
@@ -80,6 +81,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     verify_file_max_bytes: int = 25_000_000
     verify_receive_max_s: float = 60.0
     verifications_per_address_per_minute: int = 30
+    paper_waiting_max: int = 16
+    """Certificates of verification that wait to be drawn and sealed; the next one is answered 503."""
     rendering_workers: int = 1
     rendering_waiting_max: int = 32
 

@@ -14,6 +14,7 @@ from kit.db import Database
 from kit.dpop import Nonces
 from kit.errors import Unavailable
 from kit.jose import LocalKeySet, SigningKey
+from kit.offload import Offload
 from kit.pages import Pages
 from kit.throttle import Limit, Throttle
 from locker.access.bearer import BearerTokens
@@ -25,6 +26,7 @@ from locker.deposits.deposit import DepositDesk, DepositLimits, Places
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.rendering.pictures import Pictures
+from locker.reports.seal_certificate import ReportSeal
 from locker.settings import LockerSettings
 from locker.shares.pin import Pins
 from locker.signatures.judge import SignatureJudge, signature_workers
@@ -54,7 +56,13 @@ class Wiring:
     judge: SignatureJudge
     trust: TrustRegister
     deposits: DepositDesk
+    report_seal: ReportSeal
+    paper: Offload
     closing: AsyncExitStack
+
+    @property
+    def issuer(self) -> str:
+        return self.settings.issuer
 
 
 async def connect(
@@ -118,6 +126,8 @@ async def connect(
         audit, throttle = Audit("locker"), Throttle("locker")
         signing = LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
         judge, trust = SignatureJudge(judges), TrustRegister()
+        paper = Offload("paper", threads=1, waiting_max=settings.paper_waiting_max)
+        stack.callback(paper.close)
         deposits = DepositDesk(
             db=db,
             audit=audit,
@@ -154,6 +164,8 @@ async def connect(
             judge=judge,
             trust=trust,
             deposits=deposits,
+            report_seal=ReportSeal.load_or_create(settings.keys_folder, name=settings.locker_url),
+            paper=paper,
             closing=stack.pop_all(),
         )
 

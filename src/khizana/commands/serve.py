@@ -14,6 +14,7 @@ from khizana.deployment import Deployment
 from khizana.home import processors
 from khizana.metrics import serve_sums
 from kit.settings import SettingRefused
+from locker.verification.standalone import check as check_verification
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
@@ -21,7 +22,7 @@ STOP_MAX_S = 10
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", choices=("idp", "locker", "both"))
+    parser.add_argument("which", choices=("idp", "locker", "both", "verification"))
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--metrics", metavar="HOST:PORT", help="where Prometheus asks (KHIZANA_METRICS); never public")
@@ -31,6 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     # Here as well as in each worker: what is wrong is said once, with its name, before anything starts.
     deployment = Deployment(dict(os.environ))
+    if arguments.which == "verification":
+        check_verification(deployment.verification_settings())
     if arguments.which in ("idp", "both"):
         deployment.idp_settings()
     if arguments.which in ("locker", "both"):

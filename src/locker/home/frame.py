@@ -1,20 +1,33 @@
 """The frame around every page of the locker: language, who is signed in, where one can go."""
 
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from kit.csrf import Csrf
 from kit.edge import CONTENT_SECURITY_POLICY, client_address
 from kit.errors import Refusal
 from kit.i18n import Locale, _
-from kit.pages import lang_cookie, locale_of
+from kit.pages import Pages, lang_cookie, locale_of
 from locker.access.schema import Citizen
 from locker.access.sessions import SESSION_COOKIE, cookie
 from locker.wiring import Wiring
 
 AnyRequest = Request[Any, Any, Any]
+
+
+class Framing(Protocol):
+    """What the frame needs of whoever shows a page in it: the locker's wiring, or less."""
+
+    @property
+    def pages(self) -> Pages: ...
+    @property
+    def csrf(self) -> Csrf: ...
+    @property
+    def issuer(self) -> str: ...
+
 
 _CITIZEN_PAGES = (
     ("/wallet", _("My documents")),
@@ -31,7 +44,7 @@ def locale(request: AnyRequest) -> Locale:
 
 def page(
     request: AnyRequest,
-    wiring: Wiring,
+    wiring: Framing,
     template: str,
     *,
     citizen: Citizen | None = None,
@@ -74,7 +87,7 @@ def page(
 
 def refusal_page(request: AnyRequest, refusal: Refusal, status: int, request_id: str) -> str:
     """What failed, in words, with a reference and a way on."""
-    wiring: Wiring = request.app.state.wiring
+    wiring: Framing = request.app.state.wiring
     here = urlsplit(str(request.url))
     return wiring.pages.render(
         "kit/pages/error.html",
@@ -88,7 +101,7 @@ def refusal_page(request: AnyRequest, refusal: Refusal, status: int, request_id:
     )
 
 
-def csrf_token(request: AnyRequest, wiring: Wiring) -> str:
+def csrf_token(request: AnyRequest, wiring: Framing) -> str:
     return wiring.csrf.token(request.cookies.get(SESSION_COOKIE, ""))
 
 
@@ -107,9 +120,9 @@ def prober(request: AnyRequest) -> str:
     return client_address(request.scope)
 
 
-def content_security_policy(wiring: Wiring) -> str:
+def content_security_policy(wiring: Framing) -> str:
     """A form's redirects count as its targets, and signing out ends at the provider."""
-    issuer = urlsplit(wiring.settings.issuer)
+    issuer = urlsplit(wiring.issuer)
     return CONTENT_SECURITY_POLICY.replace(
         "form-action 'self'", f"form-action 'self' {issuer.scheme}://{issuer.netloc}"
     )

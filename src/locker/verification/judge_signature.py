@@ -1,5 +1,7 @@
 """The judge's verdict, in the few words that an answer has."""
 
+import datetime as dt
+
 from locker.signatures.schema import SignatureVerdict, Verdict
 from locker.verification.schema import SignatureAnswer
 
@@ -38,3 +40,25 @@ def whole(verdict: Verdict) -> bool | None:
     return all(
         signature.intact and signature.changes in ("none", "archive", "signatures") for signature in verdict.signatures
     )
+
+
+_SKEW = dt.timedelta(minutes=5)
+
+
+def existed(verdict: Verdict, at: dt.datetime) -> bool | None:
+    """Whether the document was signed by then, by its time stamps, else by what its signers say; None: nobody says.
+
+    A signature that says of itself that it is later than ``at`` was not there, whoever vouches for it.
+    """
+    if not verdict.signatures:
+        return None
+    known = [_signed_at(signature) for signature in verdict.signatures]
+    if any(moment is not None and moment > at + _SKEW for moment in known):
+        return False
+    return None if None in known else True
+
+
+def _signed_at(signature: SignatureVerdict) -> dt.datetime | None:
+    """What a stamp says counts also where it does not hold for ``at``, because it comes after it."""
+    stamped = [stamp.time for stamp in signature.time_stamps if stamp.time]
+    return signature.proven_time or min(stamped, default=signature.claimed_time)

@@ -22,6 +22,7 @@ from locker.verification.refusals import FileMissing, FileTooLarge, NoRoom, TooS
 
 _ENVELOPE_MAX_BYTES = 16_384
 _FRAME_MAX_BYTES = 1_048_576
+_AT_MAX_BYTES = 64
 _PARTS_MAX = 4
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}", re.ASCII)
 
@@ -37,6 +38,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     sha256: bytes
     length: int
+    at: str | None = None
+    """What the form's field of this name said."""
 
 
 @asynccontextmanager
@@ -67,7 +70,12 @@ async def receive(
             if fault.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NoRoom from fault
             raise
-        yield Received(path=path, sha256=receiving.sha256.digest(), length=receiving.length)
+        yield Received(
+            path=path,
+            sha256=receiving.sha256.digest(),
+            length=receiving.length,
+            at=receiving.at.decode("ascii", "replace"),
+        )
 
 
 def _parser(content_type: str) -> PushMultipartParser | None:
@@ -89,6 +97,8 @@ class _Receiving:
         self._file_max_bytes = file_max_bytes
         self._beside_bytes = 0
         self._in_document = parser is None
+        self._in_at = False
+        self.at = bytearray()
         self.sha256 = hashlib.sha256()
         self.length = 0
 
@@ -101,6 +111,7 @@ class _Receiving:
             for event in self._parser.parse(piece):
                 if isinstance(event, MultipartSegment):
                     self._in_document = event.name == "document" and self.length == 0
+                    self._in_at = event.name == "at"
                 elif event is not None:
                     self._payload(bytes(event), file)
 
@@ -113,6 +124,8 @@ class _Receiving:
     def _payload(self, payload: bytes, file: BinaryIO) -> None:
         if not self._in_document:
             self._beside_bytes += len(payload)
+            if self._in_at:
+                self.at += payload[: _AT_MAX_BYTES - len(self.at)]
             if self._beside_bytes > _ENVELOPE_MAX_BYTES:
                 raise FileMissing
             return

@@ -1,4 +1,4 @@
-from kit.errors import BodyTooLarge, Malformed, NotFound, Refusal, Unavailable
+from kit.errors import BodyTooLarge, Invalid, Malformed, NotFound, Refusal, Unavailable
 
 
 class FileMissing(Malformed):
@@ -31,3 +31,17 @@ class AnswerRefused(Malformed):
 
 class DocumentUriUnknown(NotFound):
     code, title = "document-uri-unknown", "No document has this address."
+
+
+class AtUnreadable(Malformed):
+    code, title = "at-unreadable", "Give the day as 2026-11-28, or the moment as 2026-11-28T12:00:00Z."
+
+
+class AtInFuture(Invalid):
+    """What will be revoked tomorrow nobody knows today."""
+
+    code, title = "at-in-future", "This day has not come yet. Choose today or an earlier day."
+
+
+class ReportUnknown(Malformed):
+    code, title = "report-unknown", "There is no such report. Ask for simple, detailed, etsi or pdf."

@@ -8,7 +8,7 @@ import msgspec
 from locker.documents.schema import Standing
 from locker.signatures.schema import Indication, Verdict
 
-CheckName = Literal["whole", "signature", "entitled", "not-revoked", "in-dates", "shared"]
+CheckName = Literal["whole", "signature", "existed", "entitled", "not-revoked", "in-dates", "shared"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +48,8 @@ class IssuedDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     signature: SignatureAnswer
-    standing: Standing | Literal["unknown"]
-    """``unknown``: these bytes were not deposited here, so nobody can be asked."""
+    standing: Standing | Literal["unknown", "not-yet"]
+    """``unknown``: these bytes were not deposited here, so nobody can be asked. ``not-yet``: they were later."""
     document: IssuedDocument | None
     signer_administration: dict[str, str] | None
     """Names of the administration for which the signer's certificate is registered."""
@@ -58,9 +58,29 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Hexadecimal, of the bytes."""
     shared_until: dt.datetime | None
     checked_at: dt.datetime
+    at: dt.datetime | None = None
+    """The earlier moment that was asked about; None: now."""
 
     def passed(self, name: CheckName) -> bool | None:
         return next((check.passed for check in self.checks if check.name == name), None)
+
+
+class Deposited(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of these bytes, as it stands at the moment that is asked about."""
+
+    owner: str
+    document_id: str
+    uri: str
+    type: str
+    type_names: dict[str, str]
+    administration: str
+    administration_names: dict[str, str]
+    standing: Standing | Literal["unknown", "not-yet"]
+    valid_from: dt.date | None
+    valid_until: dt.date | None
+    entitled: bool | None
+    """None: not known of the past."""
+    today: dt.date
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):

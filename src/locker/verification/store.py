@@ -7,23 +7,11 @@ import msgspec
 
 from kit.db import Tx
 from locker.documents.read_store import STANDING
-from locker.documents.schema import Standing
-from locker.verification.schema import PublicDocument
+from locker.verification.schema import Deposited, PublicDocument
+from locker.verification.standing_at import ACTS, standing_at
 
-
-class Deposited(msgspec.Struct, frozen=True, kw_only=True):
-    owner: str
-    document_id: str
-    uri: str
-    type: str
-    type_names: dict[str, str]
-    administration: str
-    administration_names: dict[str, str]
-    standing: Standing
-    valid_from: dt.date | None
-    valid_until: dt.date | None
-    entitled: bool
-    today: dt.date
+_SAME_BYTES_MAX = 100
+_BEST_FIRST = ("valid", "expired", "superseded", "suspended", "revoked", "unknown", "not-yet")
 
 
 async def deposited(tx: Tx, *, sha256: bytes) -> Deposited | None:
@@ -45,6 +33,40 @@ async def deposited(tx: Tx, *, sha256: bytes) -> Deposited | None:
         sha256,
     )
     return None if row is None else msgspec.convert(dict(row), Deposited)
+
+
+async def deposited_at(tx: Tx, *, sha256: bytes, at: dt.datetime) -> Deposited | None:
+    """The same as it was at a moment of the past, by the record of acts."""
+    rows = await tx.fetch(
+        """
+        SELECT d.owner, d.document_id, d.uri, d.type, t.names AS type_names, d.administration,
+               a.names AS administration_names, d.valid_from, d.valid_until, d.deposited_at,
+               (SELECT e.action FROM locker.audit e
+                 WHERE e.owner = d.owner AND e.object_id = d.document_id AND e.action = ANY ($3::text[])
+                   AND e.result = 'ok' AND e.at <= $2
+                 ORDER BY e.at DESC, e.audit_id DESC LIMIT 1) AS last_act
+          FROM locker.document d
+          JOIN locker.document_type t ON t.type = d.type
+          JOIN locker.administration a ON a.administration = d.administration
+         WHERE d.sha256 = $1
+         ORDER BY d.deposited_at DESC
+         LIMIT $4""",
+        sha256,
+        at,
+        list(ACTS),
+        _SAME_BYTES_MAX,
+    )
+    found = []
+    for row in rows:
+        values = dict(row)
+        last_act, when = values.pop("last_act"), values.pop("deposited_at")
+        standing = standing_at(at, deposited_at=when, last_act=last_act, valid_until=values["valid_until"])
+        found.append(
+            msgspec.convert(
+                {**values, "standing": standing, "entitled": None, "today": at.astimezone(dt.UTC).date()}, Deposited
+            )
+        )
+    return min(found, key=lambda one: _BEST_FIRST.index(one.standing), default=None)
 
 
 async def sealed_by(tx: Tx, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:

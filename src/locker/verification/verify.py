@@ -4,17 +4,13 @@ import datetime as dt
 
 import msgspec
 
-from kit.audit import ActorKind, Audit, AuditEvent
-from kit.db import Database
-from locker.signatures.judge import SignatureJudge
+from kit.audit import ActorKind, AuditEvent
 from locker.signatures.policies import VERIFY
 from locker.signatures.schema import Verdict
-from locker.trust.register import TrustRegister
-from locker.verification import store
-from locker.verification.judge_signature import signature_answer, whole
+from locker.verification.desk import VerificationDesk
+from locker.verification.judge_signature import existed, signature_answer, whole
 from locker.verification.receive import Received
-from locker.verification.schema import Answer, Check, IssuedDocument, Judged
-from locker.verification.store import Deposited
+from locker.verification.schema import Answer, Check, Deposited, IssuedDocument, Judged
 
 
 class Verifier(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,36 +19,37 @@ class Verifier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def verify(
-    db: Database,
-    audit: Audit,
-    judge: SignatureJudge,
-    trust: TrustRegister,
-    received: Received,
-    *,
-    verifier: Verifier,
-    file_max_bytes: int,
+    desk: VerificationDesk, received: Received, *, verifier: Verifier, at: dt.datetime | None = None
 ) -> Judged:
     """Signature and standing, each for itself. A bad signature is an answer like any other.
 
-    The holder of a deposited document sees that somebody verified it.
+    ``at`` asks about an earlier moment: the signature as it was worth then, by what is known of it since, and the
+    document as its issuer stood by it then. The holder of a deposited document sees that somebody verified it.
     """
-    policy = msgspec.structs.replace(VERIFY, size_max_bytes=file_max_bytes)
-    verdict = await judge.validate(received.path, trust=await trust.trust(db), policy=policy)
-    deposited = await store.deposited(db, sha256=received.sha256)
+    now = dt.datetime.now(dt.UTC)
+    policy = msgspec.structs.replace(VERIFY, size_max_bytes=desk.file_max_bytes)
+    verdict = await desk.judge.validate(
+        received.path,
+        trust=await desk.register.trust(),
+        policy=policy,
+        at=at or now,
+        known_until=now if at else None,
+    )
+    deposited = await desk.register.deposited(sha256=received.sha256, at=at)
     certificates = [bytes.fromhex(s.certificate_sha256) for s in verdict.signatures if s.certificate_sha256]
-    sealed_by = await store.sealed_by(db, certificates_sha256=certificates) if certificates else None
+    sealed_by = await desk.register.sealed_by(certificates_sha256=certificates) if certificates else None
     answer = Answer(
         signature=signature_answer(verdict),
         standing=deposited.standing if deposited else "unknown",
         document=_issued(deposited),
         signer_administration=sealed_by,
-        checks=_checks(verdict, deposited),
+        checks=_checks(verdict, deposited, at),
         sha256=received.sha256.hex(),
         shared_until=None,
-        checked_at=dt.datetime.now(dt.UTC),
+        checked_at=now,
+        at=at,
     )
-    await audit.append(
-        db,
+    await desk.register.append(
         AuditEvent(
             action="document.verified",
             actor_kind=verifier.kind,
@@ -83,13 +80,15 @@ def _issued(deposited: Deposited | None) -> IssuedDocument | None:
     )
 
 
-def _checks(verdict: Verdict, deposited: Deposited | None) -> list[Check]:
+def _checks(verdict: Verdict, deposited: Deposited | None, at: dt.datetime | None) -> list[Check]:
+    known = deposited if deposited and deposited.standing not in ("not-yet", "unknown") else None
     return [
         Check(name="whole", passed=whole(verdict)),
         Check(name="signature", passed=None if verdict.indication == "NO_SIGNATURE_FOUND" else verdict.passed),
-        Check(name="entitled", passed=deposited.entitled if deposited else None),
-        Check(name="not-revoked", passed=deposited.standing not in ("revoked", "suspended") if deposited else None),
-        Check(name="in-dates", passed=_in_dates(deposited) if deposited else None),
+        *([Check(name="existed", passed=existed(verdict, at))] if at else []),
+        Check(name="entitled", passed=known.entitled if known else None),
+        Check(name="not-revoked", passed=known.standing not in ("revoked", "suspended") if known else None),
+        Check(name="in-dates", passed=_in_dates(known) if known else None),
     ]
 
 

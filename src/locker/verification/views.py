@@ -3,13 +3,16 @@
 import msgspec
 
 from kit.i18n import Locale, Message, _
+from kit.i18n.dates import moment
 from locker.documents.schema import name_in
+from locker.reports.sub_indications import SUB_INDICATIONS, Explained
 from locker.signatures.reasons import REASONS
 from locker.verification.schema import Answer, CheckName
 
 _CHECKS: dict[CheckName, Message] = {
     "whole": _("Whole and unaltered since it was signed"),
     "signature": _("Signed by somebody who is trusted here"),
+    "existed": _("Signed by the moment that is asked about"),
     "entitled": _("Issued by an administration that may issue this type of document"),
     "not-revoked": _("Not revoked or suspended by its issuer"),
     "in-dates": _("Within its dates of validity"),
@@ -17,11 +20,16 @@ _CHECKS: dict[CheckName, Message] = {
 }
 
 
+def check_label(name: CheckName) -> Message:
+    return _CHECKS[name]
+
+
 class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     sentence: Message
     tone: str
     checks: list[tuple[bool | None, Message]]
     reasons: list[Message]
+    meaning: Explained | None
     name: str
     issuer: str
     answer: Answer
@@ -34,6 +42,7 @@ def view(answer: Answer, locale: Locale) -> AnswerView:
         tone=tone,
         checks=[(check.passed, _CHECKS[check.name]) for check in answer.checks],
         reasons=[REASONS[reason] for reason in answer.signature.reasons if reason in REASONS],
+        meaning=SUB_INDICATIONS.get(answer.signature.sub_indication or ""),
         name=name_in(answer.document.type_names, locale) if answer.document else "",
         issuer=issuer_of(answer, locale),
         answer=answer,
@@ -55,6 +64,8 @@ def sentence(answer: Answer, locale: Locale) -> tuple[Message, str]:
         if answer.passed("whole") is False:
             return _("Do not rely on this file: it was altered, or its signature does not hold."), "bad"
         return _("It is not certain who signed this file, so it cannot be called authentic."), "wait"
+    if answer.at is not None:
+        return _sentence_then(answer, issuer, moment(answer.at, locale))
     if answer.standing == "unknown":
         said = _(
             "Unaltered and signed by %(issuer)s. Its issuer has not deposited it here, "
@@ -75,3 +86,38 @@ def sentence(answer: Answer, locale: Locale) -> tuple[Message, str]:
             "Authentic and unaltered, issued by %(issuer)s, but not within its dates today.", issuer=issuer
         ), "wait"
     return _("Authentic and unaltered, issued by %(issuer)s, not revoked, valid today.", issuer=issuer), "good"
+
+
+def _sentence_then(answer: Answer, issuer: str, day: str) -> tuple[Message, str]:
+    """Of a sound signature, and an earlier moment."""
+    if answer.passed("existed") is False:
+        return _("This document was signed after %(day)s: it did not exist then.", day=day), "bad"
+    if answer.standing == "not-yet":
+        return _("On %(day)s this document had not been deposited here yet.", day=day), "wait"
+    if answer.standing == "revoked":
+        return _("On %(day)s this document had been revoked by %(issuer)s already.", day=day, issuer=issuer), "bad"
+    if answer.standing == "suspended":
+        return _("On %(day)s this document was suspended by %(issuer)s.", day=day, issuer=issuer), "bad"
+    if answer.standing == "superseded":
+        said = _("Authentic, but on %(day)s %(issuer)s had replaced it by a newer version.", day=day, issuer=issuer)
+        return said, "wait"
+    if answer.standing == "unknown":
+        said = _(
+            "Unaltered and signed by %(issuer)s. How its issuer stood by it on %(day)s is not known here.",
+            day=day,
+            issuer=issuer,
+        )
+        return said, "wait"
+    if answer.passed("in-dates") is False:
+        said = _(
+            "Authentic and unaltered, issued by %(issuer)s, but on %(day)s not within its dates.",
+            day=day,
+            issuer=issuer,
+        )
+        return said, "wait"
+    said = _(
+        "On %(day)s this document was authentic and unaltered, issued by %(issuer)s, not revoked and valid.",
+        day=day,
+        issuer=issuer,
+    )
+    return said, "good"

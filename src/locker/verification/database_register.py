@@ -1,0 +1,58 @@
+"""The locker's own register: its database."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from kit.audit import AuditEvent
+from kit.throttle import Limit
+from locker.access.schema import Citizen
+from locker.access.sessions import citizen_of
+from locker.signatures.schema import Trust
+from locker.verification import store
+from locker.verification.desk import VerificationDesk
+from locker.verification.schema import Deposited
+from locker.wiring import Wiring
+
+
+class DatabaseRegister:
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._db = wiring.db
+
+    async def trust(self) -> Trust:
+        return await self._wiring.trust.trust(self._db)
+
+    async def deposited(self, *, sha256: bytes, at: dt.datetime | None) -> Deposited | None:
+        if at is None:
+            return await store.deposited(self._db, sha256=sha256)
+        return await store.deposited_at(self._db, sha256=sha256, at=at)
+
+    async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:
+        return await store.sealed_by(self._db, certificates_sha256=certificates_sha256)
+
+    async def append(self, event: AuditEvent) -> None:
+        await self._wiring.audit.append(self._db, event)
+
+    async def count(self, limit: Limit, key: str) -> None:
+        await self._wiring.throttle.count(self._db, limit, key)
+
+    async def citizen(self, session: str | None) -> Citizen | None:
+        return await citizen_of(self._db, session, self._wiring.sessions)
+
+
+def desk_of(wiring: Wiring) -> VerificationDesk:
+    settings = wiring.settings
+    return VerificationDesk(
+        register=DatabaseRegister(wiring),
+        judge=wiring.judge,
+        signing=wiring.signing,
+        seal=wiring.report_seal,
+        paper=wiring.paper,
+        pages=wiring.pages,
+        csrf=wiring.csrf,
+        url=settings.locker_url,
+        issuer=settings.issuer,
+        file_max_bytes=settings.verify_file_max_bytes,
+        receive_max_s=settings.verify_receive_max_s,
+        per_address_per_minute=settings.verifications_per_address_per_minute,
+    )
