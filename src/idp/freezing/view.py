@@ -1,4 +1,4 @@
-"""What the page of freezing shows: services that are connected or frozen, and authenticators."""
+"""What the page of freezing shows: services that are connected, act for one that is, or are frozen; authenticators."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from idp.authenticators.passkeys_of import passkeys_of
 from idp.clients.names import names_of
 from idp.consents.connected import connected_services
 from idp.freezing import store
+from idp.token.exchanged_by import exchanged_by
 from kit.db import Tx
 from kit.i18n import Message, _
 
@@ -35,8 +36,9 @@ class Freezables(msgspec.Struct, frozen=True, kw_only=True):
 async def freezables(tx: Tx, citizen_id: UUID, language: str) -> Freezables:
     frozen = {(held.kind, held.name): held.frozen_at for held in await store.select_of_citizen(tx, citizen_id)}
     connected = {service.client_id: service.name for service in await connected_services(tx, citizen_id, language)}
-    held = [name for kind, name in frozen if kind == "service" and name not in connected]
-    labels = await names_of(tx, held, language) if held else {}
+    held = {name for kind, name in frozen if kind == "service"} | set(await exchanged_by(tx, citizen_id))
+    held -= connected.keys()
+    labels = await names_of(tx, sorted(held), language) if held else {}
     methods = await methods_of(tx, citizen_id)
     set_up: list[tuple[str, str | Message]] = []
     if methods.password:

@@ -13,9 +13,11 @@ FREE_SCOPES = "ARRAY['openid', 'offline_access']"
 _STANDS = "md.accepted_at IS NOT NULL AND md.ended_at IS NULL AND md.valid_from <= now() AND md.valid_until > now()"
 
 
-def standing(of: str) -> str:
+def standing(of: str, *, services: str | None = None) -> str:
     """SQL that is true for a code or family ``of`` that nobody acted in, and while the mandate it was made by stands:
-    in its dates, not ended, both people live and unfrozen, for this client and these scopes."""
+    in its dates, not ended, both people live and unfrozen, for this client and these scopes. ``services`` is SQL of the
+    client_id that the actor may not hold frozen, where that is not the client alone."""
+    name = services or f"{of}.client_id"
     return f"""({of}.mandate_id IS NULL OR EXISTS (
                    SELECT 1 FROM idp.mandate md JOIN idp.citizen mp ON mp.citizen_id = md.actor_id
                     WHERE md.mandate_id = {of}.mandate_id AND md.represented_id = {of}.citizen_id
@@ -23,7 +25,7 @@ def standing(of: str) -> str:
                       AND mp.state = 'active' AND {of}.created_at >= mp.tokens_valid_from
                       AND (md.clients IS NULL OR {of}.client_id = ANY (md.clients))
                       AND (md.scopes IS NULL OR {of}.scopes <@ (md.scopes || {FREE_SCOPES}))
-                      AND NOT {frozen_condition("service", citizen_id="md.actor_id", name=f"{of}.client_id")}))"""
+                      AND NOT {frozen_condition("service", citizen_id="md.actor_id", name=name)}))"""
 
 
 def may_be_subject(of: str, citizen: str) -> str:

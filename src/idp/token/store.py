@@ -12,11 +12,20 @@ from kit.db import Database, Row, Tx
 from kit.gather import Gather
 
 _CODE_FROZEN = frozen_condition("service", citizen_id="a.citizen_id", name="a.client_id")
-# What a family f hangs on, looked up at each use: its citizen z, its consent g, its session s, and what is frozen.
-_FAMILY_LIVE = f"""(f.ended_at IS NULL AND f.expires_at > now() AND {may_be_subject("f", "z")} AND {standing("f")}
+
+
+def _family_live(*services: str) -> str:
+    """SQL: what a family f hangs on, looked up at each use: its citizen z, its consent g, its session s, and that none
+    of ``services`` (SQL of client_ids) is frozen."""
+    name = f"ANY (ARRAY[{', '.join(services)}])"
+    return f"""(f.ended_at IS NULL AND f.expires_at > now() AND {may_be_subject("f", "z")}
+               AND {standing("f", services=name)}
                AND f.created_at >= z.tokens_valid_from AND g.ended_at IS NULL
                AND (f.offline OR (s.ended_at IS NULL AND s.expires_at > now()))
-               AND NOT {frozen_condition("service", citizen_id="f.citizen_id", name="f.client_id")})"""
+               AND NOT {frozen_condition("service", citizen_id="f.citizen_id", name=name)})"""
+
+
+_FAMILY_LIVE = _family_live("f.client_id")
 
 _PREFETCH_CODE = f"""
     SELECT {columns("c", "$2::integer")},
@@ -55,7 +64,8 @@ _PREFETCH_EXCHANGE = f"""
     SELECT {columns("c", "$2::integer")},
            f.citizen_id, f.family_id, f.sid, f.sub, f.scopes, f.claims, f.resource, f.auth_time, f.acr, f.amr,
            f.authorization_details, f.actor_citizen_id, f.mandate_id,
-           (o.state = 'active' AND t.jti IS NULL AND {_FAMILY_LIVE}) IS TRUE AS live
+           (o.state = 'active' AND t.jti IS NULL
+               AND {_family_live("f.client_id", "c.client_id", "o.client_id")}) IS TRUE AS live
       FROM idp.client c
       LEFT JOIN idp.client o ON o.client_id = $4
       LEFT JOIN idp.revoked_access_token t ON t.jti = $3
@@ -137,6 +147,14 @@ class TokenStore:
                 SELECT $4, family_id, now() + make_interval(secs => $5) FROM spent),
             audited AS ({audit.cte(6, source="spent")})
             SELECT array(SELECT proof_sha256 FROM seen) AS seen, EXISTS (SELECT 1 FROM spent) AS spent"""
+        self._exchange = f"""
+            WITH {spend_cte(1, 2)},
+            exchanged AS (
+                INSERT INTO idp.token_exchange (family_id, client_id)
+                SELECT $3::uuid, $4::text FROM fresh
+                ON CONFLICT DO NOTHING),
+            audited AS ({audit.cte(5, source="fresh")})
+            SELECT array(SELECT proof_sha256 FROM seen) AS seen"""
         self._record = f"""
             WITH {spend_several_cte(1, 2, 3)},
             fresh AS (
@@ -196,6 +214,13 @@ class TokenStore:
         )
         assert row is not None
         return Written(row["seen"], row["spent"])
+
+    async def exchange(
+        self, tx: Tx, *, once: Sequence[Seen], family_id: UUID, client_id: str, event: AuditEvent
+    ) -> Written:
+        """``client_id`` goes on with a token of this family."""
+        seen = await tx.fetchval(self._exchange, *spending(once), family_id, client_id, *Audit.arguments(event))
+        return Written(seen, True)
 
     async def record(self, *, once: Sequence[Seen], event: AuditEvent) -> Written:
         """For a token that spends nothing but what the client proves itself with."""
@@ -265,6 +290,19 @@ async def prefetch_exchange(
     return await tx.fetchrow(_PREFETCH_EXCHANGE, client_id, known_revision, jti, subject_client_id, family_id)
 
 
+async def select_exchanging(tx: Tx, citizen_id: UUID, *, count_max: int) -> Sequence[str]:
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT e.client_id
+          FROM idp.token_family f JOIN idp.token_exchange e USING (family_id)
+         WHERE f.citizen_id = $1 AND f.ended_at IS NULL AND f.expires_at > now()
+         ORDER BY e.client_id LIMIT $2""",
+        citizen_id,
+        count_max,
+    )
+    return [row["client_id"] for row in rows]
+
+
 async def burn_code(tx: Tx, code_sha256: bytes) -> None:
     """A code in the wrong hands is good for nobody."""
     await tx.execute(
@@ -318,7 +356,7 @@ _WHOSE = """(f.client_id = {client_id} OR EXISTS (
 def _active(client: str, *, client_id: str, family_id: str) -> str:
     whose = _WHOSE.format(client_id=client_id)
     return f"""({client}.state = 'active' AND t.jti IS NULL
-               AND ({family_id} IS NULL OR ({whose} AND {_FAMILY_LIVE})) IS TRUE)"""
+               AND ({family_id} IS NULL OR ({whose} AND {_family_live("f.client_id", client_id)})) IS TRUE)"""
 
 
 def _family(*, jti: str, family_id: str) -> str:

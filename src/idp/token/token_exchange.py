@@ -67,8 +67,11 @@ async def token_exchange(endpoint: TokenEndpoint, request: TokenRequest) -> Toke
         lifetime_s=lifetime_s,
     )
     shown = once(assertion, request.proof)
-    written = await endpoint.store.record(
+    written = await endpoint.store.exchange(
+        endpoint.db,
         once=shown,
+        family_id=grant.family_id,
+        client_id=client_id,
         event=AuditEvent(
             action="token.issued",
             actor_kind="client",

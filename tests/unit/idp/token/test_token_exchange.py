@@ -6,7 +6,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.provider import ISSUER, RESOURCE, Provider, RelyingParty
+from kit.ids import new_id
+from tests.provider import ISSUER, RESOURCE, Provider, RelyingParty, csrf_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -170,3 +171,63 @@ async def test_its_own_client_gives_it_back_alone(idp: Provider) -> None:
     assert not await active(idp, party, new)
     assert await active(idp, party, token)
     assert error_of(await exchanged(idp, party, new)) == (400, "invalid_request")
+
+
+async def test_a_citizen_freezes_the_service_that_goes_on_and_no_other_rfc8693(idp: Provider) -> None:
+    first, party = await idp.client(scope="openid documents:read"), await locker(idp)
+    citizen = await idp.citizen()
+    async with await idp.signed_in(citizen) as browser:
+        tokens = await idp.tokens(browser, first, scope="openid documents:read", resource=RESOURCE)
+        further = (await exchanged(idp, party, tokens["access_token"], resource=ARCHIVE)).json()["access_token"]
+        archive = await locker(idp, resource=ARCHIVE, client_name="The archive")
+        last = (await exchanged(idp, archive, further)).json()["access_token"]
+        page = await browser.get("/idp/account/freeze?lang=en")
+        assert "The archive" in page.text
+
+        async def pressed(path: str, client: RelyingParty) -> str:
+            form = {"csrf": csrf_of(page), "what": f"service:{client.client_id}"}
+            return (await browser.post(path, data=form)).headers["location"]
+
+        assert await pressed("/idp/account/freeze", party) == "/idp/account/freeze?done=frozen"
+        for token, client, stands in (
+            (further, archive, False),
+            (last, archive, True),
+            (tokens["access_token"], party, True),
+        ):
+            assert await active(idp, client, token) is stands
+        # Neither by the frozen service, nor by anybody to whom it handed its token.
+        assert error_of(await exchanged(idp, party, tokens["access_token"], resource=ARCHIVE)) == (
+            400,
+            "invalid_request",
+        )
+        assert error_of(await exchanged(idp, archive, further)) == (400, "invalid_request")
+        assert await pressed("/idp/account/thaw", party) == "/idp/account/freeze?done=thawed"
+        assert await active(idp, archive, further)
+
+
+async def test_who_acts_for_somebody_freezes_the_service_that_goes_on_too(idp: Provider) -> None:
+    guardian = await idp.citizen()
+    first, token = await subject(idp)
+    party = await locker(idp)
+    further = (await exchanged(idp, party, token, resource=ARCHIVE)).json()["access_token"]
+    mandate = new_id()
+    await idp.owner(
+        "INSERT INTO idp.mandate (mandate_id, represented_id, actor_id, kind, valid_from, valid_until, accepted_at)"
+        " SELECT $1, citizen_id, $2, 'proxy', now(), now() + interval '1 day', now() FROM idp.token_family"
+        " WHERE client_id = $3",
+        mandate,
+        guardian,
+        first.client_id,
+    )
+    await idp.owner(
+        "UPDATE idp.token_family SET mandate_id = $1, actor_citizen_id = $2 WHERE client_id = $3",
+        mandate,
+        guardian,
+        first.client_id,
+    )
+    assert await active(idp, party, further)
+    await idp.owner(
+        "INSERT INTO idp.frozen (citizen_id, kind, name) VALUES ($1, 'service', $2)", guardian, party.client_id
+    )
+    assert not await active(idp, party, further)
+    assert await active(idp, party, token)
