@@ -4,8 +4,10 @@ from typing import Any
 from idp.clients.authenticate import ClientAuthentication, authenticate, credentials_of
 from idp.clients.schema import Client
 from idp.clients.spend import spend
+from idp.keys.secrets import Secrets
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
+from idp.subjects.pairwise import pairwise_sub
 from idp.token import store
 from idp.token.accept import REQUIRED, family_of_claims
 from idp.token.binding import Binding
@@ -25,6 +27,7 @@ async def introspect(
     parameters: Parameters,
     *,
     keys: KeySet,
+    secrets: Secrets,
 ) -> tuple[Client, dict[str, Any]]:
     """Who asks, and the answer: for the client that the token was given to, and for the resource server that it is for;
     to anybody else a token is unknown (O-45)."""
@@ -45,7 +48,7 @@ async def introspect(
     if not token:
         raise InvalidRequest("token is missing")
     if token.count(".") != 2:
-        return client, await _refresh_token(parts.db, token, client, issuer=parts.issuer)
+        return client, await _refresh_token(parts.db, token, client, secrets=secrets, issuer=parts.issuer)
     return client, _answer(claims, row, client)
 
 
@@ -69,10 +72,11 @@ def _answer(claims: Mapping[str, Any], row: Row, client: Client) -> dict[str, An
     return {"active": True, "token_type": Binding.of_cnf(claims.get("cnf")).token_type, **claims}
 
 
-async def _refresh_token(tx: Tx, token: str, client: Client, *, issuer: str) -> dict[str, Any]:
+async def _refresh_token(tx: Tx, token: str, client: Client, *, secrets: Secrets, issuer: str) -> dict[str, Any]:
     row = await store.select_refresh_token(tx, digest(token))
     if row is None or row["client_id"] != client.client_id or not row["live"]:
         return INACTIVE
+    actor = row["actor_citizen_id"]
     return {
         "active": True,
         "iss": issuer,
@@ -81,4 +85,6 @@ async def _refresh_token(tx: Tx, token: str, client: Client, *, issuer: str) -> 
         "scope": " ".join(sorted(row["scopes"])),
         "iat": int(row["created_at"].timestamp()),
         "exp": int(row["expires_at"].timestamp()),
+        # RFC 8693 §4.1, as in the access tokens that it gives.
+        **({"act": {"sub": pairwise_sub(secrets, sector=client.sector, citizen_id=actor)}} if actor else {}),
     }

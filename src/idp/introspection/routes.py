@@ -27,6 +27,7 @@ async def answer_introspection(request: Asked, wiring: Wiring) -> Answer:
         request.headers,
         await of_form(request),
         keys=wiring.keys.current(),
+        secrets=wiring.secrets,
     )
     if not _wants_jwt(request):
         return Answer(body=msgspec.json.encode(answer), headers=NO_STORE)

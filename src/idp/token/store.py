@@ -410,7 +410,7 @@ async def select_use(tx: Tx, used: Used, *, once: Sequence[Seen]) -> Row | None:
 async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:
     return await tx.fetchrow(
         f"""
-        SELECT f.family_id, f.client_id, f.citizen_id, f.sub, f.scopes, f.created_at,
+        SELECT f.family_id, f.client_id, f.citizen_id, f.sub, f.scopes, f.created_at, f.actor_citizen_id,
                least(r.expires_at, f.expires_at) AS expires_at,
                r.consumed_at IS NULL AND r.expires_at > now() AND {_FAMILY_LIVE} AS live
           FROM idp.refresh_token r

@@ -98,14 +98,15 @@ async def test_the_subject_is_the_represented_and_act_is_the_person(idp: Provide
         pairwise_sub(idp.wiring.secrets, sector="test", citizen_id=person.citizen_id) for person in (represented, actor)
     )
     userinfo = (await idp.userinfo(tokens["access_token"])).json()
-    introspected = await idp.http.post(
-        "/idp/introspect", data={"token": tokens["access_token"], **party.authentication()}
-    )
+    introspected = [
+        (await idp.http.post("/idp/introspect", data={"token": tokens[name], **party.authentication()})).json()
+        for name in ("access_token", "refresh_token")
+    ]
     for found in (
         unverified_claims(tokens["id_token"]),
         unverified_claims(tokens["access_token"]),
         userinfo,
-        introspected.json(),
+        *introspected,
     ):
         assert found["sub"] == sub
         assert found["act"] == {"sub": act}
