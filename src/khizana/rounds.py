@@ -8,9 +8,11 @@ from idp.authorization import store as authorization
 from idp.backchannel import store as backchannel
 from idp.clients import store as clients
 from idp.device import store as device
+from idp.freezing import store as freezing
 from idp.keys.keep_rotating import keep_rotating
 from idp.keys.ring import KeyPlace
 from idp.logout import store as logout
+from idp.mandates import store as mandates
 from idp.messages import store as messages
 from idp.officers import store as officers
 from idp.recovery import store as recovery
@@ -43,12 +45,14 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "backchannel": backchannel.sweep,
     "devices": device.sweep,
     "logout notices": logout.sweep,
+    "mandates": mandates.sweep,
     "messages": messages.sweep,
     "officers' requests": officers.sweep,
     "recovery": recovery.sweep,
     "sessions": sessions.sweep,
     "sign-in": sign_in.sweep,
     "tokens": token.sweep,
+    "thaws": freezing.sweep,
     "throttle": Throttle("idp").sweep,
     "upstream": upstream.sweep,
 }

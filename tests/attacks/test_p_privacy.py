@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from idp.mandates import store as mandates
 from idp.token import store as token
+from kit.ids import new_id
 from tests.people import active, enrolled, last_code, post, rested, sign_in, signed_in
 from tests.provider import Provider
 
@@ -141,3 +143,26 @@ async def test_p_13_what_expired_goes_with_the_next_sweep(idp: Provider) -> None
     await idp.owner("UPDATE idp.token_family SET expires_at = now() - interval '8 days' WHERE family_id = $1", family)
     await token.sweep(idp.wiring.db)
     assert await left() == [0, 0, 0]
+
+
+async def test_p_13_a_mandate_that_is_over_goes_after_a_month(idp: Provider) -> None:
+    people = [await idp.citizen() for _ in range(2)]
+    ids = {name: new_id() for name in ("stands", "expired", "ended", "just ended")}
+    for name, until, ended in (
+        ("stands", "1 day", None),
+        ("expired", "-31 days", None),
+        ("ended", "1 day", "-31 days"),
+        ("just ended", "1 day", "-29 days"),
+    ):
+        await idp.owner(
+            "INSERT INTO idp.mandate (mandate_id, represented_id, actor_id, kind, valid_from, valid_until, ended_at)"
+            " VALUES ($1, $2, $3, 'proxy', now() - interval '99 days', now() + $4::text::interval,"
+            " now() + $5::text::interval)",
+            ids[name],
+            *people,
+            until,
+            ended,
+        )
+    await mandates.sweep(idp.wiring.db)
+    left = await idp.owner("SELECT mandate_id FROM idp.mandate WHERE actor_id = $1", people[1])
+    assert {row[0] for row in left} == {ids["stands"], ids["just ended"]}

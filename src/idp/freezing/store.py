@@ -120,3 +120,14 @@ async def leave_to_the_desk(tx: Tx, citizen_id: UUID) -> bool:
 
 async def delete_thaw(tx: Tx, citizen_id: UUID) -> None:
     await tx.execute("DELETE FROM idp.thaw WHERE citizen_id = $1", citizen_id)
+
+
+async def sweep(tx: Tx) -> None:
+    """What was asked for an earlier freeze, or lapsed, opens nothing."""
+    await tx.execute(
+        f"""
+        DELETE FROM idp.thaw t USING idp.citizen z
+         WHERE z.citizen_id = t.citizen_id
+           AND (z.state <> 'frozen' OR t.asked_at < z.state_changed_at
+                OR (NOT t.desk_only AND t.opens_at < now() - {LAPSES_AFTER}))"""
+    )

@@ -157,3 +157,8 @@ async def select_of_citizen(tx: Tx, citizen_id: UUID, *, count_max: int) -> Sequ
         )
         for row in rows
     ]
+
+
+async def sweep(tx: Tx) -> None:
+    """A mandate that is over is kept a month; that it was, and for whom, is in the audit."""
+    await tx.execute("DELETE FROM idp.mandate WHERE least(ended_at, valid_until) < now() - interval '30 days'")

@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from idp.citizens.change_state import change_state
+from idp.freezing import store
 from idp.freezing.freeze import freeze
 from idp.freezing.routes import parts_of
 from idp.freezing.schema import Identity, Service
+from tests.passkeys import SoftPasskey, b64, set_up, use
 from tests.people import (
     Person,
     active,
@@ -158,6 +160,27 @@ async def test_who_asked_and_did_not_come_for_a_week_asks_anew(idp: Provider) ->
     assert "not open yet" in await asked(idp, person)
 
 
+async def test_what_was_asked_for_another_freeze_or_lapsed_is_swept(idp: Provider) -> None:
+    people = {name: await idp.citizen() for name in ("waits", "lapsed", "open", "earlier", "desk")}
+    for name, citizen_id in people.items():
+        await idp.owner(
+            "UPDATE idp.citizen SET state = $2, state_changed_at = now() - interval '10 days' WHERE citizen_id = $1",
+            citizen_id,
+            "active" if name == "open" else "frozen",
+        )
+        await idp.owner(
+            "INSERT INTO idp.thaw (citizen_id, asked_at, opens_at, desk_only)"
+            " VALUES ($1, now() - $2::text::interval, now() - $3::text::interval, $4)",
+            citizen_id,
+            "11 days" if name == "earlier" else "9 days",
+            "8 days" if name in ("lapsed", "desk") else "1 day",
+            name == "desk",
+        )
+    await store.sweep(idp.wiring.db)
+    left = await idp.owner("SELECT citizen_id FROM idp.thaw WHERE citizen_id = ANY ($1)", list(people.values()))
+    assert {row[0] for row in left} == {people["waits"], people["desk"]}
+
+
 async def test_what_somebody_else_asked_for_is_left_to_the_desk(idp: Provider) -> None:
     person = await active(idp)
     await frozen(idp, person)
@@ -263,6 +286,37 @@ async def test_a_frozen_authenticator_proves_nothing_and_two_others_open_it(idp:
         assert answer.headers["location"] == f"{FREEZE}?done=thawed"
     async with signed_in_by_app(idp, person) as browser:
         assert (await browser.get("/idp/account")).status_code == 200
+
+
+async def test_one_passkey_is_frozen_and_the_other_still_signs_in(idp: Provider) -> None:
+    person, lost, kept = await active(idp), SoftPasskey(), SoftPasskey()
+    async with signed_in(idp, person) as browser:
+        await set_up(browser, lost, name="lost phone")
+        await set_up(browser, kept, name="laptop")
+        passkey_id = (
+            await idp.owner(
+                "SELECT passkey_id FROM idp.passkey WHERE citizen_id = $1 AND name = $2",
+                person.citizen_id,
+                "lost phone",
+            )
+        )[0][0]
+        async with idp.browser() as thief:
+            assert (await use(thief, lost)).status_code == 303
+            answer = await pressed(browser, f"authenticator:passkey:{passkey_id}")
+            assert answer.headers["location"] == f"{FREEZE}?done=frozen"
+            assert (await thief.get("/idp/account")).status_code == 303
+    async with idp.browser() as browser:
+        assert (await use(browser, lost)).status_code == 422
+        # Nor as the second factor after a password.
+        await rested(idp, person)
+        await first_factor(browser, person)
+        options = (await browser.get("/idp/sign-in/passkey")).json()
+        assert b64(lost.credential_id) not in str(options.get("allowCredentials"))
+        assert (await use(browser, kept)).status_code == 303
+        answer = await post(browser, "/idp/account/thaw", page=FREEZE, what=f"authenticator:passkey:{passkey_id}")
+        assert answer.headers["location"] == f"{FREEZE}?done=thawed"
+    async with idp.browser() as browser:
+        assert (await use(browser, lost)).status_code == 303
 
 
 async def test_a_frozen_password_is_answered_as_a_wrong_one(idp: Provider) -> None:
