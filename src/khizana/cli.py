@@ -38,7 +38,7 @@ VERBS: Mapping[str, str] = {
     "resource": "register a resource server and its scopes",
     "administration": "register an administration, suspend or resume it",
     "type": "register a document type",
-    "trust": "add to, withdraw from and show the trust list",
+    "trust": "add, withdraw and show trust anchors; follow, sync and show trust lists",
     "keys": "list and rotate signing keys",
     "deposit": "deposit one sealed PDF as an administration",
 }

@@ -1,6 +1,9 @@
 """What the worker does again and again. Any number of workers may run: each round takes what nobody else has."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import timedelta
 
 from idp.alerts import store as alerts
 from idp.authenticators import store as authenticators
@@ -24,6 +27,7 @@ from idp.upstream import store as upstream
 from kit import metrics
 from kit.audit import Audit
 from kit.db import Database, Tx
+from kit.outbound.fetch import Fetcher
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
@@ -33,9 +37,16 @@ from locker.shares import store as shares
 from locker.signatures.judge import SignatureJudge
 from locker.sweeping.schema import Swept
 from locker.sweeping.sweep import sweep
+from locker.trust import list_store as trust_lists
+from locker.trust.list_schema import Synced
+from locker.trust.read_list import list_workers
 from locker.trust.register import TrustRegister
+from locker.trust.show_lists import count_lists
+from locker.trust.sync import FETCH_MAX_S, ListReaders, sync
 from locker.vault import Vault
 from locker.wiring import quarantine_limits
+
+TRUST_ROUND_MAX_S = 1_800.0
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -92,6 +103,33 @@ def quarantine_desk(db: Database, vault: Vault, judge: SignatureJudge, settings:
         bytes_per_owner_max=settings.bytes_per_owner_max,
         folder=settings.temporary_folder,
     )
+
+
+async def sync_trust_lists(
+    db: Database, settings: LockerSettings, *, told: Callable[[Synced], None] = lambda _: None
+) -> list[Synced]:
+    """The lists that are due. What fetches and reads them lives as long as the round."""
+    not_since = timedelta(seconds=settings.trust_lists_every_s)
+    if not await trust_lists.count_due(db, not_since=not_since):
+        return []
+    with closing(Fetcher.of(settings, overall_max_s=FETCH_MAX_S)) as fetcher:
+        pool = list_workers()
+        try:
+            async with asyncio.timeout(TRUST_ROUND_MAX_S):
+                return await sync(
+                    db,
+                    Audit("locker"),
+                    ListReaders(fetcher=fetcher, pool=pool),
+                    not_since=not_since,
+                    told=told,
+                )
+        finally:
+            await pool.close()
+
+
+async def count_trust_lists(db: Database) -> None:
+    for state, many in (await count_lists(db)).items():
+        metrics.trust_lists.labels(state).set(many)
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

@@ -52,6 +52,12 @@ keys_read_age = Gauge(
     "How old the published keys are at most: more than a minute says that their place is away.",
     multiprocess_mode="livemax",
 )
+trust_lists = Gauge(
+    "khizana_trust_lists",
+    "Followed trust lists: in-force, expired (still used), closed, never-read; failing: the last try was refused.",
+    ("state",),
+    multiprocess_mode="livemax",
+)
 
 _requests: dict[tuple[str, str, int], Any] = {}
 _seconds: dict[str, Any] = {}

@@ -34,6 +34,13 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     s3_fsync_folder: Path | None = None
     """Where an engine on this machine keeps the bucket, for one that does not sync what it has acknowledged."""
 
+    outbound_ca_file: Path | None = None
+    """Certification authorities (PEM) for the addresses of trust lists, beside the system's."""
+    outbound_loopback: bool = False
+    """Fetch trust lists also from loopback addresses: for tests on this machine."""
+    trust_lists_every_s: int = 3_600
+    """How often the worker reads the followed trust lists again."""
+
     connections_max: int = 10
     provider_timeout_s: float = 5.0
     provider_keys_age_max_s: int = 300
@@ -101,5 +108,7 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
             yield "locker_url", "production needs an https address"
         if len(self.secret) < 64 or len(set(self.secret)) < 8:
             yield "secret", "this is a default, not a secret; make one with: openssl rand -hex 32"
+        if self.outbound_loopback:
+            yield "outbound_loopback", "production must not fetch from its own host"
         if len(self.s3_secret_key) < 16:
             yield "s3_secret_key", "this is too short to be a secret"

@@ -31,6 +31,8 @@ SEATS = {
     "jose": r"src/kit/jose\.py",
     "pyhanko": r"src/locker/signatures/.*",
     "pyhanko_certvalidator": r"src/locker/signatures/.*",
+    "lxml": r"src/locker/signatures/.*",
+    "signxml": r"src/locker/signatures/.*",
     "webauthn": r"src/idp/authenticators/passkey\.py",
     "minio": r"src/locker/vault/.*",
     "pkcs11": r"src/idp/keys/device\.py",

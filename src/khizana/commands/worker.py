@@ -25,7 +25,15 @@ from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
 from khizana.metrics import serve_own
-from khizana.rounds import count_waiting, quarantine_desk, rotate_keys, sweep_idp, sweep_locker
+from khizana.rounds import (
+    count_trust_lists,
+    count_waiting,
+    quarantine_desk,
+    rotate_keys,
+    sweep_idp,
+    sweep_locker,
+    sync_trust_lists,
+)
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.audit import Audit
@@ -45,6 +53,7 @@ REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
 QUARANTINE_EVERY_S = 10.0
+TRUST_LISTS_EVERY_S = 60.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -99,6 +108,10 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(
                 _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
             )
+            rounds.append(
+                _every(TRUST_LISTS_EVERY_S, "sync of the trust lists", lambda: sync_trust_lists(locker_db, locker))
+            )
+            rounds.append(_every(TRUST_LISTS_EVERY_S, "count of the trust lists", lambda: count_trust_lists(locker_db)))
         await _until_stopped(rounds)
 
 

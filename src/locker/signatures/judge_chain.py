@@ -10,8 +10,8 @@ from locker.signatures.certificate import Certificate
 from locker.signatures.chain import Chain, find_chain
 from locker.signatures.cms_signature import Finding, failed, indeterminate
 from locker.signatures.revocation import Evidence, has_no_check
-from locker.signatures.schema import RevocationSource
-from locker.signatures.trust_store import TrustStore
+from locker.signatures.schema import RevocationSource, ServiceKind
+from locker.signatures.trust_store import Standing, TrustStore
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,16 +49,35 @@ def judge_chain(
         return ChainJudgement(finding=indeterminate("NO_CERTIFICATE_CHAIN_FOUND", "no-chain"))
     if not chain.follows_rules:
         return ChainJudgement(finding=indeterminate("CERTIFICATE_CHAIN_GENERAL_FAILURE", "chain-rules"))
+    anchor, kind = chain.certificates[-1], _kind(for_time_stamps)
     wrong = (
-        _wrong_purpose(leaf, for_time_stamps=for_time_stamps)
+        _wrong_service(context.store.standing(anchor, kind, best_time))
+        or _wrong_purpose(leaf, for_time_stamps=for_time_stamps)
         or _wrong_time(chain, best_time, proven=proven)
         or _weak_chain(chain, best_time, proven=proven)
     )
     if wrong:
         return ChainJudgement(finding=wrong)
+    remarks = ("trust-list-expired",) if context.store.list_expired(anchor, kind, context.at) else ()
     if revocation == "ignored":
-        return ChainJudgement(finding=None)
-    return _revocation(chain, context, best_time, required=revocation == "required")
+        return ChainJudgement(finding=None, remarks=remarks)
+    judged = _revocation(chain, context, best_time, required=revocation == "required")
+    return msgspec.structs.replace(judged, remarks=(*judged.remarks, *remarks))
+
+
+def _kind(for_time_stamps: bool) -> ServiceKind:
+    return "time-stamp" if for_time_stamps else "ca"
+
+
+def _wrong_service(standing: Standing) -> Finding | None:
+    """An anchor of a trust list is one while its service is granted; afterwards it is one past its sunset date, which
+    an earlier proof of existence would repair (EN 319 102-1 §5.2.6.4)."""
+    match standing:
+        case "ended":
+            return indeterminate("NO_CERTIFICATE_CHAIN_FOUND_NO_POE", "service-not-granted")
+        case "never":
+            return indeterminate("NO_CERTIFICATE_CHAIN_FOUND", "service-not-granted")
+    return None
 
 
 def _wrong_purpose(leaf: Certificate, *, for_time_stamps: bool) -> Finding | None:
@@ -114,7 +133,7 @@ def _revocation(chain: Chain, context: Context, best_time: datetime, *, required
             issuer,
             best_time=best_time,
             at=context.known_until or context.at,
-            responders=context.store.responders,
+            responders=context.store.responders_at,
         )
         if is_leaf:
             of_leaf = status.source

@@ -37,6 +37,8 @@ REASONS: Mapping[str, Message] = {
     "changed-after-signing": _("The document was changed after it was signed."),
     "docmdp": _("The signer permitted no such change."),
     "no-chain": _("The signer's certificate leads to no authority that is trusted here."),
+    "service-not-granted": _("The trust list does not vouch for the authority at the time that can be proven."),
+    "trust-list-expired": _("The trust list that vouches for the authority should have been replaced by now."),
     "chain-rules": _("A certificate of the chain breaks a rule for chains."),
     "key-usage": _("The signer's certificate is not for signing documents."),
     "expired": _("The certificate was not valid at the time that can be proven."),

@@ -1,7 +1,7 @@
 """Was a certificate revoked? From lists and responses at hand (RFC 5280 §6.3, RFC 6960); nothing is fetched."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from locker.signatures.certificate import Certificate, signature_holds
 from locker.signatures.schema import RevocationSource
 
 Origin = Literal["trust", "document"]
+Responders = Callable[[datetime], frozenset[Certificate]]
+"""When a response was produced → who was trusted to, beside the issuer."""
 
 _SKEW = timedelta(minutes=5)
 _UNSTATED_WINDOW = timedelta(hours=24)
@@ -135,12 +137,13 @@ class StatusResponse:
         except _FAILURES:
             return False
 
-    def is_authentic(self, issuer: Certificate, responders: frozenset[Certificate]) -> bool:
+    def is_authentic(self, issuer: Certificate, responders: Responders) -> bool:
         """Signed by the issuer, by a responder it delegated to (RFC 6960 §4.2.2.2), or one a trust list names."""
         known = self._authentic.get(issuer.sha256)
         if known is None:
             known = self._authentic[issuer.sha256] = any(
-                self._signed_by(candidate) for candidate in self._responders(issuer, responders)
+                self._signed_by(candidate)
+                for candidate in self._responders(issuer, responders(self.response.produced_at_utc))
             )
         return known
 
@@ -204,7 +207,7 @@ class Evidence:
         *,
         best_time: datetime,
         at: datetime,
-        responders: frozenset[Certificate],
+        responders: Responders,
     ) -> Status:
         """Whether ``certificate`` was good at ``best_time``, by what was known ``at`` (later knowledge is not used).
 
@@ -232,7 +235,7 @@ class Evidence:
         return good or Status(good=False, source=RevocationSource(kind="none", origin="none"))
 
     def _about(
-        self, certificate: Certificate, issuer: Certificate, *, at: datetime, responders: frozenset[Certificate]
+        self, certificate: Certificate, issuer: Certificate, *, at: datetime, responders: Responders
     ) -> Iterator[tuple[datetime, datetime | None, RevocationSource, datetime | None, bool, bool]]:
         known_until = at + _SKEW
         for answer in self._ocsps:

@@ -15,6 +15,7 @@ SubIndication = Literal[
     "NOT_YET_VALID",
     "NO_SIGNING_CERTIFICATE_FOUND",
     "NO_CERTIFICATE_CHAIN_FOUND",
+    "NO_CERTIFICATE_CHAIN_FOUND_NO_POE",
     "CERTIFICATE_CHAIN_GENERAL_FAILURE",
     "CHAIN_CONSTRAINTS_FAILURE",
     "CRYPTO_CONSTRAINTS_FAILURE",
@@ -48,6 +49,35 @@ ActiveContent = Literal[
 ]
 
 
+ServiceKind = Literal["ca", "time-stamp", "ocsp"]
+
+
+class ServicePeriod(msgspec.Struct, frozen=True, kw_only=True):
+    """From ``since`` to the beginning of the next period a service had this status (ETSI TS 119 612 §5.5.4)."""
+
+    since: datetime
+    status: str
+    """The last part of its URI: ``granted``, ``withdrawn``, ``undersupervision``, …"""
+    granted: bool
+    """The status lets the service be relied on, for documents, and no critical extension speaks against it."""
+
+
+class TrustService(msgspec.Struct, frozen=True, kw_only=True):
+    """A service of a trust list: its certificates are anchors for what ``kind`` says, while it is granted."""
+
+    certificates: tuple[bytes, ...]
+    kind: ServiceKind
+    type: str
+    """The last parts of its URI: ``CA/QC``, ``TSA/QTST``, ``Certstatus/OCSP/QC``, …"""
+    name: str
+    provider: str
+    territory: str
+    periods: tuple[ServicePeriod, ...]
+    """The newest first."""
+    list_next_update: datetime | None = None
+    """Of the list that names it: after that it may be out of date."""
+
+
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """Everything is DER. ``version`` names this list of trust in the verdict.
 
@@ -64,6 +94,8 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     seals: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
+    services: tuple[TrustService, ...] = ()
+    """Of trust lists. A certificate that is also one of ``anchors`` is trusted whatever its service's status."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,3 +7,11 @@ class MaterialUnfit(Invalid):
 
 class AnchorUnknown(NotFound):
     code, title = "anchor-unknown", "No anchor in force has this fingerprint."
+
+
+class SourceUnfit(Invalid):
+    code, title = "trust-list-source-unfit", "A trust list cannot be followed there."
+
+
+class ListUnknown(NotFound):
+    code, title = "trust-list-unknown", "No trust list is followed at this source."

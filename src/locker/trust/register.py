@@ -4,7 +4,7 @@ from kit.db import Tx
 from locker.administrations.find_seals import find_seals
 from locker.administrations.schema import Depositor
 from locker.signatures.schema import Trust
-from locker.trust import store
+from locker.trust import list_store, store
 
 _KEPT_MAX = 500
 
@@ -39,4 +39,5 @@ class TrustRegister:
             crls=tuple(material.der for material in materials if material.kind == "crl"),
             ocsps=tuple(material.der for material in materials if material.kind == "ocsp"),
             seals=tuple(await find_seals(tx, depositor.administration)) if depositor else (),
+            services=tuple(await list_store.services(tx)),
         )

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from locker.trust.list_schema import ListShown
+
 Encoded = Annotated[str, Meta(max_length=20_000_000)]
 Purpose = Literal["any", "time-stamp", "ocsp"]
 MaterialKind = Literal["certificate", "crl", "ocsp"]
@@ -44,6 +46,7 @@ class TrustShown(msgspec.Struct, frozen=True, kw_only=True):
     anchors: list["AnchorShown"]
     materials: dict[str, int]
     """Kind → how many."""
+    lists: list[ListShown] = []
 
 
 class AnchorShown(msgspec.Struct, frozen=True, kw_only=True):

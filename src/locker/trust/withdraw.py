@@ -1,6 +1,8 @@
+import msgspec
+
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
-from locker.trust import store
+from locker.trust import list_store, store
 from locker.trust.refusals import AnchorUnknown
 from locker.trust.schema import TrustShown
 
@@ -25,4 +27,4 @@ async def withdraw(db: Database, audit: Audit, sha256: str, *, officer: str) -> 
 
 
 async def show(db: Database) -> TrustShown:
-    return await store.shown(db)
+    return msgspec.structs.replace(await store.shown(db), lists=await list_store.shown(db))

@@ -1,5 +1,6 @@
 """What an operator types. In one process, on a home whose servers run already, as beside ``khizana run``."""
 
+import datetime as dt
 import io
 import json
 import re
@@ -16,6 +17,8 @@ from khizana.cli import VERBS, main
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.jose import SigningKey
+from tests.unit.locker.signatures.signature_pki import pki
+from tests.unit.locker.trust.trust_list_maker import Service, operator, trust_list
 
 
 class Said(NamedTuple):
@@ -370,3 +373,24 @@ def test_an_officer_is_added_signs_and_is_disabled(khizana: Run, tmp_path: Path)
     assert signed.json()["authorization"].startswith("Officer ey")
     assert khizana("officer", "disable", "amal").json() == {"officer_id": "amal", "state": "disabled"}
     assert [line["state"] for line in khizana("officer", "list").json()["officers"]] == ["disabled"]
+
+
+def test_a_trust_list_is_followed_synced_and_shown(khizana: Run, tmp_path: Path) -> None:
+    by = operator()
+    signer, file = tmp_path / "operator.der", tmp_path / "tl.xml"
+    signer.write_bytes(by.der)
+    old = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    dates = {"issued_at": old - dt.timedelta(days=1), "next_update": old}
+    file.write_bytes(trust_list(by, Service(pki().issuing), **dates))
+    followed = khizana("trust", "follow", str(file), "--signer", str(signer))
+    assert (followed.code, followed.json()[0]["state"]) == (0, "never-read")
+    synced = khizana("trust", "sync")
+    assert (synced.code, synced.json()[0]["sequence"]) == (1, 1)
+    assert f"new       {file} edition 1" in synced.err
+    assert "it is still used" in synced.err
+    (shown,) = khizana("trust", "show").json()["lists"]
+    assert (shown["state"], shown["services"], shown["failure"]) == ("expired", 1, None)
+    (service,) = khizana("trust", "show", "--service", "seals").json()
+    assert service["periods"][0]["status"] == "granted"
+    assert khizana("trust", "unfollow", str(file)).json() == []
+    assert khizana("trust", "unfollow", str(file)).err.startswith("error: trust-list-unknown")

@@ -1,0 +1,211 @@
+"""An enveloped XAdES signature over a whole document (ETSI EN 319 132-1): who signed, and do the mathematics hold.
+
+What counts afterwards is ``EnvelopedSignature.signed``: the bytes that were digested, parsed again. Nothing is read
+from the document as it came, so a signature that covers something else than what is read gains nothing (signature
+wrapping).
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from lxml import etree
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
+
+from locker.signatures.certificate import Certificate, certificate_of
+from locker.signatures.xml_document import Element, xml_parser
+
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
+_ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_CANONICAL = frozenset(
+    {
+        "http://www.w3.org/2001/10/xml-exc-c14n#",
+        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+        "http://www.w3.org/2006/12/xml-c14n11",
+    }
+)
+_SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
+_REFERENCES_MAX = 8
+_CERTIFICATES_MAX = 16
+
+# Without SHA-1, SHA-224 and DSA, and without MACs, which need no certificate.
+_METHODS = frozenset(
+    {
+        SignatureMethod.RSA_SHA256,
+        SignatureMethod.RSA_SHA384,
+        SignatureMethod.RSA_SHA512,
+        SignatureMethod.SHA256_RSA_MGF1,
+        SignatureMethod.SHA384_RSA_MGF1,
+        SignatureMethod.SHA512_RSA_MGF1,
+        SignatureMethod.ECDSA_SHA256,
+        SignatureMethod.ECDSA_SHA384,
+        SignatureMethod.ECDSA_SHA512,
+    }
+)
+_DIGESTS = frozenset(
+    {
+        DigestAlgorithm.SHA256,
+        DigestAlgorithm.SHA384,
+        DigestAlgorithm.SHA512,
+        DigestAlgorithm.SHA3_256,
+        DigestAlgorithm.SHA3_384,
+        DigestAlgorithm.SHA3_512,
+    }
+)
+
+XML_UNREADABLE = (
+    SignXMLException,
+    etree.LxmlError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    AssertionError,
+    UnsupportedAlgorithm,
+    RecursionError,
+)
+"""What signxml and lxml raise for a document that is not as it should be; a fault of ours is none of the first two."""
+
+
+class SignatureRefused(ValueError):
+    """``reason`` is a stable code of ``reasons.REASONS`` or of the trust lists."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EnvelopedSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """``signed`` is the root as it was digested, without the signature; ``properties`` are the signed ones."""
+
+    signed: Any
+    properties: Any
+    signature: Any
+    value: bytes
+    certificate: Certificate
+    method: str
+    claimed_time: datetime | None
+
+
+def certificates_in(root: Element) -> list[Certificate]:
+    """Those of the KeyInfo of the signature that is a child of ``root``: not trusted, only named."""
+    signatures = root.findall(f"{DS}Signature")
+    if len(signatures) != 1:
+        raise SignatureRefused("signature-missing" if not signatures else "several-signers")
+    found: list[Certificate] = []
+    for index, node in enumerate(signatures[0].iterfind(f"{DS}KeyInfo/{DS}X509Data/{DS}X509Certificate")):
+        if index >= _CERTIFICATES_MAX:
+            break
+        try:
+            found.append(certificate_of(base64.b64decode("".join((node.text or "").split()), validate=True)))
+        except (ValueError, TypeError, binascii.Error):
+            continue
+    return found
+
+
+def verify_enveloped(xml: bytes, root: Element, signers: Iterable[Certificate]) -> EnvelopedSignature:
+    """The signature of ``xml``, whose parsed root is ``root``, made with one of ``signers``. Raises SignatureRefused.
+
+    Certificates are not judged: neither their dates nor who issued them.
+    """
+    allowed = set(signers)
+    signer = next((certificate for certificate in certificates_in(root) if certificate in allowed), None)
+    if signer is None:
+        raise SignatureRefused("other-signer")
+    signature = root.find(f"{DS}Signature")
+    index = _reference_to_the_whole(signature)
+    properties_index = _reference_to_the_properties(signature)
+    try:
+        configuration = XAdESSignatureConfiguration(
+            require_x509=True,
+            location="./",
+            expect_references=True,
+            signature_methods=_METHODS,
+            digest_algorithms=_DIGESTS,
+            # Ours to judge, at the time that counts.
+            verification_time=signer.not_before,
+        )
+        results = XAdESVerifier().verify(
+            xml, x509_cert=signer.pyca, parser=xml_parser(), expect_config=configuration, validate_schema=True
+        )
+        signed, properties = results[index].signed_xml, results[properties_index].signed_xml
+        value = base64.b64decode(signature.findtext(f"{DS}SignatureValue") or "")
+    except XML_UNREADABLE as refused:
+        raise SignatureRefused(_reason_of(refused)) from None
+    if signed is None or signed.tag != root.tag or signed.find(f"{DS}Signature") is not None:
+        raise SignatureRefused("signed-content")
+    if properties is None or properties.tag != f"{XADES}SignedProperties":
+        raise SignatureRefused("signed-attributes")
+    return EnvelopedSignature(
+        signed=signed,
+        properties=properties,
+        signature=signature,
+        value=value,
+        certificate=signer,
+        method=signature.find(f"{DS}SignedInfo/{DS}SignatureMethod").get("Algorithm", ""),
+        claimed_time=xml_time(properties.findtext(f"{XADES}SignedSignatureProperties/{XADES}SigningTime")),
+    )
+
+
+def xml_time(text: str | None) -> datetime | None:
+    """xs:dateTime; one without a zone is none that can be compared."""
+    try:
+        moment = datetime.fromisoformat((text or "").strip().replace("Z", "+00:00"))
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _references(signature: Element) -> list[Element]:
+    # signxml reads the first SignedInfo; there must not be another one for somebody else to read.
+    if len(signature.findall(f"{DS}SignedInfo")) != 1:
+        raise SignatureRefused("signature-unreadable")
+    references: list[Element] = signature.findall(f"{DS}SignedInfo/{DS}Reference")
+    if not 2 <= len(references) <= _REFERENCES_MAX:
+        raise SignatureRefused("signed-attributes")
+    for reference in references:
+        for transform in reference.iterfind(f"{DS}Transforms/{DS}Transform"):
+            # XPath and XSLT choose what is digested, so what is digested need not be what is read.
+            if transform.get("Algorithm") not in {_ENVELOPED, *_CANONICAL}:
+                raise SignatureRefused("signed-content")
+    return references
+
+
+def _reference_to_the_whole(signature: Element) -> int:
+    whole = [index for index, reference in enumerate(_references(signature)) if reference.get("URI") == ""]
+    if len(whole) != 1:
+        raise SignatureRefused("signed-content")
+    return whole[0]
+
+
+def _reference_to_the_properties(signature: Element) -> int:
+    """The signed properties must be those of this very signature."""
+    own = signature.findall(f"{DS}Object/{XADES}QualifyingProperties/{XADES}SignedProperties")
+    if len(own) != 1:
+        raise SignatureRefused("signed-attributes")
+    target = f"#{own[0].get('Id')}"
+    found = [
+        index
+        for index, reference in enumerate(_references(signature))
+        if reference.get("Type") == _SIGNED_PROPERTIES and reference.get("URI") == target
+    ]
+    if len(found) != 1:
+        raise SignatureRefused("signed-attributes")
+    return found[0]
+
+
+def _reason_of(refused: BaseException) -> str:
+    words = type(refused).__name__
+    if words == "InvalidDigest":
+        return "document-altered"
+    if words == "InvalidSignature":
+        return "signature-value"
+    return "signature-unreadable"
