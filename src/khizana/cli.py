@@ -41,6 +41,8 @@ VERBS: Mapping[str, str] = {
     "trust": "add, withdraw and show trust anchors; follow, sync and show trust lists",
     "keys": "list and rotate signing keys",
     "deposit": "deposit one sealed PDF as an administration",
+    "seal": "have one PDF sealed as an administration",
+    "sealing": "make seal keys, enable and disable the sealing for an administration",
 }
 
 

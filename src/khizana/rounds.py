@@ -32,6 +32,7 @@ from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
 from locker.deposits.judge_again import QuarantineDesk
+from locker.seals import forget as seals
 from locker.settings import LockerSettings
 from locker.shares import store as shares
 from locker.signatures.judge import SignatureJudge
@@ -136,6 +137,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
     if not dry_run:
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
+        await seals.forget_expired(db)
     return await sweep(
         db,
         Audit("locker"),

@@ -22,6 +22,7 @@ from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
 from locker.receipts.routes import jwks
+from locker.seals import routes as seals
 from locker.settings import LockerSettings
 from locker.shares import api_routes as shares_api
 from locker.shares import link_routes as links
@@ -35,6 +36,7 @@ ROUTES: list[Any] = [
     *home.ROUTES,
     *access.ROUTES,
     *deposits.ROUTES,
+    *seals.ROUTES,
     *lifecycle.ROUTES,
     *documents.ROUTES,
     *shares.ROUTES,

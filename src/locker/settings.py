@@ -101,6 +101,33 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """For the few calls that are not object bytes."""
     object_waiting_max: int = 64
 
+    time_stamp_authorities: tuple[str, ...] = ()
+    """Their addresses (RFC 3161 over HTTP), asked in turn; a user and password may stand in an address."""
+    time_stamp_answer_max_s: float = 5.0
+    revocation_hosts: tuple[str, ...] = ()
+    """Hosts that are asked for OCSP responses and CRLs after a time stamp; others never are."""
+
+    seal_keys_folder: Path | None = None
+    """Holds ``<administration>.pem``; else the folder ``seals`` in ``keys_folder``."""
+    seal_pkcs11_module: Path | None = None
+    """Seal keys live in this PKCS#11 module's token instead; each is labelled ``seal:<administration>``."""
+    seal_pkcs11_token: str | None = None
+    seal_pkcs11_pin: str | None = None
+    seal_workers: int = 1
+    seal_waiting_max: int = 64
+    seals_at_once_max: int = 16
+    """In one process; the next one is answered 503."""
+    seals_per_client_per_minute: int = 1_200
+    seal_lease_s: int = 120
+    seal_lifetime_s: int = 7 * 86_400
+    """For so long a sealed file can be fetched, and its request be repeated."""
+    seals_pending_max: int = 10_000
+    """Seals that wait for a time stamp; while there are more, 503 instead of B-B."""
+
+    def __post_init__(self) -> None:
+        if self.seal_pkcs11_module is not None and (self.seal_pkcs11_token is None or self.seal_pkcs11_pin is None):
+            raise ValueError("seal_pkcs11_module: the token and its PIN are needed too")
+
     def refused_in_production(self) -> Iterable[tuple[str, str]]:
         if not self.issuer.startswith("https://"):
             yield "issuer", "production needs an https address"

@@ -27,6 +27,8 @@ from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.rendering.pictures import Pictures
 from locker.reports.seal_certificate import ReportSeal
+from locker.seals.desk import SealDesk
+from locker.seals.open_desk import seal_desk
 from locker.settings import LockerSettings
 from locker.shares.pin import Pins
 from locker.signatures.judge import SignatureJudge, signature_workers
@@ -58,6 +60,7 @@ class Wiring:
     deposits: DepositDesk
     report_seal: ReportSeal
     paper: Offload
+    seals: SealDesk
     closing: AsyncExitStack
 
     @property
@@ -166,6 +169,9 @@ async def connect(
             deposits=deposits,
             report_seal=ReportSeal.load_or_create(settings.keys_folder, name=settings.locker_url),
             paper=paper,
+            seals=await seal_desk(
+                settings, stack, db=db, vault=vault, audit=audit, throttle=throttle, judge=judge, trust=trust
+            ),
             closing=stack.pop_all(),
         )
 

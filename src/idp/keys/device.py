@@ -23,6 +23,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 
 from idp.keys.ring import Placed
+from kit.device import turn
 from kit.errors import Unavailable
 from kit.jose import ASYMMETRIC, Algorithm, DeviceKey, PublicKey
 from kit.offload import Offload
@@ -112,12 +113,13 @@ class KeyDevice:
 
     def _tried_twice(self, call: Callable[[], T]) -> T:
         """A session that died (a device that restarted) is opened anew, once."""
-        if self._session is not None:
-            try:
-                return call()
-            except pkcs11.PKCS11Error:
-                self._forget()
-        return call()
+        with turn(self._module):
+            if self._session is not None:
+                try:
+                    return call()
+                except pkcs11.PKCS11Error:
+                    self._forget()
+            return call()
 
     def _opened(self) -> Any:
         if self._session is None:

@@ -49,7 +49,7 @@ async def _deposit(arguments: argparse.Namespace) -> Any:
         raise CommandRefused("unreadable", str(fault)) from None
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as http:
         try:
-            token = await _token(http, issuer, client_id=arguments.client_id, key=key)
+            token = await token_for(http, issuer, scope="documents:deposit", client_id=arguments.client_id, key=key)
             response = await http.post(
                 f"{locker}/v1/deposits",
                 auth=Holder(key, token),
@@ -61,24 +61,24 @@ async def _deposit(arguments: argparse.Namespace) -> Any:
             )
         except httpx.TransportError as fault:
             raise CommandRefused("unreachable", f"{type(fault).__name__} at {locker}") from None
-    return _json(response, expected=201)
+    return json_of(response, expected=201)
 
 
-async def _token(http: httpx.AsyncClient, issuer: str, *, client_id: str, key: SigningKey) -> str:
-    metadata = _json(await http.get(f"{issuer}/.well-known/openid-configuration"), expected=200)
+async def token_for(http: httpx.AsyncClient, issuer: str, *, scope: str, client_id: str, key: SigningKey) -> str:
+    metadata = json_of(await http.get(f"{issuer}/.well-known/openid-configuration"), expected=200)
     assertion = client_assertion(key, client_id=client_id, audience=issuer, jti=new_public_id())
     body = {
         "grant_type": "client_credentials",
-        "scope": "documents:deposit",
+        "scope": scope,
         "client_id": client_id,
         "client_assertion_type": _ASSERTION,
         "client_assertion": assertion,
     }
     answer = await http.post(metadata["token_endpoint"], data=body, auth=Holder(key))
-    return str(_json(answer, expected=200)["access_token"])
+    return str(json_of(answer, expected=200)["access_token"])
 
 
-def _json(response: httpx.Response, *, expected: int) -> Any:
+def json_of(response: httpx.Response, *, expected: int) -> Any:
     try:
         body = response.json()
     except ValueError:

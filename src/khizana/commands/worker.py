@@ -42,13 +42,18 @@ from kit.edge import log_json_lines
 from kit.errors import Unavailable
 from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
+from kit.throttle import Throttle
 from locker.deposits.judge_again import judge_again
+from locker.seals.complete import complete_due
+from locker.seals.open_desk import seal_desk
 from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.trust.register import TrustRegister
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
 PING_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
+COMPLETE_EVERY_S = 15.0
 REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
@@ -104,7 +109,8 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)
-            quarantined = quarantine_desk(locker_db, vault, SignatureJudge(judges), locker)
+            judge = SignatureJudge(judges)
+            quarantined = quarantine_desk(locker_db, vault, judge, locker)
             rounds.append(
                 _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
             )
@@ -112,6 +118,17 @@ async def _work(found: Deployment, which: str) -> None:
                 _every(TRUST_LISTS_EVERY_S, "sync of the trust lists", lambda: sync_trust_lists(locker_db, locker))
             )
             rounds.append(_every(TRUST_LISTS_EVERY_S, "count of the trust lists", lambda: count_trust_lists(locker_db)))
+            sealing = await seal_desk(
+                locker,
+                stack,
+                db=locker_db,
+                vault=vault,
+                audit=Audit("locker"),
+                throttle=Throttle("locker"),
+                judge=judge,
+                trust=TrustRegister(),
+            )
+            rounds.append(_every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
         await _until_stopped(rounds)
 
 

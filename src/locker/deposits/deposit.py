@@ -1,6 +1,5 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -21,6 +20,7 @@ from locker.catalogue.fields import FieldsChecker
 from locker.catalogue.find_entitled import find_entitled
 from locker.catalogue.schema import DocumentType
 from locker.deposits import receive, store
+from locker.deposits.body import Body
 from locker.deposits.count import count
 from locker.deposits.decode import decode
 from locker.deposits.judge import judge
@@ -84,13 +84,6 @@ class Places:
 
     def __exit__(self, *_: object) -> None:
         self._free += 1
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True):
-    frames: AsyncIterable[bytes]
-    content_type: str
-    content_length: int | None
-    repr_digest: str | None
 
 
 async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_key: str) -> Deposited | Quarantined:

@@ -1,8 +1,18 @@
-"""What the sweeper asks of deposits."""
+"""Objects on their way into a row, and what the sweeper asks of them."""
 
 from kit.db import Tx
 from locker.deposits import store
 from locker.deposits.schema import Intent
+
+
+async def intend(tx: Tx, *, owner: str, object_key: str) -> None:
+    """Before its first byte: an object that no row comes to know is swept."""
+    await store.intend(tx, owner=owner, object_key=object_key)
+
+
+async def fulfil(tx: Tx, *, owner: str, object_key: str) -> bool:
+    """In the transaction that writes the row. False if the sweeper has it: the object is gone or going."""
+    return await store.fulfil(tx, owner=owner, object_key=object_key)
 
 
 async def overdue(tx: Tx, *, grace_s: int, limit: int) -> list[Intent]:

@@ -1,5 +1,3 @@
-import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -7,22 +5,17 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from kit.errors import Malformed
 from locker.access.bearer import ClientCaller
 from locker.administrations.identify import identify
-from locker.deposits.deposit import Body, deposit
+from locker.deposits.body import Body, content_length, frames, idempotency_key
+from locker.deposits.deposit import deposit
 from locker.deposits.find_deposit import find_deposit
 from locker.deposits.openapi import DepositOperation
-from locker.deposits.refusals import IdempotencyKeyMissing
 from locker.deposits.schema import Deposited, DepositRecord, Quarantined
 from locker.problem import problems
 from locker.wiring import Wiring
 
 _OPT = {"scope": "documents:deposit"}
-
-
-class BodyCutShort(Malformed):
-    code, title = "body-cut-short", "The body ended before it was complete."
 
 
 @post(
@@ -54,13 +47,13 @@ async def deposit_document(
     deposited = await deposit(
         wiring.deposits,
         Body(
-            frames=_frames(request),
+            frames=frames(request),
             content_type=headers.get("content-type", ""),
-            content_length=_content_length(headers.get("content-length")),
+            content_length=content_length(headers.get("content-length")),
             repr_digest=headers.get("repr-digest") or headers.get("content-digest"),
         ),
         client_id=client.client_id,
-        idempotency_key=_idempotency_key(headers.get("idempotency-key")),
+        idempotency_key=idempotency_key(headers.get("idempotency-key")),
     )
     return Response(
         deposited,
@@ -88,29 +81,6 @@ async def read_deposit(
         administration=depositor.administration,
         locker_url=wiring.settings.locker_url,
     )
-
-
-async def _frames(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise BodyCutShort
-        if message["body"]:
-            yield message["body"]
-        if not message.get("more_body", False):
-            return
-
-
-def _content_length(field: str | None) -> int | None:
-    return int(field) if field is not None and re.fullmatch(r"[0-9]{1,18}", field) else None
-
-
-def _idempotency_key(field: str | None) -> str:
-    """A structured string (draft-ietf-httpapi-idempotency-key §2.1); without quotes as well. 1 to 255 characters."""
-    found = re.fullmatch(r'"([!#-\[\]-~ ]{1,255})"|([!#-+\--~]{1,255})', field or "")
-    if not found:
-        raise IdempotencyKeyMissing
-    return found[1] or found[2]
 
 
 ROUTES: list[Any] = [deposit_document, read_deposit]

@@ -10,7 +10,6 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-import msgspec
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -25,27 +24,12 @@ from pyhanko.sign.signers.cms_embedder import (
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp, SignatureObject
 
 from locker.signatures.document import READING_LIMITS
+from locker.signatures.seal_request import Room, Stamp, ValidationData
 from locker.signatures.sealer import DIGEST, SealingRefused
-from locker.signatures.stamp import Stamp, stamp_style
+from locker.signatures.stamp import StampStyle
 
 _LISTS = ("/Certs", "/CRLs", "/OCSPs")
 _VALIDATION_DATA_MAX = 64
-
-
-class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the file the container goes (its angle brackets included), and SHA-256 of everything else."""
-
-    start: int
-    end: int
-    digest: bytes
-
-
-class ValidationData(msgspec.Struct, frozen=True, kw_only=True):
-    """DER, for a DSS dictionary (EN 319 142-1 §5.4.2)."""
-
-    certificates: tuple[bytes, ...] = ()
-    crls: tuple[bytes, ...] = ()
-    ocsps: tuple[bytes, ...] = ()
 
 
 def prepare_signature(
@@ -70,7 +54,12 @@ def prepare_signature(
         location=location,
         bytes_reserved=2 * reserved_bytes,
     )
-    spec = SigFieldSpec(field_name, on_page=stamp.page if stamp else 0, box=stamp.box if stamp else None)
+    spec = SigFieldSpec(
+        field_name,
+        on_page=stamp.page if stamp else 0,
+        box=stamp.box if stamp else None,
+        readable_field_name=stamp.text if stamp else None,
+    )
     return _with_room(
         writer,
         PdfCMSEmbedder(spec).write_cms(field_name, writer),
@@ -79,9 +68,14 @@ def prepare_signature(
             mdp_setup=SigMDPSetup(md_algorithm=DIGEST, certify=True, docmdp_perms=MDPPerm.NO_CHANGES)
             if docmdp_locked
             else None,
-            appearance_setup=SigAppearanceSetup(style=stamp_style(stamp), timestamp=at, name=None) if stamp else None,
+            appearance_setup=_appearance(stamp, at) if stamp else None,
         ),
     )
+
+
+def _appearance(stamp: Stamp, at: datetime) -> SigAppearanceSetup:
+    style: Any = StampStyle(stamp)
+    return SigAppearanceSetup(style=style, timestamp=at, name=None)
 
 
 def prepare_time_stamp(pdf: bytes, *, reserved_bytes: int, field_name: str) -> tuple[bytes, Room]:
@@ -129,19 +123,6 @@ def new_field_name(pdf: bytes, prefix: str) -> str:
     """``prefix`` with the first number that no field of the document has."""
     names = _field_names(_writer(pdf).prev.root)
     return next(name for number in range(1, 10_000) if (name := f"{prefix}{number}") not in names)
-
-
-def fill(pdf: bytes, room: Room, container: bytes) -> bytes:
-    """``pdf`` with the DER ``container`` in its room, the rest of which stays zeros."""
-    if 2 * len(container) > room.end - room.start - 2:
-        raise RoomTooSmall
-    filled = bytearray(pdf)
-    filled[room.start + 1 : room.start + 1 + 2 * len(container)] = container.hex().encode("ascii")
-    return bytes(filled)
-
-
-class RoomTooSmall(Exception):
-    """The container is larger than what was reserved: a time stamp of an authority with a long chain."""
 
 
 def _writer(pdf: bytes) -> Any:

@@ -19,6 +19,8 @@ REASONS: Mapping[str, Message] = {
     "not-judged": _("The file could not be judged."),
     "bytes-after-end": _("There are bytes after the end of the document."),
     "unreferenced-update": _("Content was appended that no cross-reference names."),
+    "already-certified": _("The document is certified: its signer permits no further seal."),
+    "already-signed": _("The document is signed: a seal that locks it would hurt those signatures."),
     "encrypted": _("The document is encrypted."),
     "active-content": _("The document has content that can change what a reader shows."),
     "byte-range": _("The signed byte range is not the file around the signature."),

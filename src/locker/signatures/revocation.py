@@ -38,6 +38,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class RevocationList:
     def __init__(self, crl: x509.CertificateRevocationList, der: bytes, origin: Origin) -> None:
         self.crl = crl
+        self.der = der
         self.origin: Origin = origin
         self.issuer = crl.issuer.public_bytes()
         self.this_update = crl.last_update_utc
@@ -123,6 +124,11 @@ class StatusResponse:
                 yield cls(response, single, origin)
         except _FAILURES:
             return
+
+    @property
+    def der(self) -> bytes:
+        """Of the whole response."""
+        return self.response.public_bytes(serialization.Encoding.DER)
 
     @property
     def _hash_algorithm(self) -> type[hashes.HashAlgorithm]:

@@ -3,9 +3,10 @@
 import hashlib
 from datetime import UTC, datetime
 
-from locker.signatures.prepare import fill, prepare_signature
+from locker.signatures.prepare import prepare_signature
+from locker.signatures.room import fill
+from locker.signatures.seal_request import Stamp
 from locker.signatures.sealer import DIGEST, Sealer, SealingRefused
-from locker.signatures.stamp import Stamp
 from locker.signatures.time_stamp import LocalTimeStamper
 
 __all__ = ["LocalTimeStamper", "Sealer", "SealingRefused", "Stamp", "seal"]

@@ -3,24 +3,21 @@
 The DER is written here: of the time that a seal takes, building it with asn1crypto was four fifths.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 from asn1crypto import x509
 from cryptography import x509 as pyca_x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pyhanko.sign.general import as_signing_certificate_v2
 
 from kit.errors import Invalid
-from locker.signatures.time_stamp import SigningKey, sign_raw, signature_algorithm
+from locker.signatures.signing_key import MemoryKey, PublicKey, SealKey, SigningKey, signature_algorithm, spki
 
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 DIGEST = "sha256"
 
-_SEQUENCE, _SET, _OCTETS, _INTEGER = 0x30, 0x31, 0x04, 0x02
-_IMPLICIT_0, _IMPLICIT_1 = 0xA0, 0xA1
+_SEQUENCE, _SET, _OCTETS = 0x30, 0x31, 0x04
+_TAG_0, _TAG_1, _TAG_4 = 0xA0, 0xA1, 0xA4
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _DATA = bytes.fromhex("06092a864886f70d010701")
 _CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
@@ -38,26 +35,6 @@ class SealingRefused(Invalid):
     code, title = "sealing-refused", "This document cannot be sealed."
 
 
-class SealKey(Protocol):
-    """A private key, wherever it lives. ``sign`` blocks; ECDSA answers in DER."""
-
-    @property
-    def public(self) -> PublicKey: ...
-
-    def sign(self, data: bytes, digest_algorithm: str) -> bytes: ...
-
-
-class MemoryKey:
-    """A key of this process. Keep it: to parse an RSA-3072 key again costs 134 ms."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
-        self.public: PublicKey = key.public_key()
-
-    def sign(self, data: bytes, digest_algorithm: str) -> bytes:
-        return sign_raw(self._key, data, digest_algorithm)
-
-
 class Sealer:
     """``key`` is P-256, P-384 or RSA; ``chain_der`` are the CA certificates to embed, without the root."""
 
@@ -66,7 +43,7 @@ class Sealer:
         self.certificate_der = certificate_der
         self.chain_der = tuple(chain_der)
         certificate = pyca_x509.load_der_x509_certificate(certificate_der)
-        if spki(certificate.public_key()) != spki(self.key.public):
+        if not isinstance(public := certificate.public_key(), PublicKey) or spki(public) != spki(self.key.public):
             raise SealingRefused("The key does not belong to the certificate.")
         try:
             usage = certificate.extensions.get_extension_for_class(pyca_x509.KeyUsage).value
@@ -77,14 +54,15 @@ class Sealer:
         self._not_before = certificate.not_valid_before_utc
         self._not_after = certificate.not_valid_after_utc
         own = x509.Certificate.load(certificate_der)
-        issuer_and_serial = _tlv(_SEQUENCE, own.issuer.dump(), own["tbs_certificate"]["serial_number"].dump())
+        issuer, serial = own.issuer.dump(), own["tbs_certificate"]["serial_number"].dump()
         algorithm = signature_algorithm(self.key.public, DIGEST).dump()
-        named = as_signing_certificate_v2(own).dump()
         # What is the same in each seal. PAdES B-B has exactly these three signed attributes, B-T one unsigned.
         self._content_type = _attribute(_CONTENT_TYPE, _DATA)
-        self._signing_certificate = _attribute(_SIGNING_CERTIFICATE_V2, named)
-        self._certificates = _tlv(_IMPLICIT_0, *sorted([certificate_der, *chain_der]))
-        self._before_attributes = _VERSION_1 + issuer_and_serial + _SHA256
+        self._signing_certificate = _attribute(
+            _SIGNING_CERTIFICATE_V2, _signing_certificate(certificate_der, issuer, serial)
+        )
+        self._certificates = _tlv(_TAG_0, *sorted([certificate_der, *chain_der]))
+        self._before_attributes = _VERSION_1 + _tlv(_SEQUENCE, issuer, serial) + _SHA256
         self._algorithm = algorithm
         key_size = self.key.public.key_size
         self.container_size_bytes = (
@@ -105,10 +83,10 @@ class Sealer:
         signer_info = _tlv(
             _SEQUENCE,
             self._before_attributes,
-            bytes([_IMPLICIT_0]) + attributes[1:],
+            bytes([_TAG_0]) + attributes[1:],
             self._algorithm,
             _tlv(_OCTETS, signature),
-            _tlv(_IMPLICIT_1, _attribute(_SIGNATURE_TIME_STAMP, token)) if token else b"",
+            _tlv(_TAG_1, _attribute(_SIGNATURE_TIME_STAMP, token)) if token else b"",
         )
         signed_data = _tlv(
             _SEQUENCE,
@@ -118,15 +96,14 @@ class Sealer:
             self._certificates,
             _tlv(_SET, signer_info),
         )
-        return _tlv(_SEQUENCE, _SIGNED_DATA, _tlv(_IMPLICIT_0, signed_data))
+        return _tlv(_SEQUENCE, _SIGNED_DATA, _tlv(_TAG_0, signed_data))
 
 
-def spki(key: object) -> bytes:
-    """DER SubjectPublicKeyInfo."""
-    found: bytes = key.public_bytes(  # type: ignore[attr-defined]
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return found
+def _signing_certificate(der: bytes, issuer: bytes, serial: bytes) -> bytes:
+    """SigningCertificateV2 with one ESSCertIDv2, whose hash is SHA-256 by default (RFC 5035 §3, §4)."""
+    name = _tlv(_SEQUENCE, _tlv(_TAG_4, issuer))
+    identifier = _tlv(_SEQUENCE, _tlv(_OCTETS, hashlib.sha256(der).digest()), _tlv(_SEQUENCE, name, serial))
+    return _tlv(_SEQUENCE, _tlv(_SEQUENCE, identifier))
 
 
 def _attribute(kind: bytes, value: bytes) -> bytes:

@@ -5,35 +5,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from asn1crypto import algos, cms, core, tsp, x509
+from asn1crypto import cms, core, tsp, x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pyhanko.sign.general import as_signing_certificate_v2
 from pyhanko.sign.timestamps import TimeStamper
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+from locker.signatures.signing_key import SigningKey, sign_raw, signature_algorithm
 
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
 # 2.16.504 is Morocco's arc; the rest names no one: a private policy until an authority registers one.
 _POLICY = "2.16.504.1.999.1"
-
-
-def sign_raw(key: SigningKey, data: bytes, digest_algorithm: str) -> bytes:
-    digest = _HASHES[digest_algorithm]()
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, padding.PKCS1v15(), digest)
-    return key.sign(data, ec.ECDSA(digest))
-
-
-def signature_algorithm(
-    key: SigningKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey, digest_algorithm: str
-) -> algos.SignedDigestAlgorithm:
-    kind = "rsa" if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey) else "ecdsa"
-    return algos.SignedDigestAlgorithm({"algorithm": f"{digest_algorithm}_{kind}"})
 
 
 class LocalTimeStamper(TimeStamper):
@@ -107,7 +88,7 @@ class LocalTimeStamper(TimeStamper):
                     }
                 ),
                 "digest_algorithm": {"algorithm": "sha256"},
-                "signature_algorithm": signature_algorithm(self._key, "sha256"),
+                "signature_algorithm": signature_algorithm(self._key.public_key(), "sha256"),
                 "signed_attrs": signed_attributes,
                 "signature": sign_raw(self._key, signed_attributes.dump(), "sha256"),
             }

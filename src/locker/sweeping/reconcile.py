@@ -4,6 +4,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database
 from locker.deposits import orphans
 from locker.documents import objects
+from locker.seals import objects as seals
 from locker.sweeping.schema import Reconciled
 from locker.vault import Vault, is_object_key
 from locker.vault.blobs import PREFIXES
@@ -33,6 +34,7 @@ async def reconcile(
             until = page[-1].key if more else prefix + "~"
             present = {info.key: info for info in page if is_object_key(info.key)}
             promised = await objects.promised_between(db, after=after, until=until)
+            promised |= await seals.promised_between(db, after=after, until=until)
             documents, seen = documents + len(promised), seen + len(present)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
@@ -61,7 +63,7 @@ async def _lost(db: Database, vault: Vault, promised: dict[str, str], present: d
     """Rows whose object is really not there: the page may be older than a row that was written since."""
     lost = []
     for key in promised.keys() - present.keys():
-        if await vault.blobs.head(key) is None and await objects.promised(db, [key]):
+        if await vault.blobs.head(key) is None and await _promised(db, [key]):
             lost.append(promised[key])
     return sorted(lost)
 
@@ -72,5 +74,9 @@ async def _strange(db: Database, present: dict[str, BlobInfo], promised: dict[st
     if not doubtful:
         return []
     # Intents first: what is no longer an intent then is a document, in the same transaction.
-    known = await orphans.intended(db, doubtful) | await objects.promised(db, doubtful)
+    known = await orphans.intended(db, doubtful) | await _promised(db, doubtful)
     return sorted(set(doubtful) - known)
+
+
+async def _promised(db: Database, object_keys: list[str]) -> set[str]:
+    return await objects.promised(db, object_keys) | await seals.promised(db, object_keys)

@@ -23,9 +23,9 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     objects: int
     missing: list[str]
-    """document_id of rows whose object is not there: lost documents."""
+    """document_id, or seal_id, of rows whose object is not there: lost documents."""
     unknown: list[str]
-    """Objects that no document and no intent knows."""
+    """Objects that no document, no seal and no intent knows."""
     removed: int
     truncated: bool
     """More than what is listed."""

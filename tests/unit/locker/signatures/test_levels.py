@@ -6,16 +6,15 @@ import pytest
 
 from locker.signatures.policies import deposit_policy
 from locker.signatures.prepare import (
-    RoomTooSmall,
-    ValidationData,
     add_validation_data,
-    fill,
     new_field_name,
     prepare_signature,
     prepare_time_stamp,
     sha256_around,
 )
+from locker.signatures.room import RoomTooSmall, fill
 from locker.signatures.seal import seal
+from locker.signatures.seal_request import ValidationData
 from tests.unit.locker.signatures.signature_pki import NOW, YEAR, crl, issue, judged, name, pki, plain_pdf
 
 MINUTE = timedelta(minutes=1)
