@@ -60,9 +60,12 @@ def sentence(answer: Answer, locale: Locale) -> tuple[Message, str]:
     issuer = issuer_of(answer, locale)
     if answer.signature.indication == "NO_SIGNATURE_FOUND":
         return _("This file carries no signature, so nobody answers for what it says."), "bad"
+    if not answer.signature.sound and answer.passed("whole") is False:
+        return _("Do not rely on this file: it was altered, or its signature does not hold."), "bad"
+    if answer.at is not None and answer.passed("existed") is False:
+        day = moment(answer.at, locale)
+        return _("This document was signed after %(day)s: it did not exist then.", day=day), "bad"
     if not answer.signature.sound:
-        if answer.passed("whole") is False:
-            return _("Do not rely on this file: it was altered, or its signature does not hold."), "bad"
         return _("It is not certain who signed this file, so it cannot be called authentic."), "wait"
     if answer.at is not None:
         return _sentence_then(answer, issuer, moment(answer.at, locale))
@@ -90,8 +93,6 @@ def sentence(answer: Answer, locale: Locale) -> tuple[Message, str]:
 
 def _sentence_then(answer: Answer, issuer: str, day: str) -> tuple[Message, str]:
     """Of a sound signature, and an earlier moment."""
-    if answer.passed("existed") is False:
-        return _("This document was signed after %(day)s: it did not exist then.", day=day), "bad"
     if answer.standing == "not-yet":
         return _("On %(day)s this document had not been deposited here yet.", day=day), "wait"
     if answer.standing == "revoked":

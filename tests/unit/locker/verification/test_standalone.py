@@ -1,0 +1,139 @@
+"""``khizana serve verification``: no database, trust in a folder."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jose import jws
+
+from kit.errors import TooManyRequests
+from kit.settings import SettingRefused, decode
+from kit.throttle import Limit
+from locker.verification.folder_register import FolderRegister, read_trust
+from locker.verification.standalone import VerificationSettings
+from tests.conftest import ROOT
+from tests.locker_world import INTERIOR, new_pki, sealed
+from tests.product import free_port
+
+pytestmark = pytest.mark.asyncio
+PDF = {"Content-Type": "application/pdf"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> tuple[Path, Any]:
+    pki = new_pki(tmp_path / "pki")
+    trust = tmp_path / "trust"
+    for name in ("anchors", "intermediates", "crls"):
+        (trust / name).mkdir(parents=True)
+    (trust / "anchors" / "root.pem").write_text(pki.root.pem)
+    (trust / "intermediates" / "issuing.der").write_bytes(pki.issuing.der)
+    for number, crl in enumerate(pki.crls):
+        (trust / "crls" / f"{number}.crl").write_bytes(crl)
+    return trust, pki
+
+
+async def test_it_starts_without_a_database_and_verifies(folder: tuple[Path, Any], tmp_path: Path) -> None:
+    trust, pki = folder
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")} | {
+        "KHIZANA_MODE": "embedded",
+        "KHIZANA_HOME": str(tmp_path / "home"),
+        "KHIZANA_VERIFICATION_URL": url,
+        "KHIZANA_VERIFICATION_TRUST_FOLDER": str(trust),
+        "KHIZANA_VERIFICATION_KEYS_FOLDER": str(tmp_path / "keys"),
+        "KHIZANA_VERIFICATION_PER_ADDRESS_PER_MINUTE": "1000",
+    }
+    arguments = ["serve", "verification", "--port", str(port), "--workers", "1"]
+    with subprocess.Popen([sys.executable, "-m", "khizana", *arguments], cwd=ROOT, env=environ) as process:
+        try:
+            async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+                await _answers(client, process)
+                pdf = sealed(pki, pki.seals[INTERIOR])
+                found = await client.post("/v1/verifications", files={"document": ("d.pdf", pdf, "application/pdf")})
+                answer = found.json()["answer"]
+                assert answer["signature"]["indication"] == "TOTAL-PASSED", answer
+                assert answer["standing"] == "unknown"
+                assert answer["signature"]["trust_version"] == read_trust(trust).version
+                page = await client.post(
+                    "/verify",
+                    files={"document": ("d.pdf", pdf, "application/pdf")},
+                    headers={"Accept": "text/html", "Accept-Language": "fr"},
+                )
+                assert "Inaltéré et signé par" in page.text
+                certificate = await client.post("/v1/verifications?report=pdf", content=pdf, headers=PDF)
+                assert certificate.content.startswith(b"%PDF-")
+                [key] = (await client.get("/.well-known/jwks.json")).json()["keys"]
+                assert jws.verify(found.json()["signed_answer"], key, algorithms=["ES256"])
+                assert (await client.get("/")).headers["location"] == "/verify"
+                # Of the locker nothing else is there.
+                assert (await client.get("/v1/documents")).status_code == 404
+                unknown = await client.get("/nothing", headers={"Accept": "text/html"})
+                assert unknown.status_code == 404
+                assert "<h1" in unknown.text
+        finally:
+            process.terminate()
+
+
+async def _answers(client: httpx.AsyncClient, process: "subprocess.Popen[bytes]") -> None:
+    async with asyncio.timeout(60):
+        while True:
+            assert process.poll() is None
+            try:
+                assert (await client.get("/verify")).status_code == 200
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def test_what_changes_in_the_folder_counts(folder: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locker.verification.folder_register._LOOKED_AT_AGAIN_S", 0.0)
+    trust, pki = folder
+    register = FolderRegister(trust)
+    before = await register.trust()
+    (trust / "crls" / "broken.crl").write_bytes(b"half a li")
+    assert await register.trust() == before
+    (trust / "crls" / "broken.crl").unlink()
+    (trust / "time-stamp-anchors").mkdir()
+    (trust / "time-stamp-anchors" / "tsa.pem").write_text(pki.tsa.pem)
+    after = await register.trust()
+    assert after.time_stamp_anchors == (pki.tsa.der,)
+    assert after.version != before.version
+
+
+async def test_a_folder_that_trusts_nobody_or_cannot_be_read_stops_the_start(folder: tuple[Path, Any]) -> None:
+    trust, _pki = folder
+    (trust / "anchors" / "other.pem").write_text("no certificate")
+    with pytest.raises(SettingRefused, match=r"anchors/other\.pem"):
+        read_trust(trust)
+    for file in (trust / "anchors").iterdir():
+        file.unlink()
+    with pytest.raises(SettingRefused, match="nobody would be trusted"):
+        read_trust(trust)
+
+
+async def test_production_wants_https(tmp_path: Path) -> None:
+    environ = {
+        "KHIZANA_VERIFICATION_URL": "http://verify.example",
+        "KHIZANA_VERIFICATION_TRUST_FOLDER": str(tmp_path),
+        "KHIZANA_VERIFICATION_KEYS_FOLDER": str(tmp_path),
+    }
+    with pytest.raises(SettingRefused, match="KHIZANA_VERIFICATION_URL"):
+        decode(environ, VerificationSettings)
+
+
+async def test_the_throttle_counts_in_memory_and_forgets(folder: tuple[Path, Any]) -> None:
+    register = FolderRegister(folder[0])
+    limit = Limit("verify", attempts=3, per_s=3_600)
+    for _ in range(3):
+        await register.count(limit, "192.0.2.1")
+    with pytest.raises(TooManyRequests) as refused:
+        await register.count(limit, "192.0.2.1")
+    assert int(refused.value.headers["Retry-After"]) > 0
+    await register.count(limit, "192.0.2.2")
