@@ -71,7 +71,7 @@ OF_SIGNATURE: tuple[Check, ...] = (
         name="certificate-chain",
         clause="EN 319 102-1 §5.2.6",
         title=_("The certificate leads to an authority that is trusted here"),
-        reasons=frozenset({"no-chain", "chain-rules", "key-usage"}),
+        reasons=frozenset({"no-chain", "chain-rules", "key-usage", "service-not-granted", "trust-list-expired"}),
     ),
     Check(
         name="revocation",
