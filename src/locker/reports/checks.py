@@ -156,6 +156,9 @@ CHECKS: Mapping[CheckName, Check] = {check.name: check for check in (*OF_DOCUMEN
 CHECK_OF: Mapping[str, CheckName] = {code: check.name for check in CHECKS.values() for code in check.reasons}
 """Reason code → its check."""
 
+OF_SEALING = frozenset({"already-signed", "already-certified"})
+"""Codes that speak against sealing a document, never against one that is judged."""
+
 WHY: Mapping[Why, Message] = {
     "not-reached": _("Not looked at, because an earlier check failed."),
     "not-asked": _("The policy does not ask for it."),
