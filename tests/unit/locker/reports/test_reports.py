@@ -20,7 +20,7 @@ from pyhanko.pdf_utils.generic import pdf_name
 import locker
 from kit.i18n import Locale
 from kit.pages import Pages
-from locker.reports.checks import CHECKS, OF_DOCUMENT, OF_SIGNATURE
+from locker.reports.checks import CHECKS, OF_DOCUMENT, OF_SEALING, OF_SIGNATURE
 from locker.reports.draw_certificate import Certificate, draw_certificate
 from locker.reports.make_detailed import make_detailed
 from locker.reports.make_simple import make_simple
