@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from bench import seals
 from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
 from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
@@ -32,7 +33,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory")
+NAMES = ("limits", *MEASURES, "memory", "seals")
 
 
 class LoadFailed(Exception):
@@ -55,9 +56,18 @@ class Round:
 
 def run(names: Sequence[str], *, quick: bool) -> None:
     """Print one line for each of ``names``, which are of NAMES; all of them if there is none."""
+    chosen = list(names or NAMES)
+    if "seals" in chosen:
+        # Of one process; no product is needed.
+        chosen.remove("seals")
+        say("measuring seals")
+        for measured in seals.lines(quick=quick):
+            answer_line(measured)
+    if not chosen:
+        return
     say("starting a product of its own")
     with product(**SETTINGS) as started:
-        asyncio.run(_run(started, names or NAMES, quick=quick))
+        asyncio.run(_run(started, chosen, quick=quick))
 
 
 def run_beside_peers(*, quick: bool) -> None:
