@@ -1,6 +1,7 @@
 """How often the endpoints of the protocol may be asked: by address, by client once it proved itself, by account.
 
-A client that only names itself is not counted: anybody could use up what belongs to another one.
+A client that only names itself, as public ones do, counts apart at each address: anybody could otherwise use up what
+belongs to another one, and one of them leaves something to others behind the same address.
 """
 
 import contextvars
@@ -25,10 +26,11 @@ _NEAR = 4
 class _Asked:
     """One request, as far as it was counted."""
 
-    __slots__ = ("endpoint", "pacing", "tightest")
+    __slots__ = ("address", "endpoint", "pacing", "tightest")
 
-    def __init__(self, pacing: "Pacing", endpoint: str) -> None:
+    def __init__(self, pacing: "Pacing", endpoint: str, address: str) -> None:
         self.pacing = pacing
+        self.address = address
         self.endpoint = endpoint
         self.tightest: Left | None = None
 
@@ -54,6 +56,7 @@ class Pacing:
         self._address = Rate("address", settings.requests_per_minute_of_address)
         self._registrations = Rate("registrations", settings.registrations_per_minute_of_address)
         self.client = Rate("client", settings.requests_per_minute_of_client)
+        self.public_client = Rate("public-client", settings.requests_per_minute_of_public_client)
         self.account = Rate("account", settings.requests_per_minute_of_account)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -61,7 +64,7 @@ class Pacing:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        asked = _Asked(self, endpoint)
+        asked = _Asked(self, endpoint, address_prefix(client_address(scope)))
         _asked.set(asked)
 
         async def send_with_fields(message: Message) -> None:
@@ -71,7 +74,7 @@ class Pacing:
             await send(message)
 
         rate = self._registrations if endpoint == "register" else self._address
-        left = asked.count(rate, address_prefix(client_address(scope)))
+        left = asked.count(rate, asked.address)
         if left is not None and left.remaining < 0:
             await _refuse(send_with_fields, left)
         else:
@@ -83,6 +86,13 @@ def count_client(client_id: str) -> None:
     asked = _asked.get()
     if asked is not None:
         _or_refuse(asked.count(asked.pacing.client, client_id))
+
+
+def count_public_client(client_id: str) -> None:
+    """Of a client that said who it is, from this address. Raises TooFast."""
+    asked = _asked.get()
+    if asked is not None:
+        _or_refuse(asked.count(asked.pacing.public_client, f"{client_id}:{asked.address}"))
 
 
 def count_account(sub: str) -> None:

@@ -47,6 +47,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     """To each endpoint of the protocol from one address; one may be a whole operator's customers. 0 is no limit."""
     requests_per_minute_of_client: int = 30_000
     """To each of them by a client that proved who it is."""
+    requests_per_minute_of_public_client: int = 3_000
+    """To each of them by a client that has nothing to prove itself with, from one address."""
     requests_per_minute_of_account: int = 600
     """To each of them with tokens of one citizen at one client."""
     registrations_per_minute_of_address: int = 60

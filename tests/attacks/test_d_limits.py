@@ -22,6 +22,7 @@ async def paced(dsns: Dsns) -> AsyncIterator[Provider]:
         trusted_proxies=("192.0.2.1/32",),
         requests_per_minute_of_address=40,
         requests_per_minute_of_client=20,
+        requests_per_minute_of_public_client=12,
         requests_per_minute_of_account=10,
         registrations_per_minute_of_address=3,
     ) as provider:
@@ -62,6 +63,20 @@ async def test_nobody_uses_up_a_limit_by_another_clients_name(paced: Provider) -
         refused = await introspect(paced, party, f"198.51.100.{130 + n}", client_secret="wrong")
         assert refused.status_code == 401
     assert (await introspect(paced, party, "198.51.100.200")).status_code == 200
+
+
+async def test_a_public_client_takes_a_share_of_each_address_and_of_no_other_client(paced: Provider) -> None:
+    loud, quiet = await paced.wallet(), await paced.wallet()
+
+    async def asked(party: RelyingParty, address: str) -> httpx.Response:
+        form = {"client_id": party.client_id, "token": "nothing"}
+        return await paced.http.post("/idp/revoke", data=form, headers={"X-Forwarded-For": address})
+
+    answers = [await asked(loud, "198.51.101.1") for _ in range(14)]
+    assert [answer.status_code for answer in answers] == [200] * 12 + [429] * 2
+    assert answers[-1].headers["ratelimit-policy"] == '"public-client";q=12;w=60'
+    assert (await asked(quiet, "198.51.101.1")).status_code == 200
+    assert (await asked(loud, "198.51.101.2")).status_code == 200
 
 
 async def test_one_address_is_held_to_its_share_before_anything_is_looked_at(paced: Provider) -> None:

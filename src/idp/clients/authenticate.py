@@ -15,7 +15,7 @@ from idp.clients.find import FindClient
 from idp.clients.key_sets import KeySets, NoKeys
 from idp.clients.registry import ClientRegistry
 from idp.clients.schema import ALGORITHMS_OF_PROFILE, CIBA, AuthenticationMethod, Client
-from idp.pacing import count_client
+from idp.pacing import count_client, count_public_client
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
 from kit import client_certificate
@@ -105,8 +105,7 @@ async def authenticate(
     assert client is not None
     asking = caller()
     asking.client_id, asking.profile = client.client_id, client.profile
-    if client.metadata.token_endpoint_auth_method != "none":
-        count_client(client.client_id)
+    (count_public_client if client.public else count_client)(client.client_id)
     return assertion
 
 
