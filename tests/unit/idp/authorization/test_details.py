@@ -102,6 +102,23 @@ async def test_the_consent_page_says_them_in_words(idp: Provider, lang: str, wor
         assert word in page
 
 
+REMEMBERED = "This is remembered until you end it"
+
+
+@pytest.mark.parametrize(
+    ("details", "scope", "is_remembered"),
+    [([ONCE], "openid", False), ([ONCE, UNTIL], "openid", True), ([ONCE], "openid email", True), ([], "openid", True)],
+)
+async def test_the_page_does_not_say_that_it_remembers_what_is_for_once(
+    idp: Provider, details: list[dict[str, Any]], scope: str, is_remembered: bool
+) -> None:
+    party, browser = await party_of(idp), await idp.signed_in(await idp.citizen())
+    more = {"authorization_details": json.dumps(details)} if details else {}
+    begun = await browser.get("/idp/authorize", params=party.request(scope=scope, ui_locales="en", **more))
+    page = (await browser.get(begun.headers["location"])).text
+    assert (REMEMBERED in page, "You are asked again each time." in page) == (is_remembered, not is_remembered)
+
+
 async def test_they_are_kept_with_the_consent_and_the_code(idp: Provider) -> None:
     party = await party_of(idp)
     browser = await idp.signed_in(await idp.citizen())
