@@ -20,6 +20,9 @@ MIGRATIONS = ROOT / "migrations"
 class Home:
     folder: Path
     port: int
+    public_url: str | None = None
+    public_issuer: str | None = None
+    """Where citizens reach it, behind an edge of its own: what the settings say, if they do."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Home":
@@ -27,15 +30,15 @@ class Home:
         port = environ.get("KHIZANA_PORT", "8000")
         if not port.isdigit() or not 0 < int(port) < 65536:
             raise SettingRefused("KHIZANA_PORT", "a number from 1 to 65535")
-        return cls(folder.absolute(), int(port))
+        return cls(folder.absolute(), int(port), environ.get("KHIZANA_LOCKER_URL"), environ.get("KHIZANA_ISSUER"))
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return self.public_url or f"http://localhost:{self.port}"
 
     @property
     def issuer(self) -> str:
-        return f"{self.url}/idp"
+        return self.public_issuer or f"http://localhost:{self.port}/idp"
 
     def keys(self, app: str) -> Path:
         return self.folder / "keys" / app

@@ -87,7 +87,7 @@ def _run(home: Home, stack: ExitStack, *, demo: bool) -> None:
     )
     told: dict[str, Any] | None = _demo_data(home, environ()) if demo else None
     say(f"ready after {time.monotonic() - started:.1f} s")
-    _tell(home, told)
+    tell(home, told)
 
     given = environ()
     while True:
@@ -180,7 +180,8 @@ def _told_in(marker: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _tell(home: Home, told: dict[str, Any] | None) -> None:
+def tell(home: Home, told: dict[str, Any] | None) -> None:
+    """What to open, and as whom to sign in."""
     lines = ["", f"  Open      {home.url}", f"  Provider  {home.issuer}", ""]
     told = told or {}
     if told.get("sign_ins"):

@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from khizana.commands.run import tell
+from khizana.home import Home
+
 READY_MAX_S = 90.0
 
 pytestmark = [
@@ -181,3 +184,18 @@ def test_a_taken_port_is_named_with_the_way_out() -> None:
         assert "KHIZANA_PORT=" in said.stderr
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_it_tells_the_addresses_that_are_set_and_not_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"KHIZANA_ISSUER": "https://id.example.ma/idp", "KHIZANA_LOCKER_URL": "https://locker.example.ma"}
+    told = {"to_activate": [{"uid": "1234567897", "activation_code": "c-1"}], "folder": "x"}
+    for environ, issuer, locker in (
+        (given, given["KHIZANA_ISSUER"], given["KHIZANA_LOCKER_URL"]),
+        ({"KHIZANA_PORT": "8080"}, "http://localhost:8080/idp", "http://localhost:8080"),
+    ):
+        tell(Home.of(environ), told)
+        said = capsys.readouterr().out
+        assert f"Open      {locker}\n" in said
+        assert f"Provider  {issuer}\n" in said
+        assert f"activate at {issuer}/activate" in said
+        assert f"verify at {locker}/verify" in said
