@@ -5,11 +5,13 @@ import json
 import re
 from uuid import UUID
 
+import httpx
 import pytest
 
 from idp.account.store import HISTORY
 from idp.citizens.read_record import read_record
 from idp.citizens.refusals import ReasonNeeded
+from idp.subjects.pairwise import pairwise_sub
 from tests.provider import Provider
 
 HISTORY_PAGE = "/idp/account/history"
@@ -66,6 +68,39 @@ async def test_an_officers_look_has_a_reason_that_the_citizen_reads(idp: Provide
         page = await browser.get(f"{HISTORY_PAGE}?lang=en&only=officers")
     assert "An officer looked at your data" in page.text
     assert "a lost card" in page.text
+
+
+async def test_who_resolves_an_identifier_stands_there_with_ground_and_purpose_and_gets_its_own_sub(
+    idp: Provider,
+) -> None:
+    registry = await idp.client(
+        profile="machine",
+        token_endpoint_auth_method="private_key_jwt",
+        redirect_uris=[],
+        grant_types=["client_credentials"],
+        client_name="The land registry",
+        sector="land",
+        legal_ground="Law 00-00, article 7",
+        scope="subjects:resolve",
+    )
+    answer = await idp.token(registry, {"grant_type": "client_credentials", **registry.authentication()})
+    citizen = await idp.citizen()
+    uid = (await idp.owner("SELECT uid FROM idp.citizen WHERE citizen_id = $1", citizen))[0][0]
+
+    async def resolved(uid: str, **more: str) -> httpx.Response:
+        return await idp.http.post(
+            "/idp/subjects/resolve", json={"uid": uid, **more}, auth=registry.holder(answer.json()["access_token"])
+        )
+
+    found = await resolved(uid, purpose="to send a deed <b>")
+    assert found.json() == {"sub": pairwise_sub(idp.wiring.secrets, sector="land", citizen_id=citizen)}
+    assert (await resolved("1000000008")).status_code == 404
+    async with await idp.signed_in(citizen) as browser:
+        page = (await browser.get(f"{HISTORY_PAGE}?lang=en&only=officers")).text
+    assert page.count("An administration looked up your number in its own sector") == 1
+    for said in ("The land registry", "Law 00-00, article 7", "to send a deed &lt;b&gt;"):
+        assert said in page
+    assert uid not in page.partition("<main")[2]
 
 
 async def test_a_filter_shows_only_its_kind(idp: Provider) -> None:
