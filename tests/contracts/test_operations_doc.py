@@ -44,7 +44,7 @@ def test_each_setting_that_is_named_exists() -> None:
         elif not name.endswith("_"):
             assert {name, name.removesuffix("_FILE")} & known, name
     rates = re.findall(r"^\| `([A-Z_]+)` \| ([\d,]+) \|", OPERATIONS, re.MULTILINE)
-    assert len(rates) == 4
+    assert len(rates) == 5
     for name, default in rates:
         (field,) = [one for one in msgspec.structs.fields(IdpSettings) if one.name == name.lower()]
         assert field.default == int(default.replace(",", "")), name

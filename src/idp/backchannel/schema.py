@@ -15,8 +15,6 @@ GRANT_TYPE = "urn:openid:params:grant-type:ciba"
 LIFETIME_S = 300
 LIFETIME_MAX_S = 600
 INTERVAL_S = 5
-SLOWER_S = 5
-"""By how much the interval grows with each poll that comes too early (CIBA Core §11)."""
 
 
 class Backchannel(msgspec.Struct, frozen=True, kw_only=True):

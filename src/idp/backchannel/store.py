@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest
-from idp.clients.store import Seen, spend_cte, spending
+from idp.token.store import poll_statement
 from kit.db import Row, Tx
 
 
@@ -89,32 +89,7 @@ async def settle(tx: Tx, auth_req_id_sha256: bytes, *, citizen_id: UUID, state: 
     return value
 
 
-_POLL = f"""
-    WITH {spend_cte(1, 2)},
-    found AS (
-        SELECT state, expires_at > now() AS live, polled_at > now() - make_interval(secs => interval_s - 0.5) AS early
-          FROM idp.backchannel_request WHERE auth_req_id_sha256 = $3 AND client_id = $4),
-    polled AS (
-        UPDATE idp.backchannel_request
-           SET polled_at = now(),
-               interval_s = interval_s + CASE WHEN polled_at > now() - make_interval(secs => interval_s - 0.5)
-                                              THEN $5::integer ELSE 0 END
-         WHERE auth_req_id_sha256 = $3 AND client_id = $4 AND state = 'pending' AND expires_at > now()
-           AND EXISTS (SELECT 1 FROM fresh))
-    SELECT array(SELECT proof_sha256 FROM seen) AS seen,
-           CASE WHEN f.state IS NULL THEN 'unknown'
-                WHEN f.state = 'denied' THEN 'denied'
-                WHEN NOT f.live THEN 'expired'
-                WHEN f.state = 'pending' AND f.early THEN 'too-fast'
-                ELSE 'pending' END AS state
-      FROM (SELECT 1) AS one LEFT JOIN found f ON true"""
-
-
-async def poll(tx: Tx, auth_req_id_sha256: bytes, *, client_id: str, once: Sequence[Seen], slower_s: int) -> Row:
-    """Notes the poll, with half a second for the network's jitter, and spends what the client proves itself with."""
-    row = await tx.fetchrow(_POLL, *spending(once), auth_req_id_sha256, client_id, slower_s)
-    assert row is not None
-    return row
+POLL = poll_statement("idp.backchannel_request", "auth_req_id_sha256")
 
 
 async def claim_pings(tx: Tx, *, count_max: int, tries_max: int, lease_s: int) -> Sequence[Row]:

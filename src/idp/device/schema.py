@@ -10,8 +10,6 @@ from kit.throttle import Throttle
 
 LIFETIME_S = 600
 INTERVAL_S = 5
-SLOWER_S = 5
-"""By how much the interval grows with each poll that comes too early (RFC 8628 §3.5)."""
 
 
 class Devices(msgspec.Struct, frozen=True, kw_only=True):

@@ -303,6 +303,31 @@ async def select_exchanging(tx: Tx, citizen_id: UUID, *, count_max: int) -> Sequ
     return [row["client_id"] for row in rows]
 
 
+_SLOWER_S = 5
+"""By how much the interval grows with each poll that comes too early."""
+_EARLY = "polled_at > now() - make_interval(secs => interval_s - 0.5)"
+"""With half a second for the network's jitter."""
+
+
+def poll_statement(table: str, key: str) -> str:
+    """For ``polling.poll``: notes it, and spends what the client proves itself with. ``key`` is the digest's column."""
+    mine = f"{key} = $3 AND client_id = $4"
+    return f"""
+    WITH {spend_cte(1, 2)},
+    found AS (SELECT state, expires_at > now() AS live, {_EARLY} AS early FROM {table} WHERE {mine}),
+    polled AS (
+        UPDATE {table}
+           SET polled_at = now(), interval_s = interval_s + CASE WHEN {_EARLY} THEN {_SLOWER_S} ELSE 0 END
+         WHERE {mine} AND state = 'pending' AND expires_at > now() AND EXISTS (SELECT 1 FROM fresh))
+    SELECT array(SELECT proof_sha256 FROM seen) AS seen,
+           CASE WHEN f.state IS NULL THEN 'unknown'
+                WHEN f.state = 'denied' THEN 'denied'
+                WHEN NOT f.live THEN 'expired'
+                WHEN f.state = 'pending' AND f.early THEN 'too-fast'
+                ELSE 'pending' END AS state
+      FROM (SELECT 1) AS one LEFT JOIN found f ON true"""
+
+
 async def burn_code(tx: Tx, code_sha256: bytes) -> None:
     """A code in the wrong hands is good for nobody."""
     await tx.execute(
