@@ -13,14 +13,13 @@ from idp.clients.spend import once, refuse_repeated
 from idp.clients.store import Seen
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
-from idp.token.authorization_code import id_token_claims
 from idp.token.binding import Binding, binding_of
-from idp.token.grants import TokenEndpoint, TokenRequest, audience_of, details_of, id_token_encryption, respond
+from idp.token.first_tokens import first_tokens
+from idp.token.grants import TokenEndpoint, TokenRequest
 from idp.token.refusals import AccessDenied, AuthorizationPending, ExpiredToken, SlowDown
 from idp.token.schema import Grant, TokenResponse
-from kit.audit import AuditEvent
 from kit.db import Row, Tx
-from kit.tokens import digest, new_token
+from kit.tokens import digest
 
 Poll = Callable[[Tx, bytes, str, Sequence[Seen]], Awaitable[tuple[Sequence[bytes], str]]]
 """Digest of what the client waits with, client_id, what it proves itself with; which of those were fresh, and how it
@@ -62,37 +61,21 @@ async def redeem(endpoint: TokenEndpoint, request: TokenRequest, flow: Flow) -> 
         refuse_repeated(shown, fresh)
         _not_yet(state)
     grant = _checked(row, client_id)
-    details = details_of(request.parameters, client, grant.authorization_details)
-    audience_of(endpoint, request, grant.scopes, grant.resource)
-    encryption = await id_token_encryption(endpoint, client, grant.scopes)
-
-    refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
-    written = await endpoint.store.spend_code(
-        endpoint.db,
-        client_id=client_id,
-        kind=flow.kind,
-        once=shown,
-        code_sha256=waiting_sha256,
-        cnf_jkt=binding.jkt,
-        cnf_x5t=binding.x5t,
-        refresh_sha256=digest(refresh_token) if refresh_token else None,
-        family_lifetime_s=endpoint.refresh_token_lifetime_s,
-        event=_issued(grant, flow),
-    )
-    refuse_repeated(shown, written.fresh)
-    if not written.spent:
-        # Two polls at once: the other one has the tokens, and they stay good.
-        raise InvalidGrant
-    return await respond(
+    tokens = await first_tokens(
         endpoint,
         request,
         client,
-        msgspec.structs.replace(grant, authorization_details=details),
+        row,
+        grant,
+        kind=flow.kind,
+        code_sha256=waiting_sha256,
+        once=shown,
         binding=binding,
-        encryption=encryption,
-        refresh_token=refresh_token,
-        id_token_claims=await id_token_claims(endpoint, row, grant, client),
     )
+    if tokens is None:
+        # Two polls at once: the other one has the tokens, and they stay good.
+        raise InvalidGrant
+    return tokens
 
 
 def _binding(client: Client, request: TokenRequest, flow: Flow) -> Binding:
@@ -125,14 +108,3 @@ def _checked(row: Row, client_id: str) -> Grant:
     if not row["consent_live"]:
         raise InvalidGrant
     return Grant.of(row, client_id=client_id, nonce=None)
-
-
-def _issued(grant: Grant, flow: Flow) -> AuditEvent:
-    return AuditEvent(
-        action="token.issued",
-        actor_kind="client",
-        actor=grant.client_id,
-        owner=str(grant.citizen_id),
-        object_id=str(grant.family_id),
-        detail={"grant_type": flow.grant_type},
-    )
