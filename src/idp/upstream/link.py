@@ -1,14 +1,11 @@
 from idp.citizens.find import find_citizen
-from idp.citizens.schema import Citizen
-from idp.messages.notices import upstream_linked
 from idp.sessions.schema import Session
 from idp.sign_in.schema import Errand, Visitor
 from idp.upstream import store
 from idp.upstream.refusals import AlreadyLinked, UpstreamLost
 from idp.upstream.schema import Linking, Upstream
-from kit.audit import AuditEvent
+from idp.upstream.tell import tell
 from kit.db import Tx
-from kit.i18n import Locale
 from kit.ids import new_id
 
 
@@ -53,7 +50,7 @@ async def link(parts: Linking, upstream: Upstream, visitor: Visitor, errand: Err
         )
         if not made:
             raise AlreadyLinked
-        await _record(tx, parts, upstream.slug, citizen)
+        await tell(tx, parts, citizen, upstream.slug, "upstream.linked")
 
     await parts.db.transact(once)
 
@@ -66,24 +63,4 @@ async def refuse(parts: Linking, upstream: Upstream, visitor: Visitor, errand: E
         errand=errand.key,
         slug=upstream.slug,
         citizen_id=session.citizen_id,
-    )
-
-
-async def _record(tx: Tx, parts: Linking, slug: str, citizen: Citizen) -> None:
-    await parts.audit.append(
-        tx,
-        AuditEvent(
-            action="upstream.linked",
-            actor_kind="citizen",
-            actor=str(citizen.citizen_id),
-            owner=str(citizen.citizen_id),
-            object_id=slug,
-        ),
-    )
-    await parts.post.tell(
-        tx,
-        citizen_id=citizen.citizen_id,
-        claims=citizen.claims,
-        notice=upstream_linked(),
-        locale=Locale(citizen.locale),
     )

@@ -2,13 +2,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from idp.citizens.schema import Citizen
-from idp.messages.notices import upstream_unlinked
 from idp.sessions.end import end_all_through
 from idp.upstream import store
 from idp.upstream.schema import Linking, LinkLine
-from kit.audit import AuditEvent
+from idp.upstream.tell import tell
 from kit.db import Tx
-from kit.i18n import Locale
 
 
 async def links_of(tx: Tx, citizen_id: UUID) -> Sequence[LinkLine]:
@@ -23,23 +21,7 @@ async def unlink(parts: Linking, citizen: Citizen, link_id: UUID) -> bool:
         if slug is None:
             return False
         await end_all_through(tx, parts.audit, slug, citizen_id=citizen.citizen_id, because="upstream-unlinked")
-        await parts.audit.append(
-            tx,
-            AuditEvent(
-                action="upstream.unlinked",
-                actor_kind="citizen",
-                actor=str(citizen.citizen_id),
-                owner=str(citizen.citizen_id),
-                object_id=slug,
-            ),
-        )
-        await parts.post.tell(
-            tx,
-            citizen_id=citizen.citizen_id,
-            claims=citizen.claims,
-            notice=upstream_unlinked(),
-            locale=Locale(citizen.locale),
-        )
+        await tell(tx, parts, citizen, slug, "upstream.unlinked")
         return True
 
     return await parts.db.transact(once)
