@@ -18,7 +18,7 @@ from idp.backchannel.read import read
 from idp.backchannel.schema import Backchannel, BackchannelAuthenticationResponse, WaitingService
 from idp.backchannel.waiting import blocked_by, find_by_digest, find_waiting, waiting_for
 from idp.clients.identify import identify
-from idp.consents.released import claim_labels, documents_asked, permissions
+from idp.consents.released import asked_by_name
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
 from idp.parameters import of_form
 from idp.sessions.browser import browser_of
@@ -121,9 +121,7 @@ async def confirm_page(
         numbers=waiting.numbers,
         asked_at=waiting.created_at,
         expires_at=waiting.expires_at,
-        claim_labels=claim_labels(waiting.request.scopes, sorted(waiting.request.claim_names())),
-        permissions=permissions(waiting.request),
-        documents=documents_asked(waiting.request.authorization_details),
+        **asked_by_name(waiting.request),
     )
 
 

@@ -130,6 +130,15 @@ def claim_labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
     return [LABELS[base] for base in dict.fromkeys(map(without_prefix, names)) if base in LABELS]
 
 
+def asked_by_name(request: AuthorizationRequest) -> dict[str, Any]:
+    """What ``idp/consents/asked.html`` shows, before anybody's values may be seen."""
+    return {
+        "claim_labels": claim_labels(request.scopes, sorted(request.claim_names())),
+        "permissions": permissions(request),
+        "documents": documents_asked(request.authorization_details),
+    }
+
+
 def permissions(request: AuthorizationRequest) -> list[Message]:
     return [SCOPE_LABELS[scope] for scope in request.scopes if scope in SCOPE_LABELS]
 

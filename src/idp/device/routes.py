@@ -13,7 +13,7 @@ from idp.authorization.schema import Interaction
 from idp.authorization.steps import Asked
 from idp.authorization.validate import validate
 from idp.clients.identify import identify
-from idp.consents.released import claim_labels, documents_asked, permissions
+from idp.consents.released import asked_by_name
 from idp.device.begin import begin
 from idp.device.find import find_by_user_code, find_waiting
 from idp.device.refusals import SignInFirst
@@ -135,9 +135,7 @@ async def confirm_page(
         purpose=(found.purpose or {}).get(language),
         user_code=shown(waiting.user_code),
         asked_at=waiting.created_at,
-        claim_labels=claim_labels(found.request.scopes, sorted(found.request.claim_names())),
-        permissions=permissions(found.request),
-        documents=documents_asked(found.request.authorization_details),
+        **asked_by_name(found.request),
     )
 
 
