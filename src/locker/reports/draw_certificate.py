@@ -30,7 +30,8 @@ _CENTRE = WIDTH / 2
 _COLUMN = (_RIGHT - _MARGIN - 24) / 2
 _QR_SIZE = 92.0
 _WORD_MAX = 28
-_LINES_MAX = 3
+_LINES_MAX = 2
+_FOOT = 58.0
 
 _TITLE = _("Certificate of verification")
 _NOTE = _(
@@ -92,7 +93,7 @@ def _facts(answer: Answer, verdict: Verdict, says: dict[Locale, Translator]) -> 
         names = answer.document.type_names
         facts.append((_("Document"), {locale: name_in(names, locale) for locale in _BOTH}))
     issuer = {locale: issuer_of(answer, locale) for locale in _BOTH}
-    if any(issuer.values()):
+    if signature.sound and any(issuer.values()):
         facts.append((_("Issued by"), issuer))
     if signature.signer:
         facts.append((_("Signed by"), dict.fromkeys(_BOTH, signature.signer)))
@@ -132,7 +133,7 @@ class _Drawing:
         said = {
             locale: _lines(
                 self._said(locale, sentence(answer, locale)[0]), locale, size=_size(locale, 11), room=_COLUMN - 12,
-                lines_max=8,
+                lines_max=6,
             )
             for locale in _BOTH
         }  # fmt: skip
@@ -210,27 +211,35 @@ class _Drawing:
         self._y -= 8
 
     def meaning(self, verdict: Verdict) -> None:
+        """Where there is room left: the technical answer names the sub-indication in any case."""
         explained = SUB_INDICATIONS.get(verdict.sub_indication or "")
         if explained is None:
             return
-        lowest = self._y
+        said: dict[Locale, list[tuple[str, Style]]] = {}
+        for locale in _BOTH:
+            plain, bold = Style(size=_size(locale, 9)), Style(size=_size(locale, 9), weight="bold")
+            said[locale] = [
+                (line, style)
+                for message, style in ((explained.means, plain), (explained.next, bold))
+                for line in _lines(
+                    self._said(locale, message),
+                    locale,
+                    size=style.size,
+                    weight=style.weight,
+                    room=_COLUMN - 4,
+                    lines_max=6,
+                )
+            ]
+        if self._y - 13 * max(map(len, said.values())) < _FOOT + _QR_SIZE + 16:
+            return
         for locale, x in self._columns(2):
-            y = self._y
-            for message, weight in ((explained.means, "regular"), (explained.next, "bold")):
-                said = self._said(locale, message)
-                style = Style(size=_size(locale, 9), weight="bold" if weight == "bold" else "regular")
-                for part in _lines(said, locale, size=style.size, weight=style.weight, room=_COLUMN - 4, lines_max=6):
-                    y -= 13
-                    self._sheet.text((x, y), part, locale.value, style=style)
-                y -= 3
-            lowest = min(lowest, y)
-        self._y = lowest
+            for number, (line, style) in enumerate(said[locale], 1):
+                self._sheet.text((x, self._y - 13 * number), line, locale.value, style=style)
 
     def foot(self, address: str, certificate: Certificate) -> None:
-        bottom = 58.0
-        self._qr(address, _CENTRE - _QR_SIZE / 2, bottom)
+        self._qr(address, _CENTRE - _QR_SIZE / 2, _FOOT)
         for locale, x in self._columns(2):
-            y = bottom + _QR_SIZE - 6
+            y = _FOOT + _QR_SIZE - 6
             style = Style(size=_size(locale, 8), colour=_GREY)
             for part in _lines(self._said(locale, _NOTE), locale, size=style.size, room=_COLUMN - 46, lines_max=8):
                 self._sheet.text((x, y), part, locale.value, style=style)

@@ -12,6 +12,7 @@ from locker.reports.schema import DetailedReport, SimpleReport
 from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import plain_pdf
 from tests.unit.locker.reports.etsi_schema import schema
+from tests.unit.locker.reports.test_reports import hostile_names
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PDF = {"Content-Type": "application/pdf"}
@@ -112,3 +113,20 @@ async def test_the_page_asks_about_an_earlier_day(place: CitizenWorld) -> None:
     later = await browser.post("/verify?lang=en", {"at": "9999-01-01"}, files=file)
     assert later.status_code == 422
     assert 'id="at-error"' in later.text
+
+
+async def test_names_with_markup_are_text_in_every_form(place: CitizenWorld) -> None:
+    """A signer whom nobody vouches for can be called anything."""
+    pdf = hostile_names()
+    page = await place.browser().post("/verify?lang=ar", files={"document": ("<b>.pdf", pdf, "application/pdf")})
+    assert page.status_code == 200
+    assert "<script>" not in page.text
+    assert "&lt;script&gt;" in page.text
+    assert "\u202e" not in page.text
+    _action, hidden = form_of(page)
+    for kind in ("simple", "detailed", "etsi", "pdf"):
+        handed = await place.browser().post("/verify/answer", {**hidden, "kind": kind})
+        assert handed.status_code == 200, handed.text
+        assert "\u202e".encode() not in handed.content
+    root = etree.fromstring((await place.browser().post("/verify/answer", {**hidden, "kind": "etsi"})).content)
+    assert not root.findall(".//{*}script")
