@@ -1,8 +1,8 @@
 """What the worker does again and again. Any number of workers may run: each round takes what nobody else has."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
 from idp.alerts import store as alerts
@@ -31,11 +31,15 @@ from kit.outbound.fetch import Fetcher
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
+from locker.archive.desk import ArchiveDesk
+from locker.archive.schema import ArchiveLimits
 from locker.deposits.judge_again import QuarantineDesk
 from locker.seals import forget as seals
 from locker.settings import LockerSettings
 from locker.shares import store as shares
+from locker.signatures.archive_time_stamper import ArchiveTimeStamper, archive_workers
 from locker.signatures.judge import SignatureJudge
+from locker.signatures.time_stamp_client import TimeStampClient
 from locker.sweeping.schema import Swept
 from locker.sweeping.sweep import sweep
 from locker.trust import list_store as trust_lists
@@ -48,6 +52,8 @@ from locker.vault import Vault
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
+ARCHIVE_GROWTH_MAX_BYTES = 16 * 1024 * 1024
+"""Of a copy over its original: validation data and time stamps of decades."""
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -131,6 +137,44 @@ async def sync_trust_lists(
 async def count_trust_lists(db: Database) -> None:
     for state, many in (await count_lists(db)).items():
         metrics.trust_lists.labels(state).set(many)
+
+
+def archive_desk(
+    db: Database, vault: Vault, judge: SignatureJudge, stamper: ArchiveTimeStamper, settings: LockerSettings
+) -> ArchiveDesk:
+    return ArchiveDesk(
+        db=db,
+        audit=Audit("locker"),
+        trust=TrustRegister(),
+        judge=judge,
+        stamper=stamper,
+        vault=vault,
+        limits=ArchiveLimits(
+            margin=timedelta(days=settings.archive_renewal_margin_days),
+            each=settings.archive_renew_each,
+            digest_algorithms=settings.archive_digest_algorithms,
+            size_max_bytes=settings.deposit_pdf_max_bytes + ARCHIVE_GROWTH_MAX_BYTES,
+            documents_per_record_max=settings.archive_documents_per_record_max,
+            lease=timedelta(seconds=settings.archive_lease_s),
+            first_wait=timedelta(seconds=settings.archive_first_wait_s),
+            wait_max=timedelta(seconds=settings.archive_wait_max_s),
+        ),
+        folder=settings.temporary_folder,
+    )
+
+
+@asynccontextmanager
+async def opened_archive(
+    db: Database, vault: Vault, judge: SignatureJudge, settings: LockerSettings
+) -> AsyncIterator[ArchiveDesk]:
+    """With its workers and its client of the time-stamp authorities."""
+    workers = archive_workers(size_max_bytes=settings.deposit_pdf_max_bytes)
+    client = TimeStampClient(settings.time_stamp_authorities, timeout_s=settings.time_stamp_answer_max_s)
+    try:
+        yield archive_desk(db, vault, judge, ArchiveTimeStamper(workers, client), settings)
+    finally:
+        await workers.close()
+        await client.close()
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

@@ -80,6 +80,18 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000
 
+    archive_renewal_margin_days: int = 180
+    """How long before a certificate or an algorithm ends its time stamps are renewed."""
+    archive_renew_each: bool = False
+    """Renew every copy by a time stamp of its own, also those that an evidence record covers."""
+    archive_digest_algorithms: tuple[str, ...] = ("sha256", "sha512")
+    """For new time stamps: the first that still counts after the margin."""
+    archive_documents_per_record_max: int = 10_000
+    archive_lease_s: int = 900
+    archive_first_wait_s: int = 300
+    archive_wait_max_s: int = 86_400
+    """What fails is tried again after the first wait, then after twice as long, … up to this."""
+
     session_idle_s: int = 900
     session_lifetime_s: int = 43_200
     sign_in_lifetime_s: int = 600
@@ -102,7 +114,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     object_waiting_max: int = 64
 
     time_stamp_authorities: tuple[str, ...] = ()
-    """Their addresses (RFC 3161 over HTTP), asked in turn; a user and password may stand in an address."""
+    """Their addresses (RFC 3161 over HTTP), asked in turn; a user and password may stand in an address.
+    Without one nothing is archived; what waits is archived once there is one."""
     time_stamp_answer_max_s: float = 5.0
     revocation_hosts: tuple[str, ...] = ()
     """Hosts that are asked for OCSP responses and CRLs after a time stamp; others never are."""

@@ -28,6 +28,7 @@ from khizana.metrics import serve_own
 from khizana.rounds import (
     count_trust_lists,
     count_waiting,
+    opened_archive,
     quarantine_desk,
     rotate_keys,
     sweep_idp,
@@ -43,6 +44,7 @@ from kit.errors import Unavailable
 from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
 from kit.throttle import Throttle
+from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
@@ -59,6 +61,7 @@ ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
 QUARANTINE_EVERY_S = 10.0
 TRUST_LISTS_EVERY_S = 60.0
+ARCHIVE_EVERY_S = 30.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -129,6 +132,9 @@ async def _work(found: Deployment, which: str) -> None:
                 trust=TrustRegister(),
             )
             rounds.append(_every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
+            if locker.time_stamp_authorities:
+                archive = await stack.enter_async_context(opened_archive(locker_db, vault, judge, locker))
+                rounds.append(_every(ARCHIVE_EVERY_S, "archiving", lambda: renew(archive)))
         await _until_stopped(rounds)
 
 

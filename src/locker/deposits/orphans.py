@@ -6,7 +6,7 @@ from locker.deposits.schema import Intent
 
 
 async def intend(tx: Tx, *, owner: str, object_key: str) -> None:
-    """Before its first byte: an object that no row comes to know is swept."""
+    """Before its first byte, or where a row lets it go: an object that no row comes to know is swept."""
     await store.intend(tx, owner=owner, object_key=object_key)
 
 

@@ -2,6 +2,7 @@ from datetime import datetime
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Tx
+from locker.archive.enlist import enlist
 from locker.documents import store
 from locker.documents.lifecycle_refusals import StateConflict
 from locker.documents.record_schema import NewDocument
@@ -16,6 +17,7 @@ async def record(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
     if new.replaces is not None and not await store.supersede(tx, owner=new.owner, document_id=new.replaces):
         raise StateConflict("superseded")
     deposited_at = await store.insert(tx, new)
+    await enlist(tx, owner=new.owner, document_id=new.document_id)
     if new.replaces is not None:
         await store.link_successor(tx, owner=new.owner, document_id=new.replaces, replaced_by=new.document_id)
         await _append(tx, audit, new, action="document.superseded", document_id=new.replaces)

@@ -19,6 +19,10 @@ DEPOSIT = Policy(
 )
 """For a document that an administration deposits: every seal registered, TOTAL-PASSED, B-T or better."""
 
+ARCHIVE = Policy(name="khizana-archive", version="2026.1", minimum_level="LTA", revisions_max=256, signatures_max=64)
+"""For an archived copy: it was deposited by DEPOSIT, and must stand by what it brings along. Each renewal adds two
+revisions and a time stamp."""
+
 
 def deposit_policy(
     *, minimum_level: Literal["B", "T", "LT", "LTA"] = "T", active_content: frozenset[ActiveContent] = frozenset()

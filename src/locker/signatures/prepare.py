@@ -78,12 +78,14 @@ def _appearance(stamp: Stamp, at: datetime) -> SigAppearanceSetup:
     return SigAppearanceSetup(style=style, timestamp=at, name=None)
 
 
-def prepare_time_stamp(pdf: bytes, *, reserved_bytes: int, field_name: str) -> tuple[bytes, Room]:
+def prepare_time_stamp(
+    pdf: bytes, *, reserved_bytes: int, field_name: str, digest_algorithm: str = DIGEST
+) -> tuple[bytes, Room]:
     """Room for a document time stamp over all that is there (EN 319 142-1 §5.4.3)."""
     writer = _writer(pdf)
     embedding = PdfCMSEmbedder(SigFieldSpec(field_name)).write_cms(field_name, writer)
     placeholder = DocumentTimestamp(bytes_reserved=2 * reserved_bytes)  # type: ignore[no-untyped-call]
-    return _with_room(writer, embedding, SigObjSetup(sig_placeholder=placeholder))
+    return _with_room(writer, embedding, SigObjSetup(sig_placeholder=placeholder), digest_algorithm)
 
 
 def add_validation_data(pdf: bytes, data: ValidationData) -> bytes:
@@ -129,11 +131,13 @@ def _writer(pdf: bytes) -> Any:
     return IncrementalPdfFileWriter(BytesIO(pdf), decode_limits=READING_LIMITS)
 
 
-def _with_room(writer: Any, embedding: Generator[Any, Any, Any], setup: SigObjSetup) -> tuple[bytes, Room]:
+def _with_room(
+    writer: Any, embedding: Generator[Any, Any, Any], setup: SigObjSetup, digest_algorithm: str = DIGEST
+) -> tuple[bytes, Room]:
     next(embedding)
     embedding.send(setup)
     output = BytesIO()
-    prepared, _ = embedding.send(SigIOSetup(md_algorithm=DIGEST, output=output))
+    prepared, _ = embedding.send(SigIOSetup(md_algorithm=digest_algorithm, output=output))
     embedding.close()
     return output.getvalue(), Room(
         start=prepared.reserved_region_start, end=prepared.reserved_region_end, digest=prepared.document_digest

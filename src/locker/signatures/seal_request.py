@@ -21,7 +21,8 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the file the container goes (its angle brackets included), and SHA-256 of everything else."""
+    """Where in the file the container goes (its angle brackets included), and the digest of everything else: SHA-256
+    unless another was asked for."""
 
     start: int
     end: int

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database
+from locker.archive import objects as archived
 from locker.deposits import orphans
 from locker.documents import objects
 from locker.seals import objects as seals
@@ -35,6 +36,7 @@ async def reconcile(
             present = {info.key: info for info in page if is_object_key(info.key)}
             promised = await objects.promised_between(db, after=after, until=until)
             promised |= await seals.promised_between(db, after=after, until=until)
+            promised |= await archived.promised_between(db, after=after, until=until)
             documents, seen = documents + len(promised), seen + len(present)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
@@ -79,4 +81,8 @@ async def _strange(db: Database, present: dict[str, BlobInfo], promised: dict[st
 
 
 async def _promised(db: Database, object_keys: list[str]) -> set[str]:
-    return await objects.promised(db, object_keys) | await seals.promised(db, object_keys)
+    return (
+        await objects.promised(db, object_keys)
+        | await seals.promised(db, object_keys)
+        | await archived.promised(db, object_keys)
+    )
