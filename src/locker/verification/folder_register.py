@@ -3,11 +3,13 @@
 import asyncio
 import datetime as dt
 import hashlib
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,12 +19,16 @@ from kit.audit import AuditEvent
 from kit.errors import TooManyRequests
 from kit.settings import SettingRefused
 from kit.throttle import Limit
+from kit.workers import WorkerPool
 from locker.access.schema import Citizen
-from locker.signatures.schema import Trust
+from locker.signatures.schema import Trust, TrustService
+from locker.trust.read_list import read_list
 from locker.verification.schema import Deposited
 
 CERTIFICATES = ("anchors", "time-stamp-anchors", "responders", "intermediates")
 LISTS = ("crls", "ocsps")
+log = logging.getLogger(__name__)
+
 _FILES_MAX = 20_000
 _BYTES_MAX = 50_000_000
 _LOOKED_AT_AGAIN_S = 5.0
@@ -31,32 +37,42 @@ _BUCKETS_MAX = 100_000
 
 class FolderRegister:
     """``folder`` holds ``anchors``, ``time-stamp-anchors``, ``responders``, ``intermediates`` (certificates, PEM with
-    one or more, or DER), ``crls`` and ``ocsps`` (PEM or DER). What changes there counts within some seconds; the
-    trust's version is a digest of it all."""
+    one or more, or DER), ``crls`` and ``ocsps`` (PEM or DER), and ``lists`` (TS 119 612, XML), each signed by one of
+    ``list-signers``. What changes there counts within some seconds; the trust's version is a digest of it all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, readers: WorkerPool, trust: Trust) -> None:
         self._folder = folder
-        self._trust = read_trust(folder)
+        self._readers = readers
+        self._trust = trust
         self._seen = _state_of(folder)
         self._looked_at = time.monotonic()
         self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
+    @classmethod
+    async def open(cls, folder: Path, readers: WorkerPool) -> "FolderRegister":
+        """``readers`` read trust lists. Raises SettingRefused for a folder that is not right."""
+        return cls(folder, readers, await read_trust(folder, readers))
+
     async def trust(self) -> Trust:
         if time.monotonic() - self._looked_at > _LOOKED_AT_AGAIN_S:
             self._looked_at = time.monotonic()
-            await asyncio.to_thread(self._look_again)
+            await self._look_again()
         return self._trust
 
-    def _look_again(self) -> None:
+    async def _look_again(self) -> None:
         """A file that is half written, or wrong, changes nothing: the trust of before stays."""
-        seen = _state_of(self._folder)
-        if seen == self._seen:
-            return
         try:
-            self._trust = read_trust(self._folder)
-        except SettingRefused:
-            return
-        self._seen = seen
+            seen = await asyncio.to_thread(_state_of, self._folder)
+            if seen == self._seen:
+                return
+            self._trust = await read_trust(self._folder, self._readers)
+            self._seen = seen
+        except SettingRefused as refused:
+            self._seen = seen
+            log.warning("trust folder: %s", refused)
+        except OSError as fault:
+            # A file that is being replaced: the next look finds the new one.
+            log.warning("trust folder: %s", fault.strerror)
 
     async def deposited(self, *, sha256: bytes, at: dt.datetime | None) -> Deposited | None:
         return None
@@ -84,8 +100,30 @@ class FolderRegister:
         return None
 
 
-def read_trust(folder: Path) -> Trust:
+async def read_trust(folder: Path, readers: WorkerPool) -> Trust:
     """Raises SettingRefused with the name of a file that is not what it should be, or where nobody is trusted."""
+    trust = await asyncio.to_thread(read_files, folder)
+    signers = tuple(await asyncio.to_thread(_list_signers, folder))
+    services: list[TrustService] = []
+    version = hashlib.sha256(trust.version.encode())
+    for path in _files(folder / "lists"):
+        xml = await asyncio.to_thread(path.read_bytes)
+        answer = await read_list(readers, xml, signers)
+        if answer.found is None:
+            raise SettingRefused(f"lists/{path.name}", answer.refused or "this is no trust list")
+        services += answer.found.services
+        version.update(hashlib.sha256(xml).digest())
+    if not services:
+        return trust
+    return msgspec.structs.replace(trust, services=tuple(services), version=version.hexdigest()[:16])
+
+
+def _list_signers(folder: Path) -> list[bytes]:
+    return [der for path in _files(folder / "list-signers") for der in _certificates(path)]
+
+
+def read_files(folder: Path) -> Trust:
+    """Certificates and revocation data, without the trust lists. Blocks."""
     version = hashlib.sha256()
     read: dict[str, tuple[bytes, ...]] = {}
     for name in CERTIFICATES + LISTS:
@@ -98,8 +136,8 @@ def read_trust(folder: Path) -> Trust:
         read[name] = tuple(dict.fromkeys(found))
         for der in read[name]:
             version.update(name.encode() + b"\0" + hashlib.sha256(der).digest())
-    if not read["anchors"]:
-        raise SettingRefused("anchors", f"{folder}/anchors holds no certificate: nobody would be trusted")
+    if not read["anchors"] and not _files(folder / "lists"):
+        raise SettingRefused("anchors", f"neither {folder}/anchors nor lists holds any: nobody would be trusted")
     return Trust(
         version=version.hexdigest()[:16],
         anchors=read["anchors"],
@@ -142,7 +180,7 @@ def _list(path: Path) -> bytes:
 def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple(
         (str(path), stat.st_mtime_ns, stat.st_size)
-        for name in CERTIFICATES + LISTS
+        for name in (*CERTIFICATES, *LISTS, "lists", "list-signers")
         for path in _files(folder / name)
         for stat in [path.stat()]
     )

@@ -20,8 +20,9 @@ from kit.settings import Mode, Settings
 from locker.home.frame import refusal_page, see_other
 from locker.reports.seal_certificate import ReportSeal
 from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.trust.read_list import list_workers
 from locker.verification.desk import VerificationDesk, provide_desk
-from locker.verification.folder_register import FolderRegister, read_trust
+from locker.verification.folder_register import FolderRegister, read_files
 from locker.verification.routes import OF_FILES
 
 
@@ -55,7 +56,7 @@ class VerificationSettings(Settings, frozen=True, kw_only=True):
 
 def check(settings: VerificationSettings) -> None:
     """Raises SettingRefused for a trust folder that cannot be read, before anything starts."""
-    read_trust(settings.trust_folder)
+    read_files(settings.trust_folder)
 
 
 @get("/", operation_id="StandaloneHome")
@@ -82,13 +83,15 @@ def create_standalone(settings: VerificationSettings) -> Litestar:
         async with AsyncExitStack() as stack:
             judges = signature_workers(workers=settings.judge_workers, waiting_max=settings.judge_waiting_max)
             stack.push_async_callback(judges.close)
+            readers = list_workers()
+            stack.push_async_callback(readers.close)
             paper = Offload("paper", threads=1, waiting_max=settings.paper_waiting_max)
             stack.callback(paper.close)
             key = SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")
             # No form of ours has a token: no cookie lends any of them power, and they are checked by their origin.
             csrf = Csrf(secrets.token_bytes(32), origin=_origin_of(settings.url))
             app.state.wiring = app.state.desk = VerificationDesk(
-                register=FolderRegister(settings.trust_folder),
+                register=await FolderRegister.open(settings.trust_folder, readers),
                 judge=SignatureJudge(judges),
                 signing=LocalKeySet([key]),
                 seal=ReportSeal.load_or_create(settings.keys_folder, name=settings.url),

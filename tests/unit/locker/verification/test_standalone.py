@@ -4,21 +4,27 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from jose import jws
 
 from kit.errors import TooManyRequests
 from kit.settings import SettingRefused, decode
 from kit.throttle import Limit
-from locker.verification.folder_register import FolderRegister, read_trust
+from kit.workers import WorkerPool
+from locker.trust.read_list import list_workers
+from locker.verification.folder_register import FolderRegister, read_files, read_trust
 from locker.verification.standalone import VerificationSettings
 from tests.conftest import ROOT
 from tests.locker_world import INTERIOR, new_pki, sealed
 from tests.product import free_port
+from tests.unit.locker.signatures.signature_pki import pki as authorities
+from tests.unit.locker.trust.trust_list_maker import Service, operator, trust_list
 
 pytestmark = pytest.mark.asyncio
 PDF = {"Content-Type": "application/pdf"}
@@ -59,7 +65,7 @@ async def test_it_starts_without_a_database_and_verifies(folder: tuple[Path, Any
                 answer = found.json()["answer"]
                 assert answer["signature"]["indication"] == "TOTAL-PASSED", answer
                 assert answer["standing"] == "unknown"
-                assert answer["signature"]["trust_version"] == read_trust(trust).version
+                assert answer["signature"]["trust_version"] == read_files(trust).version
                 page = await client.post(
                     "/verify",
                     files={"document": ("d.pdf", pdf, "application/pdf")},
@@ -92,10 +98,19 @@ async def _answers(client: httpx.AsyncClient, process: "subprocess.Popen[bytes]"
                 return
 
 
-async def test_what_changes_in_the_folder_counts(folder: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest_asyncio.fixture
+async def readers() -> AsyncIterator[WorkerPool]:
+    pool = list_workers()
+    yield pool
+    await pool.close()
+
+
+async def test_what_changes_in_the_folder_counts(
+    folder: tuple[Path, Any], readers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("locker.verification.folder_register._LOOKED_AT_AGAIN_S", 0.0)
     trust, pki = folder
-    register = FolderRegister(trust)
+    register = await FolderRegister.open(trust, readers)
     before = await register.trust()
     (trust / "crls" / "broken.crl").write_bytes(b"half a li")
     assert await register.trust() == before
@@ -107,15 +122,30 @@ async def test_what_changes_in_the_folder_counts(folder: tuple[Path, Any], monke
     assert after.version != before.version
 
 
+async def test_a_trust_list_in_the_folder_is_believed_if_its_signer_is_known(
+    tmp_path: Path, readers: WorkerPool
+) -> None:
+    trust = tmp_path / "lists-only"
+    by = operator()
+    for name in ("lists", "list-signers"):
+        (trust / name).mkdir(parents=True)
+    (trust / "lists" / "national.xml").write_bytes(trust_list(by, Service(authorities().issuing)))
+    with pytest.raises(SettingRefused, match=r"lists/national\.xml"):
+        await read_trust(trust, readers)
+    (trust / "list-signers" / "operator.der").write_bytes(by.der)
+    found = await read_trust(trust, readers)
+    assert [service.certificates for service in found.services] == [(authorities().issuing.der,)]
+
+
 async def test_a_folder_that_trusts_nobody_or_cannot_be_read_stops_the_start(folder: tuple[Path, Any]) -> None:
     trust, _pki = folder
     (trust / "anchors" / "other.pem").write_text("no certificate")
     with pytest.raises(SettingRefused, match=r"anchors/other\.pem"):
-        read_trust(trust)
+        read_files(trust)
     for file in (trust / "anchors").iterdir():
         file.unlink()
     with pytest.raises(SettingRefused, match="nobody would be trusted"):
-        read_trust(trust)
+        read_files(trust)
 
 
 async def test_production_wants_https(tmp_path: Path) -> None:
@@ -128,8 +158,8 @@ async def test_production_wants_https(tmp_path: Path) -> None:
         decode(environ, VerificationSettings)
 
 
-async def test_the_throttle_counts_in_memory_and_forgets(folder: tuple[Path, Any]) -> None:
-    register = FolderRegister(folder[0])
+async def test_the_throttle_counts_in_memory_and_forgets(folder: tuple[Path, Any], readers: WorkerPool) -> None:
+    register = await FolderRegister.open(folder[0], readers)
     limit = Limit("verify", attempts=3, per_s=3_600)
     for _ in range(3):
         await register.count(limit, "192.0.2.1")
