@@ -60,22 +60,22 @@ class SignatureJudge:
         """
         moment = at or datetime.now(UTC)
         request = Request(
-            path=str(path.absolute()), policy=policy, trust=_encoded(trust), at=moment, known_until=known_until
+            path=str(path.absolute()), policy=policy, trust=encoded_trust(trust), at=moment, known_until=known_until
         )
         try:
             answer = await self._pool.run(msgspec.msgpack.encode(request))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
-            return await asyncio.to_thread(_unjudged, path, trust, policy, moment, reason)
+            return await asyncio.to_thread(unjudged, path, trust, policy, moment, reason)
         return msgspec.msgpack.decode(answer, type=Verdict)
 
 
 @functools.lru_cache(maxsize=64)
-def _encoded(trust: Trust) -> bytes:
+def encoded_trust(trust: Trust) -> bytes:
     return msgspec.msgpack.encode(trust)
 
 
-def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:
+def unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Verdict(

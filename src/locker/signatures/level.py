@@ -44,4 +44,4 @@ def level_of(
 def reaches(level: Level, minimum: str) -> bool:
     """Only baseline signatures reach a level: PKCS #7 does not bind the signer's certificate."""
     prefix, _, step = level.rpartition("-")
-    return prefix == "PAdES-BASELINE" and _RANK[step] >= _RANK[minimum]
+    return prefix.endswith("-BASELINE") and _RANK[step] >= _RANK[minimum]

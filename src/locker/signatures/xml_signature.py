@@ -1,13 +1,15 @@
-"""An enveloped XAdES signature over a whole document (ETSI EN 319 132-1): who signed, and do the mathematics hold.
+"""A XAdES signature (ETSI EN 319 132-1), enveloped by a document or detached from files: who signed, and do the
+mathematics hold.
 
-What counts afterwards is ``EnvelopedSignature.signed``: the bytes that were digested, parsed again. Nothing is read
-from the document as it came, so a signature that covers something else than what is read gains nothing (signature
+Of an enveloped one counts afterwards ``EnvelopedSignature.signed``: the bytes that were digested, parsed again. Nothing
+is read from the document as it came, so a signature over something else than what is read gains nothing (signature
 wrapping).
 """
 
 import base64
 import binascii
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +34,7 @@ _CANONICAL = frozenset(
     }
 )
 _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
-_REFERENCES_MAX = 8
+_REFERENCES_MAX = 256
 _CERTIFICATES_MAX = 16
 
 # Without SHA-1, SHA-224 and DSA, and without MACs, which need no certificate.
@@ -59,6 +61,12 @@ _DIGESTS = frozenset(
         DigestAlgorithm.SHA3_512,
     }
 )
+
+_DIGEST_NAMES = {
+    "http://www.w3.org/2001/04/xmlenc#sha256": "sha256",
+    "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384",
+    "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
+}
 
 XML_UNREADABLE = (
     SignXMLException,
@@ -111,48 +119,146 @@ def certificates_in(root: Element) -> list[Certificate]:
     return found
 
 
+def named_signer(root: Element) -> Certificate | None:
+    """Of the KeyInfo's certificates the one whose digest the signed properties give first (EN 319 132-1 §5.2.2)."""
+    shown = certificates_in(root)
+    properties = f"{DS}Object/{XADES}QualifyingProperties/{XADES}SignedProperties/{XADES}SignedSignatureProperties"
+    signature = root.find(f"{DS}Signature")
+    for named in ("SigningCertificateV2", "SigningCertificate"):
+        digest = signature.find(f"{properties}/{XADES}{named}/{XADES}Cert/{XADES}CertDigest")
+        if digest is None:
+            continue
+        algorithm = _DIGEST_NAMES.get(digest.find(f"{DS}DigestMethod").get("Algorithm", ""))
+        value = base64.b64decode(digest.findtext(f"{DS}DigestValue") or "")
+        return next((found for found in shown if algorithm and hash_of(algorithm, found.der) == value), None)
+    return None
+
+
+def hash_of(algorithm: str, data: bytes) -> bytes:
+    return hashlib.new(algorithm, data).digest()
+
+
 def verify_enveloped(xml: bytes, root: Element, signers: Iterable[Certificate]) -> EnvelopedSignature:
     """The signature of ``xml``, whose parsed root is ``root``, made with one of ``signers``. Raises SignatureRefused.
 
     Certificates are not judged: neither their dates nor who issued them.
     """
-    allowed = set(signers)
-    signer = next((certificate for certificate in certificates_in(root) if certificate in allowed), None)
-    if signer is None:
-        raise SignatureRefused("other-signer")
+    signer = _one_of(root, signers)
     signature = root.find(f"{DS}Signature")
-    index = _reference_to_the_whole(signature)
-    properties_index = _reference_to_the_properties(signature)
-    try:
-        configuration = XAdESSignatureConfiguration(
-            require_x509=True,
-            location="./",
-            expect_references=True,
-            signature_methods=_METHODS,
-            digest_algorithms=_DIGESTS,
-            # Ours to judge, at the time that counts.
-            verification_time=signer.not_before,
-        )
-        results = XAdESVerifier().verify(
-            xml, x509_cert=signer.pyca, parser=xml_parser(), expect_config=configuration, validate_schema=True
-        )
-        signed, properties = results[index].signed_xml, results[properties_index].signed_xml
-        value = base64.b64decode(signature.findtext(f"{DS}SignatureValue") or "")
-    except XML_UNREADABLE as refused:
-        raise SignatureRefused(_reason_of(refused)) from None
+    references = _references(signature)
+    whole = _reference_to_the_whole(references)
+    if any((r.get("URI") or "")[:1] not in ("", "#") for r in references):
+        raise SignatureRefused("signed-content")
+    results = _verified(xml, signer, lambda _: None)
+    signed = results[whole].signed_xml
     if signed is None or signed.tag != root.tag or signed.find(f"{DS}Signature") is not None:
         raise SignatureRefused("signed-content")
-    if properties is None or properties.tag != f"{XADES}SignedProperties":
-        raise SignatureRefused("signed-attributes")
+    properties = _properties(signature, references, results)
     return EnvelopedSignature(
         signed=signed,
         properties=properties,
         signature=signature,
-        value=value,
+        value=_value(signature),
         certificate=signer,
-        method=signature.find(f"{DS}SignedInfo/{DS}SignatureMethod").get("Algorithm", ""),
-        claimed_time=xml_time(properties.findtext(f"{XADES}SignedSignatureProperties/{XADES}SigningTime")),
+        method=_method(signature),
+        claimed_time=_claimed_time(properties),
     )
+
+
+class DetachedSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """``covered``: the addresses of files that it covers, as the signature writes them."""
+
+    covered: frozenset[str]
+    properties: Any
+    signature: Any
+    value: bytes
+    certificate: Certificate
+    method: str
+    claimed_time: datetime | None
+
+
+def verify_detached(
+    xml: bytes, root: Element, signers: Iterable[Certificate], objects: Callable[[str], bytes | None]
+) -> DetachedSignature:
+    """The signature that is a child of ``root``, over files that ``objects`` knows. Raises SignatureRefused."""
+    signer = _one_of(root, signers)
+    signature = root.find(f"{DS}Signature")
+    references = _references(signature)
+    covered = [uri for r in references if (uri := r.get("URI") or "")[:1] != "#"]
+    # Without an address it would be the file of signatures itself.
+    if "" in covered or not covered or len(set(covered)) < len(covered):
+        raise SignatureRefused("signed-content")
+    for reference in references:
+        if reference.get("URI") in covered and reference.find(f"{DS}Transforms") is not None:
+            raise SignatureRefused("signed-content")
+    if any(objects(uri) is None for uri in covered):
+        raise SignatureRefused("data-missing")
+    results = _verified(xml, signer, objects)
+    properties = _properties(signature, references, results)
+    return DetachedSignature(
+        covered=frozenset(covered),
+        properties=properties,
+        signature=signature,
+        value=_value(signature),
+        certificate=signer,
+        method=_method(signature),
+        claimed_time=_claimed_time(properties),
+    )
+
+
+def _one_of(root: Element, signers: Iterable[Certificate]) -> Certificate:
+    allowed = set(signers)
+    signer = next((certificate for certificate in certificates_in(root) if certificate in allowed), None)
+    if signer is None:
+        raise SignatureRefused("other-signer")
+    return signer
+
+
+def _verified(xml: bytes, signer: Certificate, objects: Callable[[str], bytes | None]) -> list[Any]:
+    """signxml's result for each reference, in their order."""
+    configuration = XAdESSignatureConfiguration(
+        require_x509=True,
+        location="./",
+        expect_references=True,
+        signature_methods=_METHODS,
+        digest_algorithms=_DIGESTS,
+        # The certificate's dates are ours to judge, at the time that counts.
+        verification_time=signer.not_before,
+    )
+    try:
+        results: list[Any] = XAdESVerifier().verify(
+            xml,
+            x509_cert=signer.pyca,
+            parser=xml_parser(),
+            uri_resolver=objects,
+            expect_config=configuration,
+            validate_schema=True,
+        )
+    except XML_UNREADABLE as refused:
+        raise SignatureRefused(_reason_of(refused)) from None
+    return results
+
+
+def _properties(signature: Element, references: list[Element], results: list[Any]) -> Element:
+    properties = results[_reference_to_the_properties(signature, references)].signed_xml
+    if properties is None or properties.tag != f"{XADES}SignedProperties":
+        raise SignatureRefused("signed-attributes")
+    return properties
+
+
+def _value(signature: Element) -> bytes:
+    try:
+        return base64.b64decode(signature.findtext(f"{DS}SignatureValue") or "")
+    except (ValueError, binascii.Error):
+        raise SignatureRefused("signature-unreadable") from None
+
+
+def _method(signature: Element) -> str:
+    return str(signature.find(f"{DS}SignedInfo/{DS}SignatureMethod").get("Algorithm", ""))
+
+
+def _claimed_time(properties: Element) -> datetime | None:
+    return xml_time(properties.findtext(f"{XADES}SignedSignatureProperties/{XADES}SigningTime"))
 
 
 def xml_time(text: str | None) -> datetime | None:
@@ -171,7 +277,12 @@ def _references(signature: Element) -> list[Element]:
     references: list[Element] = signature.findall(f"{DS}SignedInfo/{DS}Reference")
     if not 2 <= len(references) <= _REFERENCES_MAX:
         raise SignatureRefused("signed-attributes")
+    if _method(signature) not in {method.value for method in _METHODS}:
+        raise SignatureRefused("signature-algorithm")
     for reference in references:
+        for digest in reference.iterfind(f"{DS}DigestMethod"):
+            if digest.get("Algorithm") not in {one.value for one in _DIGESTS}:
+                raise SignatureRefused("digest-algorithm")
         for transform in reference.iterfind(f"{DS}Transforms/{DS}Transform"):
             # XPath and XSLT choose what is digested, so what is digested need not be what is read.
             if transform.get("Algorithm") not in {_ENVELOPED, *_CANONICAL}:
@@ -179,14 +290,14 @@ def _references(signature: Element) -> list[Element]:
     return references
 
 
-def _reference_to_the_whole(signature: Element) -> int:
-    whole = [index for index, reference in enumerate(_references(signature)) if reference.get("URI") == ""]
+def _reference_to_the_whole(references: list[Element]) -> int:
+    whole = [index for index, reference in enumerate(references) if reference.get("URI") == ""]
     if len(whole) != 1:
         raise SignatureRefused("signed-content")
     return whole[0]
 
 
-def _reference_to_the_properties(signature: Element) -> int:
+def _reference_to_the_properties(signature: Element, references: list[Element]) -> int:
     """The signed properties must be those of this very signature."""
     own = signature.findall(f"{DS}Object/{XADES}QualifyingProperties/{XADES}SignedProperties")
     if len(own) != 1:
@@ -194,7 +305,7 @@ def _reference_to_the_properties(signature: Element) -> int:
     target = f"#{own[0].get('Id')}"
     found = [
         index
-        for index, reference in enumerate(_references(signature))
+        for index, reference in enumerate(references)
         if reference.get("Type") == _SIGNED_PROPERTIES and reference.get("URI") == target
     ]
     if len(found) != 1:
