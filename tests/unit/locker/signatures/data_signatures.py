@@ -21,7 +21,6 @@ from signxml.xades.xades import XAdESSigner
 from locker.signatures.judge_data import judge_data
 from locker.signatures.policies import VERIFY
 from locker.signatures.schema import Policy, Verdict
-from locker.signatures.time_stamp import sign_raw, signature_algorithm
 from locker.signatures.trust_store import TrustStore
 from locker.signatures.xml_signature import DS, XADES
 from tests.unit.locker.signatures.signature_pki import NOW, Holder, pki, trust
@@ -44,6 +43,16 @@ def time_stamp(imprinted: bytes) -> bytes:
     return bytes(pki().tsa.time_stamper().token(hashlib.sha256(imprinted).digest(), "sha256").dump())
 
 
+def _algorithm(by: Holder) -> str:
+    return "sha256_ecdsa" if isinstance(by.key, ec.EllipticCurvePrivateKey) else "sha256_rsa"
+
+
+def _raw(by: Holder, data: bytes) -> bytes:
+    if isinstance(by.key, ec.EllipticCurvePrivateKey):
+        return by.key.sign(data, ec.ECDSA(hashes.SHA256()))
+    return by.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
 def cades(
     data: bytes = DATA, by: Holder | None = None, *, stamped: bool = False, held: bool = False, named: bool = True
 ) -> bytes:
@@ -56,7 +65,7 @@ def cades(
     if named:
         attributes.append({"type": "signing_certificate_v2", "values": [as_signing_certificate_v2(certificate)]})
     signed = cms.CMSAttributes(attributes)
-    value = sign_raw(by.key, signed.dump(), "sha256")
+    value = _raw(by, signed.dump())
     unsigned = []
     if stamped:
         token = cms.ContentInfo.load(time_stamp(value))
@@ -81,7 +90,7 @@ def cades(
                         }
                     ),
                     "digest_algorithm": {"algorithm": "sha256"},
-                    "signature_algorithm": signature_algorithm(by.key, "sha256"),
+                    "signature_algorithm": {"algorithm": _algorithm(by)},
                     "signed_attrs": signed,
                     "signature": value,
                     **({"unsigned_attrs": unsigned} if unsigned else {}),
