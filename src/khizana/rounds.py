@@ -31,8 +31,10 @@ from kit.outbound.fetch import Fetcher
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
+from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
 from locker.archive.schema import ArchiveLimits
+from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
 from locker.seals import forget as seals
 from locker.settings import LockerSettings
@@ -175,6 +177,13 @@ async def opened_archive(
     finally:
         await workers.close()
         await client.close()
+
+
+async def count_locker_waiting(db: Database) -> None:
+    metrics.waiting.labels("quarantined deposits").set(await deposits.count_quarantined(db))
+    copies = await archive.copies_by_state(db)
+    metrics.waiting.labels("copies to archive").set(copies.get("waiting", 0))
+    metrics.waiting.labels("lapsed copies").set(copies.get("lapsed", 0))
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

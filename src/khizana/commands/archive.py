@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import Any
 
 from khizana.databases import opened_vault, with_locker
@@ -12,6 +13,7 @@ from khizana.say import answer, say
 from kit.db import Database
 from locker.archive.assess import assess
 from locker.archive.desk import ArchiveDesk
+from locker.archive.export import export
 from locker.archive.renew import due, renew, show
 from locker.archive.schema import KeptShown, Renewed
 from locker.signatures.judge import SignatureJudge, signature_workers
@@ -24,6 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     showing = verbs.add_parser("show", help="totals, what fails, what is due next; or one document")
     showing.add_argument("document_id", nargs="?", help="how its archived copy stands")
     showing.add_argument("--at", type=_day, metavar="DAY", help="on that day, YYYY-MM-DD, as far as is known today")
+    exporting = verbs.add_parser("export", help="write one document's copy and evidence record as files")
+    exporting.add_argument("document_id")
+    exporting.add_argument("--into", type=Path, default=Path(), metavar="FOLDER")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         renewed = _with_archive(lambda desk: renew(desk, progress=_progress))
         answer(renewed)
         return 1 if _worth_a_look(renewed) else 0
+    if arguments.verb == "export":
+        answer(_with_archive(lambda desk: export(desk, arguments.document_id, arguments.into)))
+        return 0
     if arguments.document_id is None:
         shown = _with_archive(show)
         answer(shown)

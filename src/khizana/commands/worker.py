@@ -26,6 +26,7 @@ from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
 from khizana.metrics import serve_own
 from khizana.rounds import (
+    count_locker_waiting,
     count_trust_lists,
     count_waiting,
     opened_archive,
@@ -62,6 +63,7 @@ COUNT_EVERY_S = 15.0
 QUARANTINE_EVERY_S = 10.0
 TRUST_LISTS_EVERY_S = 60.0
 ARCHIVE_EVERY_S = 30.0
+LOCKER_COUNT_EVERY_S = 60.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -132,6 +134,7 @@ async def _work(found: Deployment, which: str) -> None:
                 trust=TrustRegister(),
             )
             rounds.append(_every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
+            rounds.append(_every(LOCKER_COUNT_EVERY_S, "count of what waits", lambda: count_locker_waiting(locker_db)))
             if locker.time_stamp_authorities:
                 archive = await stack.enter_async_context(opened_archive(locker_db, vault, judge, locker))
                 rounds.append(_every(ARCHIVE_EVERY_S, "archiving", lambda: renew(archive)))

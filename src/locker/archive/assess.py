@@ -8,7 +8,7 @@ import msgspec
 from locker.archive import store
 from locker.archive.copies import read_copy, save
 from locker.archive.desk import ArchiveDesk
-from locker.archive.evidence import assembled, covered_digests, imprint
+from locker.archive.evidence import covered_digests, evidence_record_of, imprint
 from locker.archive.refusals import NotArchived
 from locker.archive.schema import HeldCopy, KeptShown, Member
 from locker.signatures.judge_evidence_record import EvidenceVerdict, judge_read_record
@@ -49,16 +49,11 @@ async def _then(desk: ArchiveDesk, path: Path, policy: Policy, proven: datetime,
 
 
 async def _evidence(desk: ArchiveDesk, held: HeldCopy, at: datetime) -> EvidenceVerdict | None:
-    if held.record_id is None or held.copy is None:
+    assert held.copy is not None
+    found = await evidence_record_of(desk.db, held, at)
+    if found is None:
         return None
-    # Of an earlier day, what was there on that day.
-    stamps = [stamp for stamp in await store.time_stamps(desk.db, record_id=held.record_id) if stamp.time <= at]
-    trees, covered_bytes = await store.trees(
-        desk.db, record_id=held.record_id, owner=held.owner, document_id=held.document_id
-    )
-    record = assembled(stamps, trees)
-    if record is None:
-        return None
+    record, covered_bytes = found
     member = Member(
         owner=held.owner,
         document_id=held.document_id,

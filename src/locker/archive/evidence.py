@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
+from kit.db import Tx
+from locker.archive import store
 from locker.archive.copies import read_copy
-from locker.archive.schema import Member, StoredTimeStamp
+from locker.archive.schema import HeldCopy, Member, StoredTimeStamp
 from locker.signatures.cms_signature import Imprint
 from locker.signatures.evidence_record import EvidenceRecord, ReducedHashtree, archive_time_stamp
 from locker.vault import Vault
@@ -30,6 +33,18 @@ def assembled(stamps: Sequence[StoredTimeStamp], trees: Mapping[int, bytes]) -> 
             for chain in sorted(chains)
         )
     )
+
+
+async def evidence_record_of(tx: Tx, held: HeldCopy, at: datetime) -> tuple[EvidenceRecord, int] | None:
+    """With how many bytes of the copy it covers, from its start. Of an earlier day, what was there on that day."""
+    if held.record_id is None:
+        return None
+    stamps = [stamp for stamp in await store.time_stamps(tx, record_id=held.record_id) if stamp.time <= at]
+    trees, covered_bytes = await store.trees(
+        tx, record_id=held.record_id, owner=held.owner, document_id=held.document_id
+    )
+    record = assembled(stamps, trees)
+    return (record, covered_bytes) if record else None
 
 
 def packed(tree: ReducedHashtree) -> bytes:

@@ -132,6 +132,16 @@ class ArchiveShown(msgspec.Struct, frozen=True, kw_only=True):
     due: Due
 
 
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    document_id: str
+    copy: str
+    """PAdES B-LTA: the original is its beginning."""
+    evidence_record: str | None
+    """RFC 4998, DER; None where none covers it yet."""
+    covered: str | None
+    """What the evidence record is over, where that is less than the copy; else the copy itself."""
+
+
 class Failing(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     """document_id or record_id."""

@@ -332,6 +332,11 @@ async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
     return len(rows)
 
 
+async def count_quarantined(tx: Tx) -> int:
+    waiting: int = await tx.fetchval("SELECT count(*) FROM locker.quarantine WHERE state = 'waiting'")
+    return waiting
+
+
 async def quarantine_record(tx: Tx, *, document_id: str, administration: str) -> DepositRecord | None:
     row = await tx.fetchrow(
         """

@@ -46,7 +46,10 @@ class EvidenceVerdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge_evidence_record(
     der: bytes, data: Sequence[Imprint], store: TrustStore, policy: Policy, at: datetime
 ) -> EvidenceVerdict:
-    """``data``: for each data object of the group, its digest by algorithm. Never raises for a bad record."""
+    """``data``: for each data object of the group, its digest by algorithm. Never raises for a bad record.
+
+    Not in the thread of an event loop: it blocks, and finding a chain starts a loop of its own.
+    """
     try:
         record = read(der)
     except NoEvidenceRecord:

@@ -394,3 +394,14 @@ def test_a_trust_list_is_followed_synced_and_shown(khizana: Run, tmp_path: Path)
     assert service["periods"][0]["status"] == "granted"
     assert khizana("trust", "unfollow", str(file)).json() == []
     assert khizana("trust", "unfollow", str(file)).err.startswith("error: trust-list-unknown")
+
+
+def test_the_archive_shows_what_is_due_and_a_document_that_is_not_there_is_refused(khizana: Run) -> None:
+    khizana("migrate")
+    due = khizana("archive", "renew", "--dry-run").json()
+    assert set(due) >= {"copies_to_make", "copies_to_renew", "copies_to_cover", "records_to_renew", "next_end"}
+    renewed = khizana("archive", "renew")
+    assert (renewed.code, renewed.json()["failed"]) == (0, 0)
+    assert khizana("archive", "show").json()["failing"] == []
+    refused = khizana("archive", "show", "2" * 25, "--at", "2030-01-01")
+    assert (refused.code, "not-archived" in refused.err) == (2, True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,9 +22,14 @@ from locker.archive import store
 from locker.archive.assess import assess
 from locker.archive.copies import read_copy
 from locker.archive.desk import ArchiveDesk
+from locker.archive.export import export
 from locker.archive.keep_copy import keep_copy
 from locker.archive.renew import due, renew, show
 from locker.archive.schema import KeptShown, Renewed
+from locker.signatures.judge_evidence_record import imprint_of_bytes, judge_evidence_record
+from locker.signatures.policies import VERIFY
+from locker.signatures.schema import Trust
+from locker.signatures.trust_store import TrustStore
 from locker.sweeping.reconcile import reconcile
 from locker.trust.add import add
 from locker.trust.schema import TrustAddition
@@ -396,3 +402,34 @@ async def test_a_copy_cannot_stand_for_another_generation_or_for_the_original(ar
             frame
             async for frame in archive.desk.vault.read(held.copy, owner=held.owner, document_id=document_id, version=1)
         ]
+
+
+async def test_what_is_exported_is_verified_without_us(archive: Archive, tmp_path: Path) -> None:
+    document_id = await archive.deposit()
+    await archive.deposit()
+    await archive.renew()
+    await archive.renew(TODAY + DAY)
+    files = await export(archive.with_limits(), document_id, tmp_path)
+    assert files.evidence_record is not None
+    assert files.covered == files.copy
+    trust = TrustStore(Trust(anchors=(root().der,), version="somebody else's"))
+    pdf, record = Path(files.copy).read_bytes(), Path(files.evidence_record).read_bytes()
+    verdict = await asyncio.to_thread(
+        judge_evidence_record, record, [imprint_of_bytes(pdf)], trust, VERIFY, TODAY + YEAR
+    )
+    assert (verdict.indication, verdict.proven_time) == ("TOTAL-PASSED", TODAY + DAY)
+
+
+async def test_the_record_covers_the_copy_as_it_was_where_the_copy_grew(archive: Archive, tmp_path: Path) -> None:
+    document_id = await archive.deposit()
+    await archive.renew(each=True)
+    await archive.renew(TODAY + DAY, each=True)
+    late = TODAY + 3 * YEAR - MARGIN + DAY
+    archive.authority.holder = tsa(late)
+    done = await archive.renew(late, each=True)
+    assert (done.copies_renewed, done.records_renewed) == (1, 1)
+    files = await export(archive.with_limits(), document_id, tmp_path)
+    assert files.covered not in (None, files.copy)
+    assert Path(files.copy).read_bytes().startswith(Path(str(files.covered)).read_bytes())
+    late_verdict = await archive.assess(document_id, late + 2 * YEAR)
+    assert (late_verdict.indication, late_verdict.by) == ("TOTAL-PASSED", "copy")
