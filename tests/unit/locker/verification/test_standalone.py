@@ -1,9 +1,5 @@
 """``khizana serve verification``: no database, trust in a folder."""
 
-import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,82 +16,46 @@ from kit.workers import WorkerPool
 from locker.trust.read_list import list_workers
 from locker.verification.folder_register import FolderRegister, read_files, read_trust
 from locker.verification.standalone import VerificationSettings
-from tests.conftest import ROOT
-from tests.locker_world import INTERIOR, new_pki, sealed
-from tests.product import free_port
+from tests.locker_world import INTERIOR, sealed
 from tests.unit.locker.signatures.signature_pki import pki as authorities
 from tests.unit.locker.trust.trust_list_maker import Service, operator, trust_list
+from tests.verification_service import trust_folder, verification_service
 
 pytestmark = pytest.mark.asyncio
-PDF = {"Content-Type": "application/pdf"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> tuple[Path, Any]:
-    pki = new_pki(tmp_path / "pki")
-    trust = tmp_path / "trust"
-    for name in ("anchors", "intermediates", "crls"):
-        (trust / name).mkdir(parents=True)
-    (trust / "anchors" / "root.pem").write_text(pki.root.pem)
-    (trust / "intermediates" / "issuing.der").write_bytes(pki.issuing.der)
-    for number, crl in enumerate(pki.crls):
-        (trust / "crls" / f"{number}.crl").write_bytes(crl)
-    return trust, pki
+    return trust_folder(tmp_path)
 
 
-async def test_it_starts_without_a_database_and_verifies(folder: tuple[Path, Any], tmp_path: Path) -> None:
-    trust, pki = folder
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")} | {
-        "KHIZANA_MODE": "embedded",
-        "KHIZANA_HOME": str(tmp_path / "home"),
-        "KHIZANA_VERIFICATION_URL": url,
-        "KHIZANA_VERIFICATION_TRUST_FOLDER": str(trust),
-        "KHIZANA_VERIFICATION_KEYS_FOLDER": str(tmp_path / "keys"),
-        "KHIZANA_VERIFICATION_PER_ADDRESS_PER_MINUTE": "1000",
-    }
-    arguments = ["serve", "verification", "--port", str(port), "--workers", "1"]
-    with subprocess.Popen([sys.executable, "-m", "khizana", *arguments], cwd=ROOT, env=environ) as process:
-        try:
-            async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-                await _answers(client, process)
-                pdf = sealed(pki, pki.seals[INTERIOR])
-                found = await client.post("/v1/verifications", files={"document": ("d.pdf", pdf, "application/pdf")})
-                answer = found.json()["answer"]
-                assert answer["signature"]["indication"] == "TOTAL-PASSED", answer
-                assert answer["standing"] == "unknown"
-                assert answer["signature"]["trust_version"] == read_files(trust).version
-                page = await client.post(
-                    "/verify",
-                    files={"document": ("d.pdf", pdf, "application/pdf")},
-                    headers={"Accept": "text/html", "Accept-Language": "fr"},
-                )
-                assert "Inaltéré et signé par" in page.text
-                certificate = await client.post("/v1/verifications?report=pdf", content=pdf, headers=PDF)
-                assert certificate.content.startswith(b"%PDF-")
-                [key] = (await client.get("/.well-known/jwks.json")).json()["keys"]
-                assert jws.verify(found.json()["signed_answer"], key, algorithms=["ES256"])
-                assert (await client.get("/")).headers["location"] == "/verify"
-                # Of the locker nothing else is there.
-                assert (await client.get("/v1/documents")).status_code == 404
-                unknown = await client.get("/nothing", headers={"Accept": "text/html"})
-                assert unknown.status_code == 404
-                assert "<h1" in unknown.text
-        finally:
-            process.terminate()
-
-
-async def _answers(client: httpx.AsyncClient, process: "subprocess.Popen[bytes]") -> None:
-    async with asyncio.timeout(60):
-        while True:
-            assert process.poll() is None
-            try:
-                assert (await client.get("/verify")).status_code == 200
-            except httpx.TransportError:
-                await asyncio.sleep(0.1)
-            else:
-                return
+async def test_it_starts_without_a_database_and_verifies(tmp_path: Path) -> None:
+    with verification_service(tmp_path) as service:
+        pdf = sealed(service.pki, service.pki.seals[INTERIOR])
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            found = await client.post("/v1/verifications", files={"document": ("d.pdf", pdf, "application/pdf")})
+            answer = found.json()["answer"]
+            assert answer["signature"]["indication"] == "TOTAL-PASSED", answer
+            assert answer["standing"] == "unknown"
+            assert answer["signature"]["trust_version"] == read_files(service.trust).version
+            page = await client.post(
+                "/verify",
+                files={"document": ("d.pdf", pdf, "application/pdf")},
+                headers={"Accept": "text/html", "Accept-Language": "fr"},
+            )
+            assert "Inaltéré et signé par" in page.text
+            certificate = await client.post(
+                "/v1/verifications?report=pdf", content=pdf, headers={"Content-Type": "application/pdf"}
+            )
+            assert certificate.content.startswith(b"%PDF-")
+            [key] = (await client.get("/.well-known/jwks.json")).json()["keys"]
+            assert jws.verify(found.json()["signed_answer"], key, algorithms=["ES256"])
+            assert (await client.get("/")).headers["location"] == "/verify"
+            # Of the locker nothing else is there.
+            assert (await client.get("/v1/documents")).status_code == 404
+            unknown = await client.get("/nothing", headers={"Accept": "text/html"})
+            assert unknown.status_code == 404
+            assert "<h1" in unknown.text
 
 
 @pytest_asyncio.fixture
