@@ -21,7 +21,7 @@ OF_DOCUMENT: tuple[Check, ...] = (
         name="file",
         clause="ISO 32000-2 §7.5",
         title=_("The file is a PDF and can be read"),
-        reasons=frozenset({"not-a-pdf", "no-end-of-file", "no-pages", "unreadable"}),
+        reasons=frozenset({"not-a-pdf", "no-end-of-file", "no-pages", "unreadable", "container"}),
     ),
     Check(
         name="validation-context",
@@ -45,7 +45,15 @@ OF_SIGNATURE: tuple[Check, ...] = (
         clause="EN 319 102-1 §5.2.2",
         title=_("Format of the signature"),
         reasons=frozenset(
-            {"signature-unreadable", "subfilter", "content-not-detached", "signed-attributes", "several-signers"}
+            {
+                "signature-unreadable",
+                "signature-missing",
+                "subfilter",
+                "content-not-detached",
+                "signed-attributes",
+                "critical-header",
+                "several-signers",
+            }
         ),
     ),
     Check(
@@ -65,7 +73,7 @@ OF_SIGNATURE: tuple[Check, ...] = (
         name="cryptographic-verification",
         clause="EN 319 102-1 §5.2.7",
         title=_("The signature fits the signed bytes"),
-        reasons=frozenset({"document-altered", "signature-value", "not-der"}),
+        reasons=frozenset({"document-altered", "signature-value", "not-der", "data-missing"}),
     ),
     Check(
         name="certificate-chain",
@@ -116,6 +124,8 @@ OF_SIGNATURE: tuple[Check, ...] = (
         reasons=frozenset(
             {
                 "byte-range",
+                "signed-content",
+                "not-all-covered",
                 "not-whole-revision",
                 "unreferenced-update",
                 "bytes-after-end",

@@ -23,7 +23,6 @@ from locker.verification.schema import Answer
 from locker.verification.views import sentence
 
 _NO_STATUS = "no-revocation-status"
-_LONG_TERM = ("PAdES-BASELINE-LT", "PAdES-BASELINE-LTA", "PKCS7-LT", "PKCS7-LTA")
 
 
 def make_detailed(answer: Answer, verdict: Verdict, translators: Translators) -> DetailedReport:
@@ -64,7 +63,10 @@ def make_detailed(answer: Answer, verdict: Verdict, translators: Translators) ->
 
 
 def document_checks(verdict: Verdict) -> list[CheckResult]:
-    """Of the file itself. After one that failed and left no signature to look at, the next were not reached."""
+    """Of the file itself. After one that failed and left no signature to look at, the next were not reached.
+
+    What speaks against the whole and against no signature stands in its check here, too.
+    """
     results: list[CheckResult] = []
     stopped = False
     for check in OF_DOCUMENT:
@@ -72,6 +74,12 @@ def document_checks(verdict: Verdict) -> list[CheckResult]:
         remarks = [code for code in verdict.warnings if code in check.reasons and code not in reasons]
         results.append(_result(check, reasons, remarks, why="not-reached" if stopped else None))
         stopped = stopped or (bool(reasons) and verdict.pages is None)
+    of_signatures = {code for signature in verdict.signatures for code in signature.reasons}
+    alone = [code for code in verdict.reasons if code not in of_signatures]
+    for check in OF_SIGNATURE:
+        reasons = [code for code in alone if code in check.reasons]
+        if reasons:
+            results.append(_result(check, reasons, [], why=None))
     return results
 
 
@@ -134,7 +142,7 @@ def _not_reached(name: CheckName, signature: SignatureVerdict, failing: set[Chec
 
 
 def _long_term(signature: SignatureVerdict, verdict: Verdict) -> tuple[Status, Why | None]:
-    if signature.level not in _LONG_TERM:
+    if not signature.level.endswith(("-LT", "-LTA")):
         return "ignored", "nothing-there"
     archived = signature.level.endswith("LTA")
     proven = any(stamp.passed for stamp in verdict.time_stamps) if archived else signature.proven_time is not None

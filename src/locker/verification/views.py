@@ -42,7 +42,10 @@ def view(answer: Answer, locale: Locale) -> AnswerView:
         tone=tone,
         checks=[(check.passed, _CHECKS[check.name]) for check in answer.checks],
         reasons=[REASONS[reason] for reason in answer.signature.reasons if reason in REASONS],
-        meaning=SUB_INDICATIONS.get(answer.signature.sub_indication or ""),
+        # Of a moment before the signature, what would mend it later says nothing.
+        meaning=None
+        if answer.passed("existed") is False
+        else SUB_INDICATIONS.get(answer.signature.sub_indication or ""),
         name=name_in(answer.document.type_names, locale) if answer.document else "",
         issuer=issuer_of(answer, locale),
         answer=answer,

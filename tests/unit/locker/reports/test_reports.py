@@ -221,6 +221,8 @@ def _consistent(verdict: Verdict) -> None:
             _complete(check, report)
     if verdict.passed:
         assert not of_document
+    elif verdict.indication != "NO_SIGNATURE_FOUND" and all(signature.passed for signature in verdict.signatures):
+        assert of_document
     assert msgspec.json.decode(msgspec.json.encode(report), type=DetailedReport) == report
 
 
@@ -388,3 +390,15 @@ def test_two_starters_end_with_one_seal(tmp_path: Path) -> None:
     again = ReportSeal.load_or_create(tmp_path, name="https://other.example")
     assert first.pem == again.pem
     assert (tmp_path / "report-seal-ES256.pem").stat().st_mode & 0o077 == 0
+
+
+def test_what_speaks_against_the_whole_alone_stands_in_a_check() -> None:
+    """Data beside a signature that is sound, and does not cover it."""
+    verdict = msgspec.structs.replace(
+        judged(sealed_pdf()),
+        indication="INDETERMINATE",
+        sub_indication="SIG_CONSTRAINTS_FAILURE",
+        reasons=("not-all-covered",),
+    )
+    assert {check.name for check in detailed(verdict).document if check.status == "failed"} == {"coverage"}
+    _consistent(verdict)
