@@ -58,24 +58,52 @@ class SignatureJudge:
         ``at`` is the time to judge for, now by default; it must have a time zone. ``known_until`` lets later revocation
         data speak about ``at``. About 5 ms for 100 kB.
         """
-        moment = at or datetime.now(UTC)
         request = Request(
-            path=str(path.absolute()), policy=policy, trust=encoded_trust(trust), at=moment, known_until=known_until
+            path=str(path.absolute()),
+            policy=policy,
+            trust=_encoded(trust),
+            at=at or datetime.now(UTC),
+            known_until=known_until,
         )
+        return await self._ask(request, path, trust)
+
+    async def validate_any(
+        self,
+        path: Path,
+        signature: Path | None,
+        *,
+        trust: Trust,
+        policy: Policy,
+        at: datetime | None = None,
+        known_until: datetime | None = None,
+    ) -> Verdict:
+        """Like ``validate``, and for what is no PDF: CAdES, JAdES, XAdES, ASiC; ``signature`` is one over ``path``."""
+        request = Request(
+            path=str(path.absolute()),
+            signature=str(signature.absolute()) if signature else None,
+            any_format=True,
+            policy=policy,
+            trust=_encoded(trust),
+            at=at or datetime.now(UTC),
+            known_until=known_until,
+        )
+        return await self._ask(request, path, trust)
+
+    async def _ask(self, request: Request, path: Path, trust: Trust) -> Verdict:
         try:
             answer = await self._pool.run(msgspec.msgpack.encode(request))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
-            return await asyncio.to_thread(unjudged, path, trust, policy, moment, reason)
+            return await asyncio.to_thread(_unjudged, path, trust, request.policy, request.at, reason)
         return msgspec.msgpack.decode(answer, type=Verdict)
 
 
 @functools.lru_cache(maxsize=64)
-def encoded_trust(trust: Trust) -> bytes:
+def _encoded(trust: Trust) -> bytes:
     return msgspec.msgpack.encode(trust)
 
 
-def unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:
+def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Verdict(

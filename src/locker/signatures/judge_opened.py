@@ -23,14 +23,17 @@ _WORST: dict[Indication, int] = {"TOTAL-PASSED": 0, "INDETERMINATE": 1, "TOTAL-F
 def judge_all(
     opened: Sequence[OpenedSignature],
     data: bytes,
+    *,
     store: TrustStore,
     policy: Policy,
     at: datetime,
-    *,
+    known_until: datetime | None = None,
     against: Sequence[Finding] = (),
 ) -> Verdict:
     """``data`` is the file that is spoken of; ``against``: what speaks against the whole, such as its container."""
-    verdicts = tuple(judge_opened(signature, store, policy, at) for signature in opened[: policy.signatures_max])
+    verdicts = tuple(
+        judge_opened(signature, store, policy, at, known_until) for signature in opened[: policy.signatures_max]
+    )
     whole = [*against]
     if len(opened) > policy.signatures_max:
         whole.append(indeterminate("GENERIC", "too-many-signatures"))
@@ -57,10 +60,12 @@ def judge_all(
     )
 
 
-def judge_opened(opened: OpenedSignature, store: TrustStore, policy: Policy, at: datetime) -> SignatureVerdict:
+def judge_opened(
+    opened: OpenedSignature, store: TrustStore, policy: Policy, at: datetime, known_until: datetime | None
+) -> SignatureVerdict:
     signer = opened.signer
     intact = signer is not None and not opened.findings
-    context = Context(store=store, evidence=_evidence(opened, store), candidates=(), at=at)
+    context = Context(store=store, evidence=_evidence(opened, store), candidates=(), at=at, known_until=known_until)
     stamps = _stamps(opened, context, policy) if intact else ()
     times = [stamp.time for stamp in stamps if stamp.passed and stamp.time]
     proven_time = min(times, default=None)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from locker.signatures import dangling_references, fast_hex
+from locker.signatures.judge_data import is_signed_data, judge_data
 from locker.signatures.judge_document import judge_document
 from locker.signatures.trust_store import trust_store
 from locker.signatures.worker_request import Request
@@ -21,5 +22,13 @@ def judge(argument: bytes) -> bytes:
     with Path(request.path).open("rb") as file:
         # One byte more than may be: the pre-gate then says too large, and no more is read.
         pdf = file.read(request.policy.size_max_bytes + 1)
-    verdict = judge_document(pdf, trust_store(request.trust), request.policy, request.at, request.known_until)
+    store = trust_store(request.trust)
+    if request.signature is not None:
+        with Path(request.signature).open("rb") as file:
+            signature = file.read(request.policy.size_max_bytes + 1)
+        verdict = judge_data(signature, pdf, store, request.policy, request.at, known_until=request.known_until)
+    elif request.any_format and is_signed_data(pdf):
+        verdict = judge_data(pdf, None, store, request.policy, request.at, known_until=request.known_until)
+    else:
+        verdict = judge_document(pdf, store, request.policy, request.at, request.known_until)
     return msgspec.msgpack.encode(verdict)

@@ -11,6 +11,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """``trust`` is a MessagePack-encoded ``Trust``: its bytes are the key of the worker's cache."""
 
     path: str
+    signature: str | None = None
+    """Beside ``path``, over it."""
+    any_format: bool = False
+    """Also what is no PDF: else it is refused as such."""
     policy: Policy
     trust: bytes
     at: datetime

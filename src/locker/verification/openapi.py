@@ -10,8 +10,17 @@ from litestar.openapi.spec.enums import OpenAPIType
 class VerifyOperation(Operation):
     def __post_init__(self) -> None:
         pdf = Schema(type=OpenAPIType.STRING, content_media_type="application/pdf")
+        signature = Schema(
+            type=OpenAPIType.STRING,
+            content_media_type="application/octet-stream",
+            description="A signature beside the document, over all of it: CAdES (CMS) or JAdES (JWS).",
+        )
         at = Schema(type=OpenAPIType.STRING, description="The same as the parameter of this name.")
-        form = Schema(type=OpenAPIType.OBJECT, required=["document"], properties={"document": pdf, "at": at})
+        form = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["document"],
+            properties={"document": pdf, "signature": signature, "at": at},
+        )
         self.request_body = RequestBody(
             required=True,
             content={

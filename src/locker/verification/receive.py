@@ -23,6 +23,7 @@ from locker.verification.refusals import FileMissing, FileTooLarge, NoRoom, TooS
 _ENVELOPE_MAX_BYTES = 16_384
 _FRAME_MAX_BYTES = 1_048_576
 _AT_MAX_BYTES = 64
+_SIGNATURE_MAX_BYTES = 1_000_000
 _PARTS_MAX = 4
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}", re.ASCII)
 
@@ -38,6 +39,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     sha256: bytes
     length: int
+    signature: Path | None = None
+    """The part of this name: a signature over the document that lies beside it."""
     at: str | None = None
     """What the form's field of this name said."""
 
@@ -46,11 +49,14 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 async def receive(
     frames: AsyncIterable[bytes], *, content_type: str, content_length: int | None, limits: Limits
 ) -> AsyncIterator[Received]:
-    """The part named ``document`` of a form, or a bare PDF body. Leaving the context deletes the file.
+    """The parts named ``document`` and ``signature`` of a form, or a bare body. Leaving the context deletes the file.
 
     What the file is, is the judge's question. Raises FileMissing, FileTooLarge, TooSlow, NoRoom.
     """
-    if content_length is not None and content_length > limits.file_max_bytes + _ENVELOPE_MAX_BYTES:
+    if (
+        content_length is not None
+        and content_length > limits.file_max_bytes + _SIGNATURE_MAX_BYTES + _ENVELOPE_MAX_BYTES
+    ):
         raise FileTooLarge(limits.file_max_bytes)
     receiving = _Receiving(_parser(content_type), limits.file_max_bytes)
     with tempfile.TemporaryDirectory(prefix="khizana-verify-", dir=limits.folder) as folder:
@@ -62,6 +68,10 @@ async def receive(
                     async for frame in frames:
                         receiving.feed(frame, file)
             receiving.end()
+            signature = Path(folder, "signature") if receiving.signature else None
+            if signature:
+                # At most a megabyte, to the page cache.
+                signature.write_bytes(receiving.signature)
         except TimeoutError:
             raise TooSlow from None
         except MultipartError:
@@ -74,6 +84,7 @@ async def receive(
             path=path,
             sha256=receiving.sha256.digest(),
             length=receiving.length,
+            signature=signature,
             at=receiving.at.decode("ascii", "replace"),
         )
 
@@ -98,7 +109,9 @@ class _Receiving:
         self._beside_bytes = 0
         self._in_document = parser is None
         self._in_at = False
+        self._in_signature = False
         self.at = bytearray()
+        self.signature = bytearray()
         self.sha256 = hashlib.sha256()
         self.length = 0
 
@@ -112,6 +125,7 @@ class _Receiving:
                 if isinstance(event, MultipartSegment):
                     self._in_document = event.name == "document" and self.length == 0
                     self._in_at = event.name == "at"
+                    self._in_signature = event.name == "signature"
                 elif event is not None:
                     self._payload(bytes(event), file)
 
@@ -122,6 +136,11 @@ class _Receiving:
             raise FileMissing
 
     def _payload(self, payload: bytes, file: BinaryIO) -> None:
+        if self._in_signature:
+            self.signature += payload
+            if len(self.signature) > _SIGNATURE_MAX_BYTES:
+                raise FileTooLarge(_SIGNATURE_MAX_BYTES)
+            return
         if not self._in_document:
             self._beside_bytes += len(payload)
             if self._in_at:

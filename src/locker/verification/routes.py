@@ -131,7 +131,11 @@ async def verifications(
         Parameter(description="Was it valid then? A date-time of RFC 3339, or a date; never in the future."),
     ] = None,
 ) -> Response[Verified | SimpleReport | DetailedReport]:
-    """Judge a PDF: its signature, and whether its issuer stands by it today. A negative verdict is a 200."""
+    """Judge a file: its signature, and whether its issuer stands by it today. A negative verdict is a 200.
+
+    A PDF, an ASiC container, a signed XML document, a CMS or JWS that holds its data; or any document with a signature
+    beside it.
+    """
     kind = report_kind(report, request.headers.get("accept", ""))
     judged = await _judge(request, desk, at=read_at(at, now=dt.datetime.now(dt.UTC)))
     if kind is None:

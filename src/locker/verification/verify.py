@@ -28,8 +28,9 @@ async def verify(
     """
     now = dt.datetime.now(dt.UTC)
     policy = msgspec.structs.replace(VERIFY, size_max_bytes=desk.file_max_bytes)
-    verdict = await desk.judge.validate(
+    verdict = await desk.judge.validate_any(
         received.path,
+        received.signature,
         trust=await desk.register.trust(),
         policy=policy,
         at=at or now,

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 from lxml import etree
 
-from locker.signatures.data_judge import DataJudge, data_workers
+from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY
-from locker.signatures.schema import Verdict
+from locker.signatures.schema import Policy, Verdict
 from locker.signatures.xml_signature import DS
 from tests.unit.locker.signatures.data_signatures import (
     DATA,
@@ -34,7 +34,7 @@ from tests.unit.locker.signatures.data_signatures import (
     xades,
     xades_detached,
 )
-from tests.unit.locker.signatures.signature_pki import NOW, YEAR, Holder, issue, name, pki, trust
+from tests.unit.locker.signatures.signature_pki import NOW, YEAR, Holder, issue, name, pki, sealed_pdf, trust
 
 OBJECTS = {"act.xml": XML.encode(), "données.json": DATA}
 
@@ -342,21 +342,30 @@ def test_every_cut_of_every_form_is_answered() -> None:
 
 
 async def test_the_worker_judges_the_same_and_lives_through_a_bomb(tmp_path: Path) -> None:
-    signature, data = tmp_path / "data.p7s", tmp_path / "data.json"
+    signature, file = tmp_path / "data.p7s", tmp_path / "data"
     signature.write_bytes(cades(stamped=True))
-    data.write_bytes(DATA)
-    expected = await asyncio.to_thread(judged, signature.read_bytes(), DATA)
-    pool = data_workers(wall_s=60)
-    judge = DataJudge(pool)
+    expected = await asyncio.to_thread(judged, cades(stamped=True), DATA)
+    pool = signature_workers(workers=1, wall_s=60)
+    judge = SignatureJudge(pool)
+
+    async def answer(content: bytes, beside: Path | None = None, *, policy: Policy = VERIFY) -> Verdict:
+        file.write_bytes(content)
+        return await judge.validate_any(file, beside, trust=trust(), policy=policy, at=NOW)
+
     try:
-        found = await judge.validate(signature, data, trust=trust(), policy=VERIFY, at=NOW)
-        assert found == expected
-        signature.write_bytes(b"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>")
-        bomb = await judge.validate(signature, None, trust=trust(), policy=VERIFY, at=NOW)
-        assert bomb.indication == "TOTAL-FAILED"
-        small = msgspec.structs.replace(VERIFY, size_max_bytes=10)
-        large = await judge.validate(data, None, trust=trust(), policy=small, at=NOW)
-        assert large.reasons == ("too-large",)
+        assert await answer(DATA, signature) == expected
+        for whole in (asic_cades(OBJECTS), xades(), jades(), jades(form="general"), cades(held=True), sealed_pdf()):
+            assert (await answer(whole)).passed
+        for other in (b"<!DOCTYPE html><p>x</p>", b"PK\x03\x04" + b"x" * 100, b"{}", DATA, b"MZ"):
+            assert "not-a-pdf" in (await answer(other)).reasons
+        bomb = b"<!DOCTYPE x [<!ENTITY a 'http://www.w3.org/2000/09/xmldsig#'>]><x>&a;</x>"
+        assert (await answer(bomb)).indication == "TOTAL-FAILED"
+        small = msgspec.structs.replace(VERIFY, size_max_bytes=1_000)
+        assert (await answer(asic_cades(OBJECTS), policy=small)).reasons == ("too-large",)
+        # Where PDFs are asked for, nothing else is taken for one.
+        file.write_bytes(asic_cades(OBJECTS))
+        only_pdf = await judge.validate(file, trust=trust(), policy=VERIFY, at=NOW)
+        assert "not-a-pdf" in only_pdf.reasons
     finally:
         await pool.close()
 

@@ -9,10 +9,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jose import jws
 
 from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
-from tests.locker_world import LOCKER, plain_pdf
+from tests.locker_world import INTERIOR, LOCKER, plain_pdf
+from tests.unit.locker.signatures.data_signatures import cades, container, jades, xades, xades_detached
+from tests.unit.locker.signatures.signature_pki import Holder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -232,3 +236,57 @@ async def test_files_of_other_software_get_an_answer_and_never_a_green_one_that_
         )
         assert page.status_code == 200, path
         assert 'class="verdict tone-good"' not in page.text, path
+
+
+def seal_holder(place: CitizenWorld) -> Holder:
+    issued, issuing = place.world.pki.seals[INTERIOR], place.world.pki.issuing
+    key: Any = load_pem_private_key(issued.key_pem, None)
+    authority = Holder(key, x509.load_der_x509_certificate(issuing.der))
+    return Holder(key, x509.load_der_x509_certificate(issued.der), (authority,))
+
+
+async def verify_with(place: CitizenWorld, document: bytes, **parts: bytes) -> dict[str, Any]:
+    files = {"document": ("d", document, "application/octet-stream")}
+    files |= {name: (name, content, "application/octet-stream") for name, content in parts.items()}
+    answer = await place.world.locker.post("/v1/verifications", files=files)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_signature_beside_a_document_is_judged_over_it(place: CitizenWorld) -> None:
+    by, data = seal_holder(place), b'{"family_name": "Alaoui"}'
+    for signature in (cades(data, by), jades(data, by, detached=True)):
+        found = await verify_with(place, data, signature=signature)
+        assert found["answer"]["signature"]["indication"] == "TOTAL-PASSED", found["answer"]["signature"]["reasons"]
+        assert found["answer"]["signer_administration"]["fr"] == "ma.gov.interieur"
+        assert found["answer"]["sha256"] == hashlib.sha256(data).hexdigest()
+        other = await verify_with(place, data + b" ", signature=signature)
+        assert other["answer"]["signature"]["indication"] == "TOTAL-FAILED"
+        assert checks(other)["whole"] is False
+
+
+async def test_a_signed_xml_document_and_a_container_are_judged(place: CitizenWorld) -> None:
+    by = seal_holder(place)
+    found = await verify_with(place, xades(by=by))
+    assert found["answer"]["signature"]["indication"] == "TOTAL-PASSED", found["answer"]["signature"]["reasons"]
+    assert found["answer"]["signature"]["level"] == "XAdES-BASELINE-B"
+    packed = container({"a.txt": b"a", "META-INF/signatures.xml": xades_detached({"a.txt": b"a"}, by)})
+    found = await verify_with(place, packed)
+    assert found["answer"]["signature"]["indication"] == "TOTAL-PASSED", found["answer"]["signature"]["reasons"]
+    report = await place.world.locker.post(
+        "/v1/verifications?report=detailed",
+        files={"document": ("d", packed, "application/octet-stream")},
+    )
+    assert report.status_code == 200
+
+
+async def test_a_signature_larger_than_any_is_cut_while_it_arrives(place: CitizenWorld) -> None:
+    files = {"document": ("d", b"x", "text/plain"), "signature": ("s", b"0" * 1_000_001, "text/plain")}
+    answer = await place.world.locker.post("/v1/verifications", files=files)
+    assert answer.status_code == 413
+
+
+async def test_an_administration_deposits_pdfs_and_nothing_that_only_looks_signed(place: CitizenWorld) -> None:
+    answer = await place.world.deposit(xades(by=seal_holder(place)))
+    assert answer.status_code in (415, 422)
