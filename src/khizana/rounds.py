@@ -181,9 +181,11 @@ async def opened_archive(
 
 async def count_locker_waiting(db: Database) -> None:
     metrics.waiting.labels("quarantined deposits").set(await deposits.count_quarantined(db))
-    copies = await archive.copies_by_state(db)
-    metrics.waiting.labels("copies to archive").set(copies.get("waiting", 0))
-    metrics.waiting.labels("lapsed copies").set(copies.get("lapsed", 0))
+    metrics.waiting.labels("copies to archive").set(await archive.count_copies(db, state="waiting"))
+
+
+async def count_lapsed(db: Database) -> None:
+    metrics.waiting.labels("lapsed copies").set(await archive.count_copies(db, state="lapsed"))
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

@@ -26,6 +26,7 @@ from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
 from khizana.metrics import serve_own
 from khizana.rounds import (
+    count_lapsed,
     count_locker_waiting,
     count_trust_lists,
     count_waiting,
@@ -64,6 +65,7 @@ QUARANTINE_EVERY_S = 10.0
 TRUST_LISTS_EVERY_S = 60.0
 ARCHIVE_EVERY_S = 30.0
 LOCKER_COUNT_EVERY_S = 60.0
+COUNT_LAPSED_EVERY_S = 3_600.0
 
 log = logging.getLogger("khizana.worker")
 
@@ -136,6 +138,7 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
             rounds.append(_every(LOCKER_COUNT_EVERY_S, "count of what waits", lambda: count_locker_waiting(locker_db)))
             if locker.time_stamp_authorities:
+                rounds.append(_every(COUNT_LAPSED_EVERY_S, "count of lapsed copies", lambda: count_lapsed(locker_db)))
                 archive = await stack.enter_async_context(opened_archive(locker_db, vault, judge, locker))
                 rounds.append(_every(ARCHIVE_EVERY_S, "archiving", lambda: renew(archive)))
         await _until_stopped(rounds)

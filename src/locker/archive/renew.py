@@ -15,10 +15,13 @@ _FAILING_MAX = 100
 async def renew(desk: ArchiveDesk, *, progress: Progress = silent, steps_max: int = 100_000) -> Renewed:
     """Many may do it at once: each takes what nobody else has. What fails is put off and does not stop the rest."""
     done = Renewed()
-    planned = await due(desk)
-    await _copies(desk, done, planned.copies_to_make + planned.copies_to_renew, progress, steps_max)
+    # Counting reads everything there is: for who watches, not for every round of the worker.
+    planned = await due(desk) if progress is not silent else None
+    copies = planned.copies_to_make + planned.copies_to_renew if planned else 0
+    records = planned.records_to_make + planned.records_to_renew if planned else 0
+    await _copies(desk, done, copies, progress, steps_max)
     await _cover(desk, done, progress)
-    await _records(desk, done, planned.records_to_make + planned.records_to_renew, progress, steps_max)
+    await _records(desk, done, records, progress, steps_max)
     return done
 
 

@@ -5,6 +5,7 @@ The tree's arithmetic and the syntax; whether a record can be believed is said b
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 from asn1crypto import algos, cms, core
@@ -72,18 +73,28 @@ class ArchiveTimeStamp(msgspec.Struct, frozen=True, kw_only=True):
     reduced_hashtree: ReducedHashtree = ()
     token: bytes
     der: bytes = b""
-    """As it was read; what is hashed at a renewal."""
+    """As it was read; what is hashed when a hash tree is renewed."""
+    renewed: bytes = b""
+    """What is hashed when it is renewed by a time stamp, where that is not the token (XML)."""
+    before: bytes = b""
+    """In XML, of the first of a later chain: all chains before it in their canonical form."""
 
 
 Chain = tuple[ArchiveTimeStamp, ...]
 
 
 class EvidenceRecord(msgspec.Struct, frozen=True):
-    """Chains in the order of time; in a chain every archive time stamp has one digest algorithm."""
+    """Chains in the order of time; in a chain every archive time stamp has one digest algorithm.
+
+    What is renewed here is ``asn1``; ``xml`` (RFC 6283) is read and judged.
+    """
 
     chains: tuple[Chain, ...]
+    syntax: Literal["asn1", "xml"] = "asn1"
 
     def dump(self) -> bytes:
+        """DER, of ``asn1``."""
+        assert self.syntax == "asn1"
         algorithms = dict.fromkeys(chain[0].digest_algorithm for chain in self.chains)
         return bytes(
             _EvidenceRecord(
@@ -113,11 +124,15 @@ def read(der: bytes) -> EvidenceRecord:
         chains = tuple(tuple(_read(each) for each in chain) for chain in record["archive_time_stamp_sequence"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as fault:
         raise NoEvidenceRecord(str(fault)[:200]) from None
-    if not chains or not all(chains):
+    return within_bounds(EvidenceRecord(chains))
+
+
+def within_bounds(record: EvidenceRecord) -> EvidenceRecord:
+    if not record.chains or not all(record.chains):
         raise NoEvidenceRecord("no archive time stamp")
-    if len(chains) > CHAINS_MAX or sum(map(len, chains)) > TIME_STAMPS_MAX:
+    if len(record.chains) > CHAINS_MAX or sum(map(len, record.chains)) > TIME_STAMPS_MAX:
         raise NoEvidenceRecord("more archive time stamps than are read")
-    return EvidenceRecord(chains)
+    return record
 
 
 def _read(each: _ArchiveTimeStamp) -> ArchiveTimeStamp:

@@ -15,11 +15,12 @@ from locker.signatures.evidence_record import (
     Chain,
     EvidenceRecord,
     NoEvidenceRecord,
+    group_hash,
     leaf_to_renew,
     read,
     root_of,
 )
-from locker.signatures.evidence_record import digest as hashed
+from locker.signatures.evidence_record_xml import read_xml
 from locker.signatures.judge_chain import Context
 from locker.signatures.judge_time_stamp import judge_time_stamp
 from locker.signatures.revocation import Evidence
@@ -51,7 +52,8 @@ def judge_evidence_record(
     Not in the thread of an event loop: it blocks, and finding a chain starts a loop of its own.
     """
     try:
-        record = read(der)
+        # A SEQUENCE, or something that may be XML.
+        record = read(der) if der[:1] == b"0" else read_xml(der)
     except NoEvidenceRecord:
         return _verdict(failed("FORMAT_FAILURE", "evidence-record-unreadable"))
     return judge_read_record(record, data, store, policy, at)
@@ -62,8 +64,8 @@ def judge_read_record(
 ) -> EvidenceVerdict:
     roots: list[bytes | None] = []
     finding: Finding | None = None
-    for position, chain in enumerate(record.chains):
-        expected, wrong = _chain(record.chains[:position], chain, data)
+    for position in range(len(record.chains)):
+        expected, wrong = _chain(record, position, data)
         roots += expected
         finding = finding or wrong
     stamps, times = _time_stamps(record, roots, store, policy, at)
@@ -76,37 +78,45 @@ def judge_read_record(
     return _verdict(finding, record=record, stamps=stamps)
 
 
-def _chain(before: Sequence[Chain], chain: Chain, data: Sequence[Imprint]) -> tuple[list[bytes | None], Finding | None]:
+def _chain(record: EvidenceRecord, position: int, data: Sequence[Imprint]) -> tuple[list[bytes | None], Finding | None]:
     """What each of its time stamps must be over, and what already speaks against it."""
+    chain = record.chains[position]
     algorithm = chain[0].digest_algorithm
     roots: list[bytes | None] = []
     finding: Finding | None = None
     for number, each in enumerate(chain):
         if each.digest_algorithm != algorithm:
             return [None] * len(chain), failed("FORMAT_FAILURE", "evidence-record-algorithms")
-        covered = [_covered(before, algorithm, one) for one in data] if number == 0 else None
-        if covered is None:
-            covered = [hashed(algorithm, chain[number - 1].token)]
+        if number == 0:
+            covered = _covered(record, position, algorithm, data)
+        else:
+            last = chain[number - 1]
+            covered = [digest_of(algorithm, last.renewed or last.token)]
         if any(value is None for value in covered):
             return [None] * len(chain), failed("FORMAT_FAILURE", "evidence-record-algorithms")
-        root, wrong = _root(each, [value for value in covered if value is not None], exactly=number == 0)
+        root, wrong = _root(each, [value for value in covered if value is not None])
         roots.append(root)
         finding = finding or wrong
     return roots, finding
 
 
-def _covered(before: Sequence[Chain], algorithm: str, one: Imprint) -> bytes | None:
-    value = one(algorithm)
-    if value is None:
-        return None
-    return leaf_to_renew(before, algorithm, value) if before else value
+def _covered(record: EvidenceRecord, position: int, algorithm: str, data: Sequence[Imprint]) -> list[bytes | None]:
+    """What must stand in the first group of a chain's first hash tree."""
+    values = [one(algorithm) for one in data]
+    if position == 0:
+        return values
+    if record.syntax == "xml":
+        # RFC 6283 §4.2.2: the chains before have a value of their own.
+        return [*values, digest_of(algorithm, record.chains[position][0].before)]
+    before = record.chains[:position]
+    return [leaf_to_renew(before, algorithm, value) if value is not None else None for value in values]
 
 
-def _root(each: ArchiveTimeStamp, covered: list[bytes], *, exactly: bool) -> tuple[bytes | None, Finding | None]:
+def _root(each: ArchiveTimeStamp, covered: list[bytes]) -> tuple[bytes | None, Finding | None]:
     tree = each.reduced_hashtree
     if not tree:
-        # Over one value alone (§4.2).
-        return (covered[0], None) if len(covered) == 1 else (None, failed("HASH_FAILURE", "evidence-record-data"))
+        # Over what it covers, without others' values (§4.2).
+        return group_hash(each.digest_algorithm, covered), None
     if not set(covered) <= set(tree[0]):
         return None, failed("HASH_FAILURE", "evidence-record-data")
     try:

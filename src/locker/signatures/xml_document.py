@@ -79,3 +79,22 @@ def _check_depth(root: Element) -> None:
         depth += 1 if event == "start" else -1
         if depth > _DEPTH_MAX:
             raise XmlRefused("too-deep")
+
+
+_CANONICAL = {
+    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315": (False, False),
+    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments": (False, True),
+    "http://www.w3.org/2001/10/xml-exc-c14n#": (True, False),
+    "http://www.w3.org/2001/10/xml-exc-c14n#WithComments": (True, True),
+}
+
+
+def canonical(element: Element, method: str | None) -> bytes:
+    """ValueError for a method that is none of ours."""
+    if method not in _CANONICAL:
+        raise ValueError("canonicalization method")
+    exclusive, with_comments = _CANONICAL[method]
+    # As a document of its own, with the namespaces around it: of a part of one, libxml2 loses the default namespace.
+    alone = etree.fromstring(etree.tostring(element, with_tail=False), parser=xml_parser())
+    canonical_form: bytes = etree.tostring(alone, method="c14n", exclusive=exclusive, with_comments=with_comments)
+    return canonical_form
