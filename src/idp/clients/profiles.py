@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idp.clients.schema import ALGORITHMS_OF_PROFILE, SENDER_CONSTRAINED, ClientRegistration
+from idp.clients.schema import ALGORITHMS_OF_PROFILE, CIBA, SENDER_CONSTRAINED, ClientRegistration
 from idp.refusals import InvalidClientMetadata
 
 _STRONG_METHODS = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
@@ -23,9 +23,11 @@ def with_defaults(members: dict[str, Any]) -> dict[str, Any]:
     """What the standard says of a member that was left out, where it is not what we would choose.
 
     ID tokens are signed with RS256 (Dynamic Client Registration §2): software that exists expects it. The stricter
-    profiles do not have it.
+    profiles do not have it, and neither has the back channel (FAPI-CIBA §5.2.2).
     """
-    if members.get("profile") == "basic":
+    grant_types = members.get("grant_types")
+    asks_back = isinstance(grant_types, list) and CIBA in grant_types
+    if members.get("profile") == "basic" and not asks_back:
         members.setdefault("id_token_signed_response_alg", "RS256")
     return members
 

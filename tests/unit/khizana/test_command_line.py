@@ -190,6 +190,22 @@ def test_a_client_of_an_algorithm_for_which_there_is_no_key_is_not_registered(
     assert khizana("client", "register", "--file", "-", stdin=json.dumps(metadata)).code == 0
 
 
+def test_a_basic_client_of_the_back_channel_needs_to_name_no_algorithm(khizana: Run) -> None:
+    metadata = {
+        "client_name": "Probe",
+        "profile": "basic",
+        "sector": "probe.example",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [SigningKey.generate("ES256").public_jwk]},
+        "grant_types": ["urn:openid:params:grant-type:ciba"],
+        "backchannel_token_delivery_mode": "poll",
+        "dpop_bound_access_tokens": True,
+        "scope": "openid",
+    }
+    registered = khizana("client", "register", "--file", "-", stdin=json.dumps(metadata))
+    assert registered.json()["id_token_signed_response_alg"] == "ES256"
+
+
 def test_the_locker_is_registered_with_what_it_says_of_itself(khizana: Run) -> None:
     resource = ("--name", "Locker", "--scope", "documents:read", "--scope", "documents:deposit")
     said = khizana("client", "for-locker", "--legal-ground", "a text")
