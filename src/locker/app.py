@@ -21,6 +21,7 @@ from locker.documents import routes as documents
 from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
+from locker.printed import routes as printed
 from locker.receipts.routes import jwks
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
@@ -37,6 +38,7 @@ ROUTES: list[Any] = [
     *access.ROUTES,
     *deposits.ROUTES,
     *seals.ROUTES,
+    *printed.ROUTES,
     *lifecycle.ROUTES,
     *documents.ROUTES,
     *shares.ROUTES,

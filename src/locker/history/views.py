@@ -17,6 +17,8 @@ _ACTIONS: dict[str, Message] = {
     "document.viewed": _("Looked at a document"),
     "document.downloaded": _("Downloaded a document"),
     "document.verified": _("Verified a document"),
+    "document.printed": _("Made a printed copy of a document"),
+    "document.checked": _("Checked a printed copy of a document"),
     "share.created": _("Made a link to share documents"),
     "share.narrowed": _("Narrowed a shared link"),
     "share.revoked": _("Ended a shared link"),
