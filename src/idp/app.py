@@ -92,7 +92,7 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.wiring = await parts.connect(settings, pages)
+        app.state.wiring = direct.parts = await parts.connect(settings, pages)
         pace.start(app.state.wiring.db)
         measuring = asyncio.create_task(keep_measuring(app.state.wiring))
         try:
@@ -118,7 +118,6 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
     direct = Direct(
         app.asgi_handler,
         DIRECT,
-        parts=lambda: app.state.wiring,
         exception_handlers=handlers,
         body_max=_BODY_MAX,
     )

@@ -6,6 +6,7 @@ belongs to another one, and one of them leaves something to others behind the sa
 
 import contextvars
 import hashlib
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -67,11 +68,11 @@ class Pacing:
         asked = _Asked(self, endpoint, address_prefix(client_address(scope)))
         _asked.set(asked)
 
-        async def send_with_fields(message: Message) -> None:
+        def send_with_fields(message: Message) -> Awaitable[None]:
             left = asked.tightest
             if message["type"] == "http.response.start" and left is not None and _share(left) * _NEAR <= 1:
                 message["headers"] = [*message.get("headers", ()), *fields(left)]
-            await send(message)
+            return send(message)
 
         rate = self._registrations if endpoint == "register" else self._address
         left = asked.count(rate, asked.address)

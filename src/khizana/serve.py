@@ -6,6 +6,7 @@ else differs: the locker discovers, fetches keys and introspects as it would ove
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import ssl
@@ -35,12 +36,13 @@ _OF_IDP = ("/idp", "/.well-known/oauth-authorization-server/idp", "/.well-known/
 
 def idp() -> ASGIApp:
     _start("idp")
-    return create_idp(_settings().idp_settings())
+    return _settled(create_idp(_settings().idp_settings()))
 
 
 def locker() -> ASGIApp:
     _start("locker")
-    return create_locker(_settings().locker_settings(), idp_transport=_transport(os.environ.get("KHIZANA_CA_FILE")))
+    transport = _transport(os.environ.get("KHIZANA_CA_FILE"))
+    return _settled(create_locker(_settings().locker_settings(), idp_transport=transport))
 
 
 def verification() -> ASGIApp:
@@ -55,7 +57,15 @@ def _transport(ca_file: str | None) -> httpx.AsyncBaseTransport | None:
 
 def both() -> ASGIApp:
     _start("both")
-    return dispatcher(_settings().idp_settings(), _settings().locker_settings())
+    return _settled(dispatcher(_settings().idp_settings(), _settings().locker_settings()))
+
+
+def _settled(app: ASGIApp) -> ASGIApp:
+    """What stands now stands for good: the collector need not look at it again with each request's leftovers."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+    return app
 
 
 def dispatcher(idp_settings: IdpSettings, locker_settings: LockerSettings) -> ASGIApp:
@@ -75,8 +85,8 @@ class Dispatcher:
         if scope["type"] == "lifespan":
             await _live((self._provider, self._other), scope, receive, send)
             return
-        path = scope["path"]
-        ours = any(path == prefix or path.startswith(f"{prefix}/") for prefix in _OF_IDP)
+        path: str = scope["path"]
+        ours = path.startswith("/idp/") or any(path == prefix or path.startswith(f"{prefix}/") for prefix in _OF_IDP)
         await (self._provider if ours else self._other)(scope, receive, send)
 
 

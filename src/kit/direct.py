@@ -5,7 +5,7 @@ method, a slash at the end). What an action needs of a request is ``Asked``, whi
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -34,10 +34,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     body: bytes
     media_type: str = "application/json"
-    headers: Mapping[str, str] = {}
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """Names in lower case."""
 
     def response(self) -> Response[Any]:
-        return Response(self.body, media_type=self.media_type, headers=dict(self.headers))
+        headers = {name.decode(): value.decode("latin-1") for name, value in self.headers}
+        return Response(self.body, media_type=self.media_type, headers=headers)
 
 
 Action = Callable[[Asked, Any], Awaitable[Answer]]
@@ -86,21 +88,20 @@ class _Request:
 
 
 class Direct:
-    """ASGI layer in front of the framework's router. ``parts`` is what the actions are given beside the request;
-    ``exception_handlers`` are the framework's, so that a "no" reads the same."""
+    """ASGI layer in front of the framework's router. ``parts`` is what the actions are given beside the request, set
+    once they are there; ``exception_handlers`` are the framework's, so that a "no" reads the same."""
 
     def __init__(
         self,
         app: ASGIApp,
         routes: Routes,
         *,
-        parts: Callable[[], Any],
         exception_handlers: Mapping[Any, Any],
         body_max: int,
     ) -> None:
         self._app = app
         self._routes = routes
-        self._parts = parts
+        self.parts: Any = None
         self._exception_handlers = exception_handlers
         self._body_max = body_max
 
@@ -115,14 +116,14 @@ class Direct:
             return
         scope["path_template"] = scope["path"]
         try:
-            answer = await action(request, self._parts())
+            answer = await action(request, self.parts)
         except Exception as refused:  # a fault too: its handler says 500 and records it
             await self._refuse(refused, scope, receive, send)
             return
         headers = [
             (b"content-type", answer.media_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()),
+            *answer.headers,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -112,12 +112,13 @@ class Edge:
         asking = Caller()
         _caller.set(asking)
         scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope)}
-        certificates = sum(name == CLIENT_CERTIFICATE for name, _ in scope["headers"])
+        certificates = [name for name, _ in scope["headers"]].count(CLIENT_CERTIFICATE)
         if certificates and (certificates > 1 or not self._from_trusted(scope)):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != CLIENT_CERTIFICATE]
         status = 0
 
-        async def send_with_headers(message: Message) -> None:
+        # No coroutine of its own: it is there twice a request.
+        def send_with_headers(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -126,7 +127,7 @@ class Edge:
                 headers += [pair for pair in self._defaults if pair[0] not in present]
                 headers.append((b"x-request-id", identifier.encode()))
                 message["headers"] = headers
-            await send(message)
+            return send(message)
 
         shown = dict(scope["headers"]) if tracing.is_on() and self._from_trusted(scope) else None
         with tracing.of_request(scope["method"], shown) as span:
@@ -189,13 +190,14 @@ def address_prefix(address: str) -> str:
 
 def _refused_early(scope: Mapping[str, Any]) -> int | None:
     headers = scope["headers"]
-    if len(headers) > _HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > _HEADER_BYTES_MAX:
+    if len(headers) > _HEADERS_MAX or sum([len(name) + len(value) for name, value in headers]) > _HEADER_BYTES_MAX:
         return 431
     if len(scope.get("raw_path", b"") or b"") + len(scope["query_string"]) > _PATH_BYTES_MAX * 2:
         return 414
     # No body of ours is compressed; refusing it ends gzip bombs (D-09).
-    if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
-        return 415
+    for name, value in headers:
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            return 415
     return None
 
 

@@ -218,7 +218,7 @@ class PublicKeys:
     """
 
     def __init__(self, jwks: Any, *, remembered_max: int = 0) -> None:
-        self._remembered: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._remembered: OrderedDict[bytes, tuple[dict[str, Any], dict[str, Any]]] = OrderedDict()
         self._remembered_max = remembered_max
         try:
             listed = jwks["keys"]
@@ -233,12 +233,12 @@ class PublicKeys:
         if not self._keys and not self._encryption_keys:
             raise KeyRefused("no key for signatures or encryption in this key set")
 
-    def signed(self, token: str, header: Mapping[str, Any], alg: str) -> dict[str, Any]:
+    def remembered(self, token: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Header and claims of a token whose signature was right before."""
+        return self._remembered.get(_remembered_as(token)) if self._remembered else None
+
+    def signed(self, token: str, header: dict[str, Any], alg: str) -> dict[str, Any]:
         """The claims of a compact JWS with this header, if one of these keys made it; TokenRefused else."""
-        token_sha256 = hashlib.sha256(token.encode("ascii")).digest() if self._remembered_max else b""
-        known = self._remembered.get(token_sha256)
-        if known is not None:
-            return dict(known)
         signed, _, signature = token.rpartition(".")
         message, made = signed.encode("ascii"), _decoded_or_refused(signature)
         algorithm = jwt.get_algorithm_by_name(alg)
@@ -251,7 +251,7 @@ class PublicKeys:
             raise TokenRefused(reason)
         claims = _object_in(signed.partition(".")[2])
         if self._remembered_max:
-            self._remembered[token_sha256] = claims
+            self._remembered[_remembered_as(token)] = (header, claims)
             if len(self._remembered) > self._remembered_max:
                 self._remembered.popitem(last=False)
         return claims
@@ -373,7 +373,8 @@ def verify(
     ``typ`` lists the accepted header values in lower case, without ``application/``; None accepts any, where the
     standard asks for none (client assertions, ID token hints). Unknown ``crit`` is refused (RFC 7515 §4.1.11).
     """
-    header = header_of(token)
+    known = keys.remembered(token)
+    header = known[0] if known else header_of(token)
     # RFC 7797: what is signed would not be what stands there.
     if "crit" in header or header.get("b64", True) is not True:
         raise TokenRefused("crit")
@@ -382,7 +383,7 @@ def verify(
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algorithms or alg not in ASYMMETRIC:
         raise TokenRefused("alg")
-    claims = keys.signed(token, header, alg)
+    claims = dict(known[1]) if known else keys.signed(token, header, alg)
     _check_claims(
         claims,
         issuer=issuer,
@@ -567,6 +568,10 @@ def client_assertion(key: SigningKey, *, client_id: str, audience: str, jti: str
     now = int(time.time())
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "iat": now, "exp": now + lifetime_s}
     return key.sign(claims, typ="JWT")
+
+
+def _remembered_as(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _compact(signed: bytes, signature: bytes) -> str:

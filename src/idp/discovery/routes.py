@@ -7,11 +7,11 @@ from idp.wiring import Wiring
 from kit.direct import Answer, Asked
 
 # Relying parties in a browser read these from other origins; they are public and carry no cookie.
-_HEADERS = {
-    "Cache-Control": "public, max-age=300",
-    "Access-Control-Allow-Origin": "*",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-}
+_HEADERS = (
+    (b"cache-control", b"public, max-age=300"),
+    (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+)
 _described: dict[tuple[str, str | None, bool, tuple[str, ...]], bytes] = {}
 
 

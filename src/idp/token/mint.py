@@ -4,6 +4,7 @@ import base64
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +111,7 @@ async def id_token(
     return await keys.sign(body, typ="JWT", alg=alg)
 
 
+@lru_cache(maxsize=4_096)
 def family_of(jti: str) -> UUID | None:
     """The family in an access token's ``jti``; what a client's own token has there matches no family."""
     try:

@@ -27,7 +27,7 @@ GRANTS = {
     "urn:ietf:params:oauth:grant-type:token-exchange": token_exchange,
     "urn:openid:params:grant-type:ciba": ciba,
 }
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+NO_STORE = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 
 
 @post("/token", operation_id="Token", status_code=200)
@@ -55,7 +55,7 @@ async def answer_token(request: Asked, wiring: Wiring) -> Answer:
         ),
     )
     metrics.granted(grant_type, caller().profile)
-    headers = NO_STORE | wiring.proofs.nonce() if proof else NO_STORE
+    headers = (*NO_STORE, (b"dpop-nonce", wiring.proofs.nonces.current().encode())) if proof else NO_STORE
     return Answer(body=msgspec.json.encode(response), headers=headers)
 
 

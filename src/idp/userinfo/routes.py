@@ -82,7 +82,7 @@ async def _userinfo(request: Asked, wiring: Wiring, body: Parameters) -> Answer:
         issuer=wiring.settings.issuer,
         encryption=await encryption_for(wiring.key_sets, client, "userinfo"),
     )
-    return Answer(body=rendered.body, media_type=rendered.media_type, headers=interaction_id_of(request))
+    return Answer(body=rendered.body, media_type=rendered.media_type, headers=(interaction_id_of(request),))
 
 
 def _acting(claims: Mapping[str, Any]) -> dict[str, Any]:
