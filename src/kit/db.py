@@ -107,7 +107,9 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         try:
-            connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+            # The pool's own timeout starts a task each time.
+            async with asyncio.timeout(self._acquire_timeout_s):
+                connection = await self._pool.acquire()
         except (TimeoutError, *AWAY) as fault:
             raise Unavailable("database") from fault
         try:

@@ -1,7 +1,8 @@
 """One statement for many callers: what is asked while a statement runs goes together in the next one.
 
-A caller waits no longer than for the statement under way and its own; who comes alone goes alone and at once. What one
-statement wrote is committed once, for all in it (group commit), before anybody is answered.
+Statements of one kind begin no closer together than ``APART_S``, one after the other: who comes alone goes alone and at
+once, and who comes under load waits those few milliseconds and shares. What one statement wrote is committed once, for
+all in it (group commit), before anybody is answered.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ Found = TypeVar("Found")
 
 AT_ONCE_MAX = 64
 WAITING_MAX = 2_000
+APART_S = 0.004
 
 
 class Gather(Generic[Question, Found]):
@@ -26,6 +28,7 @@ class Gather(Generic[Question, Found]):
         self._name = name
         self._waiting: deque[tuple[Question, asyncio.Future[Found]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._begun_at = 0.0
 
     async def __call__(self, question: Question) -> Found:
         """Unavailable where too many wait already, or the database is away."""
@@ -39,8 +42,12 @@ class Gather(Generic[Question, Found]):
         return await answer
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                if (early_s := self._begun_at + APART_S - loop.time()) > 0:
+                    await asyncio.sleep(early_s)
+                self._begun_at = loop.time()
                 # Whoever went away meanwhile asks nothing any more.
                 together = [
                     (question, answer)

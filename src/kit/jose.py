@@ -18,8 +18,9 @@ import jwt
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from jose import jwe as python_jose
 from joserfc import jwe, jwk
 
@@ -33,6 +34,7 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519Public
 _TOKEN_MAX = 16_384
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _KEYS_MAX = 20
+_ECDSA = ec.ECDSA(hashes.SHA256())
 _TOKENS_REMEMBERED = 8_192
 _RSA_BITS_MAX = 8_192
 
@@ -84,6 +86,14 @@ class SigningKey(PublishedKey):
         self.private = private
         self._algorithm = jwt.get_algorithm_by_name(alg)
 
+    def signature(self, signed: bytes) -> bytes:
+        """As RFC 7518 §3 wants it."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            r, s = decode_dss_signature(self.private.sign(signed, _ECDSA))
+            return r.to_bytes(32) + s.to_bytes(32)
+        made: bytes = self._algorithm.sign(signed, self.private)
+        return made
+
     @classmethod
     def generate(cls, alg: Algorithm) -> "SigningKey":
         private: PrivateKey
@@ -128,14 +138,14 @@ class SigningKey(PublishedKey):
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """A compact JWS with ``kid`` and ``typ`` in its header."""
         signed = self.signing_input(claims, typ=typ)
-        return _compact(signed, self._algorithm.sign(signed, self.private))
+        return _compact(signed, self.signature(signed))
 
     def sign_with_own_key(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """A compact JWS that carries its public key in the header (RFC 7515 §4.1.3): a proof of possession."""
         bare = {name: value for name, value in self.public_jwk.items() if name not in ("kid", "use", "alg")}
         header = _encoded(msgspec.json.encode({"alg": self.alg, "typ": typ, "jwk": bare}))
         signed = header + b"." + _encoded(msgspec.json.encode(claims))
-        return _compact(signed, self._algorithm.sign(signed, self.private))
+        return _compact(signed, self.signature(signed))
 
 
 SignBytes = Callable[[bytes], Awaitable[bytes]]
