@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import idp
 from idp.keys.secrets import Secrets
@@ -22,7 +23,9 @@ from kit.migrate import migrate
 from kit.pages import Pages
 from kit.settings import SettingRefused, decode
 from locker.settings import LockerSettings
-from locker.verification.standalone import VerificationSettings
+
+if TYPE_CHECKING:
+    from locker.verification.standalone import VerificationSettings
 
 SCHEMAS = ("idp", "locker")
 
@@ -41,8 +44,11 @@ class Deployment:
     def locker_settings(self) -> LockerSettings:
         return decode(self.environ, LockerSettings, others=[IdpSettings])
 
-    def verification_settings(self) -> VerificationSettings:
+    def verification_settings(self) -> "VerificationSettings":
         """Of the service that verifies by itself."""
+        # Not above: it brings the counters, which must not be there before a server said where they are kept.
+        from locker.verification.standalone import VerificationSettings
+
         return decode(self.environ, VerificationSettings, others=[IdpSettings, LockerSettings])
 
     def owner_dsn(self) -> str:

@@ -14,7 +14,6 @@ from khizana.deployment import Deployment
 from khizana.home import processors
 from khizana.metrics import serve_sums
 from kit.settings import SettingRefused
-from locker.verification.standalone import check as check_verification
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
@@ -32,8 +31,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     # Here as well as in each worker: what is wrong is said once, with its name, before anything starts.
     deployment = Deployment(dict(os.environ))
-    if arguments.which == "verification":
-        check_verification(deployment.verification_settings())
     if arguments.which in ("idp", "both"):
         deployment.idp_settings()
     if arguments.which in ("locker", "both"):
@@ -41,6 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not re.fullmatch(r"(?:https?://[^\s/]+/\S*)?", os.environ.get("KHIZANA_TRACES", "")):
         raise SettingRefused("KHIZANA_TRACES", "the collector's address, http://host:4318/v1/traces")
     serve_sums(os.environ, arguments.metrics)
+    if arguments.which == "verification":
+        # It brings the counters: they must not be there before it is said where they are kept.
+        from locker.verification.standalone import check as check_verification
+
+        check_verification(deployment.verification_settings())
     workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
     Granian(
         f"khizana.serve:{arguments.which}",
