@@ -19,6 +19,7 @@ from pyhanko_certvalidator.policy_decl import NO_REVOCATION, AcceptAllAlgorithms
 from pyhanko_certvalidator.validate import async_validate_path
 
 from locker.signatures.certificate import Certificate
+from locker.signatures.certificate_set import CertificateSet
 from locker.signatures.trust_store import TrustStore
 
 _LENGTH_MAX = 8
@@ -34,7 +35,7 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class _Search:
-    def __init__(self, store: TrustStore, anchors: frozenset[Certificate], candidates: Iterable[Certificate]) -> None:
+    def __init__(self, store: TrustStore, anchors: CertificateSet, candidates: Iterable[Certificate]) -> None:
         self._store = store
         self._anchors = anchors
         self._candidates: dict[str, list[Certificate]] = {}

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
 from locker.signatures.certificate import Certificate, signature_holds
+from locker.signatures.certificate_set import CertificateSet
 from locker.signatures.schema import RevocationSource
 
 Origin = Literal["trust", "document"]
-Responders = Callable[[datetime], frozenset[Certificate]]
+Responders = Callable[[datetime], CertificateSet]
 """When a response was produced → who was trusted to, beside the issuer."""
 
 _SKEW = timedelta(minutes=5)
@@ -153,7 +154,7 @@ class StatusResponse:
             )
         return known
 
-    def _responders(self, issuer: Certificate, responders: frozenset[Certificate]) -> Iterator[Certificate]:
+    def _responders(self, issuer: Certificate, responders: CertificateSet) -> Iterator[Certificate]:
         yield issuer
         for pyca in list(self.response.certificates)[:8]:
             try:

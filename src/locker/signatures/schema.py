@@ -83,6 +83,8 @@ class TrustService(msgspec.Struct, frozen=True, kw_only=True):
     territory: str
     periods: tuple[ServicePeriod, ...]
     """The newest first."""
+    subjects: tuple[str, ...] = ()
+    """Of the certificates, one each, prepared for comparison (``certificate.comparable``); or none."""
     list_next_update: datetime | None = None
     """Of the list that names it: after that it may be out of date."""
 

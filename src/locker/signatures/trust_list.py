@@ -147,10 +147,7 @@ def _service(element: Element, provider: str, territory: str, next_update: datet
         raise ListRefused("list-unreadable")
     type_ = _text(now, "ServiceTypeIdentifier").removeprefix(_TYPE)
     kind = _KINDS.get(type_)
-    certificates = tuple(
-        certificate.der
-        for certificate in _certificates_under(now.iterfind(f"{_TSL}ServiceDigitalIdentity/{_TSL}DigitalId"))
-    )
+    certificates = list(_certificates_under(now.iterfind(f"{_TSL}ServiceDigitalIdentity/{_TSL}DigitalId")))
     if kind is None or not certificates:
         return None
     history = element.findall(f"{_TSL}ServiceHistory/{_TSL}ServiceHistoryInstance")
@@ -160,7 +157,8 @@ def _service(element: Element, provider: str, territory: str, next_update: datet
     if not periods:
         return None
     return TrustService(
-        certificates=certificates,
+        certificates=tuple(certificate.der for certificate in certificates),
+        subjects=tuple(certificate.subject for certificate in certificates),
         kind=kind,
         type=type_,
         name=_name(now, "ServiceName"),

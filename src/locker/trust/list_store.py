@@ -100,8 +100,8 @@ async def put_services(tx: Tx, *, source: str, services: Sequence[TrustService])
         await tx.execute(
             """
             INSERT INTO locker.trust_service
-                   (source, ordinal, kind, type, name, provider, territory, certificates, periods)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+                   (source, ordinal, kind, type, name, provider, territory, certificates, periods, subjects)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
             source,
             ordinal,
             service.kind,
@@ -111,6 +111,7 @@ async def put_services(tx: Tx, *, source: str, services: Sequence[TrustService])
             service.territory,
             list(service.certificates),
             msgspec.to_builtins(service.periods),
+            list(service.subjects),
         )
 
 
@@ -134,7 +135,7 @@ async def services(tx: Tx) -> Sequence[TrustService]:
     """Of the editions in force, expired ones too."""
     rows = await tx.fetch(
         """
-        SELECT s.kind, s.type, s.name, s.provider, s.territory, s.certificates, s.periods,
+        SELECT s.kind, s.type, s.name, s.provider, s.territory, s.certificates, s.periods, s.subjects,
                l.next_update AS list_next_update
           FROM locker.trust_service s JOIN locker.trust_list l ON l.source = s.source
          ORDER BY s.source, s.ordinal"""
@@ -144,6 +145,7 @@ async def services(tx: Tx) -> Sequence[TrustService]:
             **{
                 **dict(row),
                 "certificates": tuple(row["certificates"]),
+                "subjects": tuple(row["subjects"]),
                 "periods": msgspec.convert(row["periods"], tuple[ServicePeriod, ...]),
             }
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from locker.signatures.certificate import certificate_of
 from locker.signatures.schema import TrustService
 from locker.signatures.trust_list import ListRefused, read_trust_list
 from locker.signatures.trust_list_schema import TrustList
@@ -76,6 +77,9 @@ def test_a_list_says_who_when_and_which_services() -> None:
         ("time-stamp", "TSA/QTST", "Time stamps", "Test Provider"),
     ]
     assert found.other_services == 1
+    assert [s.subjects for s in found.services] == [
+        (certificate_of(holder.der).subject,) for holder in (pki().issuing, pki().tsa)
+    ]
     assert [(p.status, p.since, p.granted) for p in found.services[0].periods] == [
         ("withdrawn", WITHDRAWN, False),
         ("granted", LONG_AGO, True),

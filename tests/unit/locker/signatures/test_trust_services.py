@@ -21,6 +21,15 @@ DAY = timedelta(days=1)
 LONG_AGO = NOW - 5 * YEAR
 
 
+def test_a_thousand_services_cost_no_parsing() -> None:
+    """What a list names and nobody meets is not looked at: these certificates are none."""
+    others = tuple(
+        msgspec.structs.replace(service(pki().issuing), certificates=(b"%d" % n,), subjects=(f"nobody {n}",))
+        for n in range(5_000)
+    )
+    assert verdict(service(pki().issuing), *others).passed
+
+
 def service(
     holder: Holder,
     *periods: tuple[str, datetime],
