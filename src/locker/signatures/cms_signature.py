@@ -100,11 +100,12 @@ _VERIFIER = _Verifier()
 
 
 class SignedData:
-    """One signer's container. Raises what parsing raises."""
+    """A container, read for its first signer. Raises what parsing raises."""
 
     def __init__(self, signed_data: cms.SignedData, *, certificates_max: int) -> None:
         self.asn1 = signed_data
-        (self.signer_info,) = signed_data["signer_infos"]
+        self.signer_info = signed_data["signer_infos"][0]
+        self.several_signers = len(signed_data["signer_infos"]) > 1
         attributes = self.signer_info["signed_attrs"]
         # As they stand in the file, before anything reads and perhaps encodes them again; signed as a SET OF.
         self._signed_attributes = b"" if attributes is core.VOID else b"\x31" + attributes.dump()[1:]

@@ -14,7 +14,6 @@ from pyhanko.pdf_utils.crypt import AuthStatus
 from pyhanko.pdf_utils.decode_limits import (
     DEFAULT_PURPOSE_LIMITS,
     DecodeLimits,
-    DecodePurpose,
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
@@ -30,7 +29,6 @@ READING_LIMITS = DecodeLimits(
     document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
 )
 _WHITE_SPACE = b" \t\r\n\f\x00"
-_VALIDATION_DATA_MAX = 64
 _OBJECTS_LOOKED_AT_MAX = 5_000
 _FIELDS_MAX = 2_000
 
@@ -68,6 +66,8 @@ class Document:
         else:
             self.locked = False
         self.revisions: int = self.reader.xrefs.total_revisions
+        self.edges: dict[int, list[tuple[str, Any]]] = {}
+        """What each object refers to, filled by who compares revisions."""
 
     @property
     def bytes_after_end(self) -> bool:
@@ -94,32 +94,6 @@ class Document:
             if seen >= _FIELDS_MAX:
                 raise ValueError("too many signature fields")
             yield name, value, field
-
-    def validation_data(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """Certificates, CRLs and OCSP responses of the DSS dictionary (EN 319 142-1 §5.4.2), at most 64 of each."""
-        try:
-            dss = self.reader.root["/DSS"]
-        except KeyError:
-            return [], [], []
-        return (
-            self._streams(dss, "/Certs", DecodePurpose.CERTIFICATE),
-            self._streams(dss, "/CRLs", DecodePurpose.CRL),
-            self._streams(dss, "/OCSPs", DecodePurpose.OCSP_RESPONSE),
-        )
-
-    def _streams(self, dss: Any, key: str, purpose: DecodePurpose) -> list[bytes]:
-        found = []
-        try:
-            references = list(dss.get(key, ()))[:_VALIDATION_DATA_MAX]
-        except UNREADABLE:
-            return []
-        for reference in references:
-            try:
-                found.append(bytes(reference.get_object().read_data(purpose)))
-            except UNREADABLE:
-                # One broken entry does not spoil the others: none is trusted before its signature is checked.
-                continue
-        return found
 
     def active_content(self) -> tuple[frozenset[str], bool]:
         """What can act or show otherwise than the pages, and whether all of the document was looked at."""

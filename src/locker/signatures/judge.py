@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from kit.workers import WorkerFailed, WorkerFault, WorkerPool
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.schema import Policy, Trust, Verdict
 from locker.signatures.worker_request import Request
 
@@ -113,6 +114,8 @@ def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: st
         policy=policy.name,
         policy_version=policy.version,
         trust_version=trust.version,
+        algorithm_policy=ALGORITHMS.name,
+        algorithm_policy_version=ALGORITHMS.version,
         judged_for=at,
         size_bytes=path.stat().st_size,
         sha256=sha256,

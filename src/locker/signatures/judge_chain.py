@@ -5,13 +5,14 @@ from typing import Literal
 
 import msgspec
 
-from locker.signatures.algorithms import digest_until
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.certificate import Certificate
 from locker.signatures.chain import Chain, find_chain
 from locker.signatures.cms_signature import Finding, failed, indeterminate
 from locker.signatures.revocation import Evidence, has_no_check
 from locker.signatures.schema import RevocationSource, ServiceKind
 from locker.signatures.trust_store import Standing, TrustStore
+from locker.signatures.validation_data import ValidationData
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     candidates: tuple[Certificate, ...]
     at: datetime
+    data: ValidationData
     known_until: datetime | None = None
     """What was said of revocation later than this is not used; ``at`` where it is not given."""
 
@@ -54,7 +56,7 @@ def judge_chain(
         _wrong_service(context.store.standing(anchor, kind, best_time))
         or _wrong_purpose(leaf, for_time_stamps=for_time_stamps)
         or _wrong_time(chain, best_time, proven=proven)
-        or _weak_chain(chain, best_time, proven=proven)
+        or _weak_chain(chain, best_time)
     )
     if wrong:
         return ChainJudgement(finding=wrong)
@@ -78,6 +80,26 @@ def _wrong_service(standing: Standing) -> Finding | None:
         case "never":
             return indeterminate("NO_CERTIFICATE_CHAIN_FOUND", "service-not-granted")
     return None
+
+
+def has_revocation_data(
+    leaf: Certificate, context: Context, brought: list[Certificate], *, for_time_stamps: bool = False
+) -> bool:
+    """Does the document say something about each certificate below the anchor? Without an anchor, about the leaf; a
+    time-stamp authority's may then be missing, if the document says who issued it."""
+    candidates = [*brought, *context.candidates]
+    chain = find_chain(leaf, store=context.store, candidates=candidates, for_time_stamps=for_time_stamps)
+    if chain is not None:
+        return all(
+            has_no_check(certificate) or context.evidence.has_from_document(certificate, issuer)
+            for certificate, issuer in zip(chain.certificates, chain.certificates[1:], strict=False)
+        )
+    if leaf.self_issued:
+        return True
+    issuers = [c for c in candidates if c.subject == leaf.issuer and leaf.is_signed_by(c)]
+    return any(context.evidence.has_from_document(leaf, issuer) for issuer in issuers) or (
+        for_time_stamps and bool(issuers)
+    )
 
 
 def _wrong_purpose(leaf: Certificate, *, for_time_stamps: bool) -> Finding | None:
@@ -105,20 +127,27 @@ def _wrong_time(chain: Chain, best_time: datetime, *, proven: bool) -> Finding |
     return None
 
 
-def _weak_chain(chain: Chain, best_time: datetime, *, proven: bool) -> Finding | None:
-    for certificate in chain.certificates[:-1]:
+def _weak_chain(chain: Chain, best_time: datetime) -> Finding | None:
+    below_anchor = chain.certificates[:-1]
+    for certificate in below_anchor:
         digest = certificate.signature_digest
         if digest is None:
             continue
-        until = digest_until(digest)
+        until = ALGORITHMS.digest_until(digest, of_certificate=True)
         if until is None or best_time > until:
-            return weak("chain-algorithm", proven=proven or until is None)
+            return weak("chain-algorithm", until=until, made_after=certificate.not_before)
+    for authority in below_anchor[1:]:
+        until = ALGORITHMS.key_until(*authority.key_kind)
+        if until is None or best_time > until:
+            return weak("chain-algorithm", until=until, made_after=authority.not_before)
     return None
 
 
-def weak(reason: str, *, proven: bool) -> Finding:
-    if proven:
+def weak(reason: str, *, until: datetime | None, made_after: datetime) -> Finding:
+    """``until``: the algorithm's end, None if it never counted; ``made_after``: nothing was signed before it."""
+    if until is None or made_after > until:
         return indeterminate("CRYPTO_CONSTRAINTS_FAILURE", reason)
+    # It may have been made in time; nothing proves that it was (EN 319 102-1 §5.2.8).
     return indeterminate("CRYPTO_CONSTRAINTS_FAILURE_NO_POE", reason)
 
 

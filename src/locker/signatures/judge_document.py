@@ -8,13 +8,14 @@ import msgspec
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.certificate import certificate_of
 from locker.signatures.changes import changes_since, is_time_stamp
 from locker.signatures.cms_signature import Finding, failed
 from locker.signatures.document import UNREADABLE, Document
 from locker.signatures.judge_chain import Context
-from locker.signatures.judge_signature import DocumentStamp, Signed, judge_signature, unreadable
-from locker.signatures.judge_time_stamp import judge_time_stamp
+from locker.signatures.judge_signature import judge_signature, unreadable
+from locker.signatures.judge_time_stamp import DocumentStamp, judge_time_stamp
 from locker.signatures.names import clean
 from locker.signatures.pre_gate import pre_gate
 from locker.signatures.revocation import Evidence, RevocationList, StatusResponse
@@ -25,7 +26,9 @@ from locker.signatures.schema import (
     SubIndication,
     Verdict,
 )
+from locker.signatures.signed import Signed
 from locker.signatures.trust_store import TrustStore
+from locker.signatures.validation_data import validation_data
 
 _REVOCATION_DATA_MAX = 64
 _NO_PDF = {"not-a-pdf", "no-end-of-file"}
@@ -57,12 +60,12 @@ def _judge(
 ) -> Verdict:
     fields, broken = _fields(document, policy)
     opened, verdicts = _open(document, fields, policy)
-    context, data_revisions = _context(document, [signed for signed, _ in opened], store, at)
+    context = _context(document, [signed for signed, _ in opened], store, at)
     context = msgspec.structs.replace(context, known_until=known_until)
     signatures = [(signed, names) for signed, names in opened if not is_time_stamp(signed.object)]
     stamps = [signed for signed, _ in opened if is_time_stamp(signed.object)]
-    # EN 319 142-1 §5.4.3 names the type; what is mistyped proves nothing, and is no signature either.
-    typed = [signed for signed in stamps if signed.object.get("/Type") == "/DocTimeStamp"]
+    # EN 319 142-1 §5.4.3: the type may be missing; what is mistyped proves nothing, and is no signature either.
+    typed = [signed for signed in stamps if signed.object.get("/Type", "/DocTimeStamp") == "/DocTimeStamp"]
     document_stamps = _judge_document_stamps(typed, context, policy)
     remarks = ["time-stamp-as-signature"] if len(typed) < len(stamps) else []
     for signed, other_names in signatures:
@@ -72,7 +75,6 @@ def _judge(
                 context,
                 policy,
                 document_stamps=document_stamps,
-                data_revisions=data_revisions,
                 other_names=other_names,
             )
         except UNREADABLE:
@@ -141,15 +143,10 @@ def _open(
     return opened, verdicts
 
 
-def _context(
-    document: Document, opened: list[Signed], store: TrustStore, at: datetime
-) -> tuple[Context, tuple[int, ...]]:
+def _context(document: Document, opened: list[Signed], store: TrustStore, at: datetime) -> Context:
     """Trust, and what the document brings: certificates and revocation data, each to be checked by its signature."""
-    try:
-        certificates, crls, ocsps = document.validation_data()
-    except UNREADABLE:
-        certificates, crls, ocsps = [], [], []
-    data_revisions = _validation_data_revisions(document) if crls or ocsps else ()
+    data = validation_data(document)
+    crls, ocsps = list(data.crls), list(data.ocsps)
     for signed in opened:
         attribute = signed.cms.attribute("adobe_revocation_info_archival")
         if attribute is None:
@@ -170,28 +167,12 @@ def _context(
         ],
     )
     candidates = []
-    for der in certificates:
+    for der in data.certificates:
         try:
             candidates.append(certificate_of(der))
         except UNREADABLE:
             continue
-    return Context(store=store, evidence=evidence, candidates=tuple(candidates), at=at), data_revisions
-
-
-def _validation_data_revisions(document: Document) -> tuple[int, ...]:
-    """The revisions that brought or changed revocation data in the DSS dictionary."""
-    found: list[int] = []
-    before: list[str] = []
-    for revision in range(document.revisions):
-        try:
-            dss = document.reader.get_historical_root(revision)["/DSS"]
-            now = [repr(dss[key]) for key in ("/CRLs", "/OCSPs") if key in dss and len(dss[key])]
-        except UNREADABLE:
-            continue
-        if now and now != before:
-            found.append(revision)
-        before = now
-    return tuple(found)
+    return Context(store=store, evidence=evidence, candidates=tuple(candidates), at=at, data=data)
 
 
 def _judge_document_stamps(stamps: list[Signed], context: Context, policy: Policy) -> list[DocumentStamp]:
@@ -218,13 +199,14 @@ def _judge_document_stamps(stamps: list[Signed], context: Context, policy: Polic
         )
         if verdict.passed and verdict.time:
             control_time = min(control_time, verdict.time)
-        judged.append(DocumentStamp(signed.range.end if signed.range else 0, signed.revision, verdict))
+        end = signed.range.end if signed.range else 0
+        judged.append(DocumentStamp(end, signed.revision, verdict, signed.cms))
     return judged
 
 
 def _against_stamp_changes(signed: Signed, policy: Policy) -> Finding | None:
-    changes = changes_since(signed.document.reader, signed.revision, docmdp=None, fieldmdp=None)
-    return None if changes in policy.permitted_changes else failed("FORMAT_FAILURE", "changed-after-signing")
+    changes = changes_since(signed.document, signed.revision, fieldmdp=None)
+    return None if changes.kind in policy.permitted_changes else failed("FORMAT_FAILURE", "changed-after-signing")
 
 
 def _active_content(document: Document) -> tuple[frozenset[str], bool]:
@@ -261,6 +243,8 @@ def _frame(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) -> dict[
         "policy": policy.name,
         "policy_version": policy.version,
         "trust_version": store.version,
+        "algorithm_policy": ALGORITHMS.name,
+        "algorithm_policy_version": ALGORITHMS.version,
         "judged_for": at,
         "size_bytes": len(pdf),
         "sha256": hashlib.sha256(pdf).hexdigest(),

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
 from asn1crypto import cms, tsp
 
-from locker.signatures.algorithms import digest_until, key_until
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.cms_signature import Finding, Imprint, SignedData, digest_of, failed, indeterminate
 from locker.signatures.document import UNREADABLE
 from locker.signatures.judge_chain import Context, judge_chain, weak
@@ -13,6 +14,15 @@ from locker.signatures.names import party_name
 from locker.signatures.schema import Policy, TimeStampVerdict
 
 _SKEW = timedelta(minutes=5)
+
+
+class DocumentStamp(msgspec.Struct, frozen=True):
+    """A document time stamp: what it covers, and what it proves."""
+
+    end: int
+    revision: int
+    verdict: TimeStampVerdict
+    token: SignedData
 
 
 def judge_time_stamp(
@@ -101,11 +111,10 @@ def _untrusted(
         return judged.finding
     if moment < signer.not_before:
         return indeterminate("CHAIN_CONSTRAINTS_FAILURE", "not-yet-valid")
-    for digest in (signed.digest_algorithm,):
-        until = digest_until(digest)
-        if until is None or control_time > until:
-            return weak("digest-algorithm", proven=until is None)
-    until = key_until(*signer.key_kind)
+    until = ALGORITHMS.digest_until(signed.digest_algorithm)
     if until is None or control_time > until:
-        return weak("key-size", proven=until is None)
+        return weak("digest-algorithm", until=until, made_after=moment)
+    until = ALGORITHMS.key_until(*signer.key_kind)
+    if until is None or control_time > until:
+        return weak("key-size", until=until, made_after=moment)
     return None

@@ -6,12 +6,12 @@ import msgspec
 
 from locker.signatures.schema import ActiveContent, Policy
 
-VERIFY = Policy(name="khizana-verify", version="2026.1")
+VERIFY = Policy(name="khizana-verify", version="2026.2")
 """For anyone's document at the public verification: each signature is judged, no level is asked for."""
 
 DEPOSIT = Policy(
     name="khizana-deposit",
-    version="2026.1",
+    version="2026.2",
     minimum_level="T",
     permitted_active_content=frozenset(),
     registered_seal=True,

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.certificate import Certificate, signature_holds
 from locker.signatures.certificate_set import CertificateSet
 from locker.signatures.schema import RevocationSource
@@ -20,7 +21,9 @@ Responders = Callable[[datetime], CertificateSet]
 """When a response was produced → who was trusted to, beside the issuer."""
 
 _SKEW = timedelta(minutes=5)
-_UNSTATED_WINDOW = timedelta(hours=24)
+# Who states no next update has newer information at all times (RFC 6960 §4.2.2.1); this is for what was asked just
+# before signing.
+_UNSTATED_WINDOW = timedelta(minutes=15)
 _RESPONSES_MAX = 16
 _FAILURES = (ValueError, TypeError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType)
 
@@ -34,6 +37,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     on_hold: bool = False
     before_best_time: bool = False
     """The information is older than the signature (and still within its own period)."""
+
+
+def _counts(digest: hashes.HashAlgorithm | None, this_update: datetime) -> bool:
+    if digest is None:
+        return True
+    until = ALGORITHMS.digest_until(digest.name.replace("-", "_"), of_certificate=True)
+    return until is not None and this_update <= until
 
 
 class RevocationList:
@@ -71,7 +81,7 @@ class RevocationList:
         known = self._signed_by.get(issuer.sha256)
         if known is None:
             try:
-                known = signature_holds(
+                known = _counts(self.crl.signature_hash_algorithm, self.this_update) and signature_holds(
                     issuer.public_key,
                     self.crl.signature,
                     self.crl.tbs_certlist_bytes,
@@ -179,7 +189,7 @@ class StatusResponse:
                 return False
             if key_hash is not None and key_hash != _issuer_hashes(responder, hashes.SHA1)[1]:
                 return False
-            return signature_holds(
+            return _counts(self.response.signature_hash_algorithm, self.this_update) and signature_holds(
                 responder.public_key,
                 self.response.signature,
                 self.response.tbs_response_bytes,
@@ -206,6 +216,13 @@ class Evidence:
     def __init__(self, crls: Iterable[RevocationList], ocsps: Iterable[StatusResponse]) -> None:
         self._crls = list(crls)
         self._ocsps = list(ocsps)
+
+    def has_from_document(self, certificate: Certificate, issuer: Certificate) -> bool:
+        """Does the document bring anything about ``certificate``? Whether it is good is not asked."""
+        name = issuer.asn1.subject.dump()
+        return any(o.origin == "document" and o.is_about(certificate, issuer) for o in self._ocsps) or any(
+            crl.origin == "document" and crl.issuer == name and crl.is_signed_by(issuer) for crl in self._crls
+        )
 
     def status(
         self,

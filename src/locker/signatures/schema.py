@@ -34,6 +34,8 @@ Level = Literal[
     "PAdES-BASELINE-LT",
     "PAdES-BASELINE-LTA",
     "PAdES-BES",
+    "PAdES-EPES",
+    "PAdES-LTV",
     "CAdES-BASELINE-B",
     "CAdES-BASELINE-T",
     "CAdES-BASELINE-LT",
@@ -123,7 +125,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     registered_seal: bool = False
     """Every signer's certificate must be one of ``Trust.seals``."""
     encrypted: bool = False
-    rsa_bits_min: int = 1900
+    rsa_bits_min: int = 1024
+    ec_bits_min: int = 256
+    """Below these nothing counts, whenever it was made; above, the dated table of algorithms decides."""
     size_max_bytes: int = 25 * 1024 * 1024
     revisions_max: int = 64
     signatures_max: int = 20
@@ -172,6 +176,8 @@ class SignatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
     covers_whole_file: bool = False
     intact: bool = False
     changes: Change | None = None
+    changed: tuple[str, ...] = ()
+    """Where: names of fields, or paths of keys; at most eight."""
     docmdp: Literal[1, 2, 3] | None = None
     signer: PartyName | None = None
     issuer: PartyName | None = None
@@ -207,6 +213,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     policy_version: str
     trust_version: str
+    algorithm_policy: str = ""
+    algorithm_policy_version: str = ""
     judged_for: datetime
     """The time of validation, ``at``."""
     size_bytes: int

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from locker.signatures import dangling_references, fast_hex
+from locker.signatures import fast_hex
 from locker.signatures.judge_data import is_signed_data, judge_data
 from locker.signatures.judge_document import judge_document
 from locker.signatures.trust_store import trust_store
 from locker.signatures.worker_request import Request
 
 fast_hex.install()
-dangling_references.install()
 # pyHanko logs each rejection with a traceback; the verdict says it, and formatting costs more than judging.
 logging.disable(logging.CRITICAL)
 

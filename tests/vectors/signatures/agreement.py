@@ -1,6 +1,7 @@
 """What a row of ``expected.tsv`` asks for, and whether a verdict gives it."""
 
 import csv
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from locker.signatures.schema import SignatureVerdict, Trust, Verdict
 
-# Where we answer otherwise on purpose. None of these passes where the table asks for a refusal.
-DIVERGES: dict[str, str] = {
-    "dss/AD-RB.pdf": "an object is freed after the first signature, whose FieldMDP locks everything; "
-    "the second has signed attributes out of order (no DER)",
-    "dss/Signature-P-DE_SCI-4.pdf": "a page's resources are replaced after the signature",
-    "dss/pdf-double-signer-info.pdf": "ISO 32000-2 §12.8.3.3 permits one signer; DSS reports it as not ETSI",
-    "siva/hellopades-lt-b.pdf": "the signer's certificate is signed with SHA-1",
-    "siva/hellopades-lt-sha256-ec256.pdf": "the signer's certificate is signed with SHA-1",
-    "siva/hellopades-lt-sha256-ocsp-15min1s.pdf": "the signer's certificate is signed with SHA-1",
-}
+# Where we answer otherwise on purpose, file → reason. None of these passes where the table asks for a refusal.
+DIVERGES: dict[str, str] = {}
+
+# Levels that we call otherwise, file → reason.
+LEVEL_DIVERGES: dict[str, str] = {}
 
 # The table's verdict is the best without trust; these rows name anchors, the chain is found, and all else holds.
 TRUSTED_BY_ITS_ANCHORS = {
@@ -37,6 +33,7 @@ class Row:
     anchors: str
     validation_time: str
     expected: str
+    crypto: str
 
     @property
     def at(self) -> datetime:
@@ -75,6 +72,7 @@ def rows(folder: Path) -> list[Row]:
                 anchors=line["anchors"],
                 validation_time=line["validation_time"],
                 expected=line["expected_verdict"],
+                crypto=line["crypto_per_signature"],
             )
             for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         ]
@@ -108,7 +106,20 @@ def agrees(row: Row, verdict: Verdict) -> bool:
         return sorted(s.indication == "TOTAL-FAILED" for s in signatures) == [False, True]
     if expected.startswith("first signature "):
         return first is not None and _is(first, expected.removeprefix("first signature ").split()[0])
+    if row.crypto == "first":
+        # What the source asserts is about the first signature; the others do not hold.
+        return first is not None and _is(first, expected) and not verdict.passed
     return _is(verdict, expected.split(" ")[0])
+
+
+def level_agrees(row: Row, verdict: Verdict) -> bool | None:
+    """None where the table asserts no level."""
+    asserted = re.findall(r"(?:PAdES|PKCS7|PDF)[_-][A-Za-z0-9_-]+", row.level)
+    if not asserted or not verdict.signatures:
+        return None
+    wanted = sorted("NOT-ETSI" if level == "PDF_NOT_ETSI" else level.replace("_", "-") for level in asserted)
+    found = sorted(signature.level for signature in verdict.signatures)
+    return found == (wanted if len(wanted) > 1 else wanted * len(found))
 
 
 def _is(verdict: Verdict | SignatureVerdict, expected: str) -> bool:

@@ -13,7 +13,15 @@ from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY
 from locker.signatures.reasons import REASONS
 from locker.signatures.schema import Verdict
-from tests.vectors.signatures.agreement import DIVERGES, Row, agrees, counts_agree, rows
+from tests.vectors.signatures.agreement import (
+    DIVERGES,
+    LEVEL_DIVERGES,
+    Row,
+    agrees,
+    counts_agree,
+    level_agrees,
+    rows,
+)
 
 MIB = 1024 * 1024
 
@@ -51,13 +59,16 @@ async def test_every_file_gets_the_verdict_that_the_table_asks_for(
 
     disagree = {f: v for f, (row, v) in verdicts.items() if not agrees(row, v)}
     counts = [c for row, v in verdicts.values() if (c := counts_agree(row, v)) is not None]
+    levels = {f: a for f, (row, v) in verdicts.items() if (a := level_agrees(row, v)) is not None}
     with capsys.disabled():
         print(
             f"\nsignature fixtures: {len(verdicts) - len(disagree)} of {len(verdicts)} verdicts agree, "
-            f"{sum(counts)} of {len(counts)} numbers of signatures; slowest {max(slow.values()):.1f} s"
+            f"{sum(counts)} of {len(counts)} numbers of signatures, "
+            f"{sum(levels.values())} of {len(levels)} levels; slowest {max(slow.values()):.1f} s"
         )
     assert {f: (v.indication, v.sub_indication) for f, v in disagree.items() if f not in DIVERGES} == {}
     assert set(disagree) == set(DIVERGES), "a divergence that is none any more"
+    assert {f for f, agreed in levels.items() if not agreed} == set(LEVEL_DIVERGES)
 
 
 async def test_documents_of_a_registered_signer_are_accepted_for_deposit(pdfs: Path, judge: SignatureJudge) -> None:

@@ -137,8 +137,11 @@ def test_a_time_stamp_over_another_signature_proves_nothing() -> None:
         at=NOW,
     )
     [signature] = judged(pdf).signatures
-    assert signature.level == "PAdES-BASELINE-B"
+    # The level says what is there (as other judges have it); what it is worth stands beside it.
+    assert signature.level == "PAdES-BASELINE-T"
+    assert signature.proven_time is None
     assert signature.time_stamps[0].reasons == ("time-stamp-imprint",)
+    assert "level" in judged(pdf, policy=DEPOSIT).signatures[0].reasons
 
 
 def test_revocation_counts_by_the_time_that_is_proven() -> None:
