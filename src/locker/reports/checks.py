@@ -138,7 +138,7 @@ OF_SIGNATURE: tuple[Check, ...] = (
         name="changes",
         clause="ISO 32000-2 §12.8.2",
         title=_("Nothing was changed afterwards that may not be"),
-        reasons=frozenset({"changed-after-signing", "docmdp"}),
+        reasons=frozenset({"changed-after-signing", "covered", "docmdp", "fieldmdp", "form-filled"}),
     ),
     Check(
         name="long-term",

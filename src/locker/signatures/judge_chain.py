@@ -22,7 +22,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     candidates: tuple[Certificate, ...]
     at: datetime
-    data: ValidationData
+    data: ValidationData = ValidationData()
     known_until: datetime | None = None
     """What was said of revocation later than this is not used; ``at`` where it is not given."""
 

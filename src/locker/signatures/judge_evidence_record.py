@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from asn1crypto import cms
 
-from locker.signatures.algorithms import digest_until
+from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.cms_signature import Finding, Imprint, digest_of, failed, indeterminate
 from locker.signatures.document import UNREADABLE
 from locker.signatures.evidence_record import (
@@ -173,7 +173,7 @@ def _strength(chains: Sequence[Chain], times: list[datetime | None], at: datetim
     for number, chain in enumerate(chains):
         begins += len(chain)
         following = times[begins] if number + 1 < len(chains) else at
-        until = digest_until(chain[0].digest_algorithm)
+        until = ALGORITHMS.digest_until(chain[0].digest_algorithm)
         if until is None or (following or at) > until:
             return indeterminate("CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "digest-algorithm")
     return None
