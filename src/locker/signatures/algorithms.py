@@ -15,8 +15,8 @@ class AlgorithmTable:
             table = tomllib.load(file)
         self.name: str = table["name"]
         self.version: str = table["version"]
-        self._digest = {name: _end(entry) for name, entry in table["digest"].items()}
-        self._certificate_digest = self._digest | {
+        self.digests: dict[str, datetime] = {name: _end(entry) for name, entry in table["digest"].items()}
+        self._certificate_digest = self.digests | {
             name: _end(entry) for name, entry in table["certificate_digest"].items()
         }
         self._keys = {
@@ -26,7 +26,7 @@ class AlgorithmTable:
 
     def digest_until(self, name: str, *, of_certificate: bool = False) -> datetime | None:
         """The end of this digest's time, or None where it never counted."""
-        known = self._certificate_digest if of_certificate else self._digest
+        known = self._certificate_digest if of_certificate else self.digests
         return known.get(name.lower().replace("-", ""))
 
     def key_until(self, kind: str, bits: int) -> datetime | None:
@@ -38,3 +38,12 @@ def _end(entry: dict[str, date]) -> datetime:
 
 
 ALGORITHMS = AlgorithmTable(Path(__file__).with_name("algorithms.toml"))
+
+
+def digest_until(name: str) -> datetime | None:
+    """The end of this digest's time, or None where it never counted."""
+    return ALGORITHMS.digest_until(name)
+
+
+def key_until(kind: str, bits: int) -> datetime | None:
+    return ALGORITHMS.key_until(kind, bits)

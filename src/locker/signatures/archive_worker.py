@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from locker.signatures import dangling_references, fast_hex
+from locker.signatures import fast_hex
 from locker.signatures.archive_request import Request
 from locker.signatures.document import Document
 from locker.signatures.evidence import evidence_of
@@ -14,7 +14,6 @@ from locker.signatures.seal_request import Evidence, ValidationData
 from locker.signatures.trust_store import trust_store
 
 fast_hex.install()
-dangling_references.install()
 logging.disable(logging.CRITICAL)
 
 FIELD = "ArchiveTimeStamp"

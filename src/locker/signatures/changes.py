@@ -49,7 +49,7 @@ def changes_since(document: Document, revision: int, *, fieldmdp: FieldMDPSpec |
     if revision >= document.revisions - 1:
         return Changes(kind="none")
     try:
-        comparison = _Comparison(TwoRevisions(document.reader, revision, document.edges), fieldmdp)
+        comparison = _Comparison(TwoRevisions(document, revision), fieldmdp)
         comparison.run()
     except Altered as altered:
         return Changes(kind="other", places=(clean(altered.place),))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.reader import PdfFileReader
+
+from locker.signatures.document import Document
 
 _OBJECTS_MAX = 200_000
 
@@ -28,12 +29,13 @@ class Altered(Exception):
 
 
 class TwoRevisions:
-    """``reader`` at ``revision``, and now."""
+    """``document`` at ``revision``, and now."""
 
-    def __init__(self, reader: PdfFileReader, revision: int, edges: dict[Number, list[tuple[str, Any]]]) -> None:
-        self._reader: Any = reader
+    def __init__(self, document: Document, revision: int) -> None:
+        self._document = document
+        self._reader: Any = document.reader
         self._revision = revision
-        self._edges = edges
+        self._edges = document.edges
         self._old: dict[Number, Any] = {}
         self._seen: set[tuple[Number, Number]] = set()
         self.pages: set[Number] = set()
@@ -47,10 +49,7 @@ class TwoRevisions:
         xrefs = self._reader.xrefs
         touched: set[Number] = set()
         for revision in range(self._revision + 1, xrefs.total_revisions):
-            data = xrefs.get_xref_data(revision)
-            for part in (data, data.hybrid.xref_data if data.hybrid else None):
-                if part is not None:
-                    touched |= part.standard_xrefs.keys() | part.xrefs_in_objstm.keys() | part.freed.keys()
+            touched |= self._document.written_in(revision)
         for revision in range(self._revision + 1):
             if not touched.isdisjoint(ref.idnum for ref in xrefs.object_streams_used_in(revision)):
                 # Objects of the signed revision would be read out of another container.

@@ -22,6 +22,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko_certvalidator.errors import ValidationError
 
+from locker.signatures.fast_reader import FastReader
+
 _MIB = 1024 * 1024
 READING_LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_ratio=100, ratio_floor=_MIB, max_output_size=32 * _MIB),
@@ -58,7 +60,7 @@ class Document:
     def __init__(self, pdf: bytes) -> None:
         self.pdf = pdf
         # Not strict: files of other makers bend small rules. What is signed and shown is checked by us.
-        self.reader = PdfFileReader(BytesIO(pdf), strict=False, decode_limits=READING_LIMITS)
+        self.reader = FastReader(BytesIO(pdf), READING_LIMITS)
         self.encrypted = self.reader.encrypted
         if self.encrypted:
             # Many encrypted files open without a password.
@@ -66,8 +68,20 @@ class Document:
         else:
             self.locked = False
         self.revisions: int = self.reader.xrefs.total_revisions
+        self._written_in: dict[int, set[int]] = {}
         self.edges: dict[int, list[tuple[str, Any]]] = {}
         """What each object refers to, filled by who compares revisions."""
+
+    def written_in(self, revision: int) -> set[int]:
+        """Numbers of the objects that this revision writes or frees."""
+        if revision not in self._written_in:
+            data = self.reader.xrefs.get_xref_data(revision)
+            written: set[int] = set()
+            for part in (data, data.hybrid.xref_data if data.hybrid else None):
+                if part is not None:
+                    written |= part.standard_xrefs.keys() | part.xrefs_in_objstm.keys() | part.freed.keys()
+            self._written_in[revision] = written
+        return self._written_in[revision]
 
     @property
     def bytes_after_end(self) -> bool:

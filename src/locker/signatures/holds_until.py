@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from asn1crypto import cms
 
-from locker.signatures.algorithms import DIGEST_UNTIL, digest_until, key_until
+from locker.signatures.algorithms import ALGORITHMS, digest_until, key_until
 from locker.signatures.certificate import Certificate, certificate_of
 from locker.signatures.cms_signature import SignedData
 from locker.signatures.evidence_record import imprint_of
@@ -57,7 +57,7 @@ def holds(token: bytes, trust: Trust) -> Holds:
 
 def weak_by(moment: datetime) -> list[str]:
     """Every algorithm whose time ends before ``moment``, as ``Holds`` names them."""
-    digests = [name for name, until in DIGEST_UNTIL.items() if until < moment]
+    digests = [name for name, until in ALGORITHMS.digests.items() if until < moment]
     keys = [f"{kind}-{bits}" for kind, bits in _KEYS if (until := key_until(kind, bits)) is None or until < moment]
     return digests + keys
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from locker.signatures.algorithms import digest_until, key_until
 from locker.signatures.cms_signature import Finding, failed, indeterminate
@@ -90,7 +90,7 @@ def judge_opened(
         None if signer else indeterminate("NO_SIGNING_CERTIFICATE_FOUND", "signing-certificate-missing"),
         None if opened.covers_everything else indeterminate("SIG_CONSTRAINTS_FAILURE", "not-all-covered"),
         trust.finding if trust else None,
-        _against_algorithms(opened, policy, best_time, proven=proven),
+        _against_algorithms(opened, policy, best_time),
         _against_level(level, policy, proven=proven),
         indeterminate("CHAIN_CONSTRAINTS_FAILURE", "seal-not-registered")
         if policy.registered_seal and signer and not registered
@@ -165,19 +165,18 @@ def _level(opened: OpenedSignature, stamps: tuple[TimeStampVerdict, ...]) -> Lev
     return levels[f"{opened.format}-{step}"]
 
 
-def _against_algorithms(
-    opened: OpenedSignature, policy: Policy, best_time: datetime, *, proven: bool
-) -> Finding | None:
+def _against_algorithms(opened: OpenedSignature, policy: Policy, best_time: datetime) -> Finding | None:
+    made_after = opened.signer.not_before if opened.signer else datetime.min.replace(tzinfo=UTC)
     until = digest_until(opened.digest_algorithm) if opened.digest_algorithm else None
     if opened.digest_algorithm and (until is None or best_time > until):
-        return weak("digest-algorithm", proven=proven or until is None)
+        return weak("digest-algorithm", until=until, made_after=made_after)
     if opened.signer is None:
         return None
     kind, bits = opened.signer.key_kind
     until = key_until(kind, bits)
     if until is None or best_time > until:
-        return weak("key-size", proven=proven or until is None)
-    if kind == "rsa" and bits < policy.rsa_bits_min:
+        return weak("key-size", until=until, made_after=made_after)
+    if bits < {"rsa": policy.rsa_bits_min, "ec": policy.ec_bits_min}.get(kind, 0):
         return indeterminate("CRYPTO_CONSTRAINTS_FAILURE", "key-size")
     return None
 

@@ -129,8 +129,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ec_bits_min: int = 256
     """Below these nothing counts, whenever it was made; above, the dated table of algorithms decides."""
     size_max_bytes: int = 25 * 1024 * 1024
-    revisions_max: int = 64
-    signatures_max: int = 20
+    revisions_max: int = 160
+    signatures_max: int = 64
     certificates_max: int = 64
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
-from locker.signatures import dangling_references, fast_hex
+from locker.signatures import fast_hex
 from locker.signatures.certificate import certificate_of
 from locker.signatures.check_time_stamp import against_time_stamp
 from locker.signatures.document import UNREADABLE, Document
@@ -31,7 +31,6 @@ from locker.signatures.seal_request import (
 from locker.signatures.trust_store import trust_store
 
 fast_hex.install()
-dangling_references.install()
 logging.disable(logging.CRITICAL)
 
 

@@ -34,24 +34,32 @@ def validation_data(document: Document) -> ValidationData:
     found: dict[str, dict[bytes, int]] = {kind: {} for kind in _KINDS}
     revisions = []
     seen: set[Any] = set()
-    previous = None
+    written_in: dict[int, int] = {}
+    containers: set[int] | None = None
     for revision in range(document.revisions):
+        written = document.written_in(revision)
+        written_in.update(dict.fromkeys(written, revision))
         try:
-            resolver = document.reader.get_historical_resolver(revision)
-            root = resolver.root
+            root = document.reader.get_historical_resolver(revision).root
             if "/DSS" not in root:
+                containers = None
                 continue
             revisions.append(revision)
-            dss = _dereferenced(root.raw_get("/DSS"))
-            if repr(dss) == previous and "/VRI" not in dss:
+            reference = root.raw_get("/DSS")
+            number = reference.idnum if isinstance(reference, generic.IndirectObject) else None
+            if containers and number in containers and written.isdisjoint(containers):
+                # The same dictionary, unchanged.
                 continue
-            previous = repr(dss)
-            for kind, reference in _references(dss):
-                key = (kind, _identity(document, reference, revision))
+            containers = set()
+            for kind, stream in _references(reference, containers):
+                if not isinstance(stream, generic.IndirectObject):
+                    continue
+                # The same number may be another object in another revision.
+                key = (kind, stream.idnum, written_in.get(stream.idnum))
                 if key in seen or len(found[kind]) >= _OF_A_KIND_MAX:
                     continue
                 seen.add(key)
-                der = _read(reference, _KINDS[kind][2])
+                der = _read(stream, _KINDS[kind][2])
                 if der is not None:
                     found[kind].setdefault(der, revision)
         except UNREADABLE:
@@ -59,30 +67,25 @@ def validation_data(document: Document) -> ValidationData:
     return ValidationData(**found, revisions=tuple(revisions))
 
 
-def _identity(document: Document, reference: Any, revision: int) -> Any:
-    """The same number may be another object in another revision."""
-    if not isinstance(reference, generic.IndirectObject):
-        return id(reference)
-    return reference.idnum, str(document.reader.xrefs.get_historical_ref(reference.reference, revision))
-
-
-def _references(dss: Any) -> Iterator[tuple[str, Any]]:
-    """The document's lists first, then those of single signatures (VRI)."""
+def _references(reference: Any, containers: set[int]) -> Iterator[tuple[str, Any]]:
+    """The document's lists first, then those of single signatures (VRI); the numbers of what holds them go into
+    ``containers``."""
+    dss = _dereferenced(reference, containers)
     for kind, (key, _, _) in _KINDS.items():
-        yield from ((kind, reference) for reference in _list(dss, key))
-    entries = _dereferenced(dss.raw_get("/VRI")) if "/VRI" in dss else None
+        yield from ((kind, value) for value in _list(dss, key, containers))
+    entries = _dereferenced(dss.raw_get("/VRI"), containers) if "/VRI" in dss else None
     if not isinstance(entries, generic.DictionaryObject):
         return
     for name in list(entries)[:_ENTRIES_MAX]:
-        entry = _dereferenced(entries.raw_get(name))
+        entry = _dereferenced(entries.raw_get(name), containers)
         if isinstance(entry, generic.DictionaryObject):
             for kind, (_, key, _) in _KINDS.items():
-                yield from ((kind, reference) for reference in _list(entry, key))
+                yield from ((kind, value) for value in _list(entry, key, containers))
 
 
-def _list(holder: Any, key: str) -> list[Any]:
+def _list(holder: Any, key: str, containers: set[int]) -> list[Any]:
     try:
-        values = _dereferenced(holder.raw_get(key)) if key in holder else None
+        values = _dereferenced(holder.raw_get(key), containers) if key in holder else None
     except UNREADABLE:
         return []
     if not isinstance(values, generic.ArrayObject):
@@ -90,13 +93,16 @@ def _list(holder: Any, key: str) -> list[Any]:
     return [values.raw_get(index) for index in range(min(len(values), _OF_A_KIND_MAX))]
 
 
-def _dereferenced(value: Any) -> Any:
-    return value.get_object() if isinstance(value, generic.IndirectObject) else value  # type: ignore[no-untyped-call]
+def _dereferenced(value: Any, containers: set[int]) -> Any:
+    if not isinstance(value, generic.IndirectObject):
+        return value
+    containers.add(value.idnum)
+    return value.get_object()  # type: ignore[no-untyped-call]
 
 
 def _read(reference: Any, purpose: DecodePurpose) -> bytes | None:
     try:
-        return bytes(_dereferenced(reference).read_data(purpose))
+        return bytes(reference.get_object().read_data(purpose))
     except UNREADABLE:
         # One broken entry does not spoil the others: none is trusted before its signature is checked.
         return None

@@ -1,5 +1,6 @@
 """Every signed PDF that other software made, and every hostile one, judged in the limited worker."""
 
+import re
 import time
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -99,3 +100,13 @@ async def test_no_other_generated_file_is_accepted_for_deposit(pdfs: Path, judge
             trust = msgspec.structs.replace(trust, seals=seals)
             verdict = await judge.validate(path, trust=trust, policy=DEPOSIT, at=row.at)
             assert not verdict.passed, row.file
+
+
+def test_the_page_of_divergences_names_the_same_files() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "signature-divergences.md").read_text()
+    verdicts, levels = (
+        dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", part, re.MULTILINE))
+        for part in page.partition("## Files")[2].partition("## Kinds")[0].split("| file | level")
+    )
+    assert verdicts == DIVERGES
+    assert levels == LEVEL_DIVERGES

@@ -276,7 +276,7 @@ def test_the_etsi_report_says_what_the_verdict_says() -> None:
     [status] = root.findall("vr:SignatureValidationReport/vr:SignatureValidationStatus", vr)
     assert status.findtext("vr:MainIndication", namespaces=vr) == "urn:etsi:019102:mainindication:total-failed"
     assert status.findtext("vr:SubIndication", namespaces=vr) == "urn:etsi:019102:subindication:HASH_FAILURE"
-    assert root.findtext(".//vr:PolicyName", namespaces=vr) == "khizana-verify/2026.1, trust test"
+    assert root.findtext(".//vr:PolicyName", namespaces=vr) == f"{VERIFY.name}/{VERIFY.version}, trust test"
     applied = {
         constraint.findtext("vr:ValidationConstraintIdentifier", namespaces=vr): constraint.findtext(
             "vr:ValidationStatus/vr:MainIndication", namespaces=vr
@@ -359,7 +359,7 @@ def test_the_certificate_is_sealed_by_us_and_says_it_in_arabic_and_french(
     assert "Attestation de vérification" in text
     assert "شهادة التحقق" in text
     assert verdict.sha256 in text
-    assert "khizana-verify/2026.1, trust test" in text
+    assert f"{VERIFY.name}/{VERIFY.version}, trust test" in text
     anchor = x509.load_pem_x509_certificate(report_seal.pem.encode()).public_bytes(Encoding.DER)
     moment = dt.datetime.now(dt.UTC)
     own = judge_document(seal_now(report_seal), TrustStore(Trust(anchors=(anchor,), version="ours")), VERIFY, moment)

@@ -1,0 +1,51 @@
+"""pyHanko's reader, that reads the head of an object stream once and not again for each object in it."""
+
+from io import BytesIO
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import DecodeLimits, DecodePurpose
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+_OBJECTS_MAX = 500_000
+
+
+class FastReader(PdfFileReader):
+    """Never strict. Reads what ``PdfFileReader`` reads."""
+
+    def __init__(self, stream: BytesIO, decode_limits: DecodeLimits) -> None:
+        self._object_streams: dict[int, tuple[BytesIO, dict[int, int], int]] = {}
+        super().__init__(stream, strict=False, decode_limits=decode_limits)
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
+        known = self._object_streams.get(stmnum)
+        if known is None:
+            known = self._object_streams[stmnum] = self._read_object_stream(stmnum)
+        data, offsets, count = known
+        if not 0 <= idx < count or idnum not in offsets:
+            return generic.NullObject()
+        data.seek(offsets[idnum])
+        try:
+            return generic.read_object(data, generic.Reference(idnum, 0, self))
+        except (PdfStreamError, PdfReadError):
+            # As readers do: what cannot be read is null.
+            return generic.NullObject()
+
+    def _read_object_stream(self, number: int) -> tuple[BytesIO, dict[int, int], int]:
+        stream: Any = generic.Reference(number, 0, self).get_object()
+        if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+            raise PdfReadError("an object stream is none")
+        count, first = int(stream["/N"]), int(stream["/First"])
+        if not 0 <= count <= _OBJECTS_MAX or first < 0:
+            raise PdfReadError("an object stream claims too much")
+        data = bytes(stream.read_data(DecodePurpose.OBJECT_STREAM))
+        offsets: dict[int, int] = {}
+        words = data[:first].split()
+        try:
+            for index in range(0, min(2 * count, len(words) - 1), 2):
+                offsets.setdefault(int(words[index]), first + int(words[index + 1]))
+        except ValueError:
+            # A broken head: what stands before the break is there, the rest is null.
+            pass
+        return BytesIO(data), offsets, count
