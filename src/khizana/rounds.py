@@ -33,7 +33,7 @@ from locker.access import store as access
 from locker.access.sessions import SessionLimits
 from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
-from locker.archive.schema import ArchiveLimits
+from locker.archive.schema import GROWTH_MAX_BYTES, ArchiveLimits
 from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
 from locker.seals import forget as seals
@@ -54,8 +54,6 @@ from locker.vault import Vault
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
-ARCHIVE_GROWTH_MAX_BYTES = 16 * 1024 * 1024
-"""Of a copy over its original: validation data and time stamps of decades."""
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -155,7 +153,7 @@ def archive_desk(
             margin=timedelta(days=settings.archive_renewal_margin_days),
             each=settings.archive_renew_each,
             digest_algorithms=settings.archive_digest_algorithms,
-            size_max_bytes=settings.deposit_pdf_max_bytes + ARCHIVE_GROWTH_MAX_BYTES,
+            size_max_bytes=settings.deposit_pdf_max_bytes + GROWTH_MAX_BYTES,
             documents_per_record_max=settings.archive_documents_per_record_max,
             lease=timedelta(seconds=settings.archive_lease_s),
             first_wait=timedelta(seconds=settings.archive_first_wait_s),

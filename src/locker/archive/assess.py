@@ -7,7 +7,7 @@ import msgspec
 
 from locker.archive import store
 from locker.archive.copies import read_copy, save
-from locker.archive.desk import ArchiveDesk
+from locker.archive.desk import ArchiveReading
 from locker.archive.evidence import covered_digests, evidence_record_of, imprint
 from locker.archive.refusals import NotArchived
 from locker.archive.schema import HeldCopy, KeptShown, Member
@@ -17,22 +17,25 @@ from locker.signatures.schema import Policy, Verdict
 from locker.signatures.trust_store import TrustStore
 
 
-async def assess(desk: ArchiveDesk, document_id: str, *, at: datetime | None = None) -> KeptShown:
+async def assess(
+    desk: ArchiveReading, document_id: str, *, at: datetime | None = None, known_until: datetime | None = None
+) -> KeptShown:
     """How the archived copy stands on a day: by itself, or by the evidence record that proves that it existed.
 
-    Raises NotArchived where there is no copy yet.
+    ``known_until`` lets what became known of revocation since speak about the day. Raises NotArchived where there is no
+    copy yet.
     """
     moment = at or desk.clock()
     held = await store.held(desk.db, document_id=document_id)
     if held is None or held.copy is None:
         raise NotArchived
     trust = await desk.trust.trust(desk.db)
-    policy = msgspec.structs.replace(ARCHIVE, size_max_bytes=desk.limits.size_max_bytes)
+    policy = msgspec.structs.replace(ARCHIVE, size_max_bytes=desk.size_max_bytes)
     with tempfile.TemporaryDirectory(prefix="khizana-archive-", dir=desk.folder) as folder:
         path = Path(folder, "copy.pdf")
         frames = read_copy(desk.vault, held.copy, owner=held.owner, document_id=document_id, generation=held.generation)
         await save(frames, path)
-        alone = await desk.judge.validate(path, trust=trust, policy=policy, at=moment)
+        alone = await desk.judge.validate(path, trust=trust, policy=policy, at=moment, known_until=known_until)
         if alone.passed:
             return _shown(held, moment, alone, by="copy", evidence=None)
         evidence = await _evidence(desk, held, moment)
@@ -43,12 +46,12 @@ async def assess(desk: ArchiveDesk, document_id: str, *, at: datetime | None = N
     return _shown(held, moment, then, by="evidence-record", evidence=evidence)
 
 
-async def _then(desk: ArchiveDesk, path: Path, policy: Policy, proven: datetime, moment: datetime) -> Verdict:
+async def _then(desk: ArchiveReading, path: Path, policy: Policy, proven: datetime, moment: datetime) -> Verdict:
     trust = await desk.trust.trust(desk.db)
     return await desk.judge.validate(path, trust=trust, policy=policy, at=proven, known_until=moment)
 
 
-async def _evidence(desk: ArchiveDesk, held: HeldCopy, at: datetime) -> EvidenceVerdict | None:
+async def _evidence(desk: ArchiveReading, held: HeldCopy, at: datetime) -> EvidenceVerdict | None:
     assert held.copy is not None
     found = await evidence_record_of(desk.db, held, at)
     if found is None:

@@ -12,6 +12,9 @@ from locker.vault import Stored
 Clock = Callable[[], datetime]
 """The one seam of time in this room."""
 
+GROWTH_MAX_BYTES = 16 * 1024 * 1024
+"""Of a copy over its original: validation data and time stamps of decades."""
+
 CopyState = Literal["waiting", "kept", "lapsed"]
 RecordState = Literal["making", "held", "lapsed"]
 

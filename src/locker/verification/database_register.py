@@ -4,10 +4,14 @@ import datetime as dt
 from collections.abc import Sequence
 
 from kit.audit import AuditEvent
+from kit.errors import Refusal
 from kit.throttle import Limit
 from locker.access.schema import Citizen
 from locker.access.sessions import citizen_of
-from locker.signatures.schema import Trust
+from locker.archive.assess import assess
+from locker.archive.desk import ArchiveReader
+from locker.archive.schema import GROWTH_MAX_BYTES
+from locker.signatures.schema import Trust, Verdict
 from locker.verification import store
 from locker.verification.desk import VerificationDesk
 from locker.verification.schema import Deposited
@@ -26,6 +30,24 @@ class DatabaseRegister:
         if at is None:
             return await store.deposited(self._db, sha256=sha256)
         return await store.deposited_at(self._db, sha256=sha256, at=at)
+
+    async def archived(self, document_id: str, *, at: dt.datetime | None, now: dt.datetime) -> Verdict | None:
+        wiring = self._wiring
+        reader = ArchiveReader(
+            db=self._db,
+            trust=wiring.trust,
+            judge=wiring.judge,
+            vault=wiring.vault,
+            size_max_bytes=wiring.settings.deposit_pdf_max_bytes + GROWTH_MAX_BYTES,
+            folder=wiring.settings.temporary_folder,
+            clock=lambda: now,
+        )
+        try:
+            kept = await assess(reader, document_id, at=at or now, known_until=now if at else None)
+        except Refusal:
+            # No copy yet, or the object store is away: what the brought file says for itself is then the answer.
+            return None
+        return kept.verdict if kept.verdict and kept.verdict.passed else None
 
     async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:
         return await store.sealed_by(self._db, certificates_sha256=certificates_sha256)

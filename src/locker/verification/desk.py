@@ -1,7 +1,7 @@
 """What verifying needs, whoever provides it: the locker with its database, or a folder of trust and nothing else."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,8 +17,12 @@ from kit.throttle import Limit
 from locker.access.schema import Citizen
 from locker.reports.seal_certificate import ReportSeal
 from locker.signatures.judge import SignatureJudge
-from locker.signatures.schema import Trust
+from locker.signatures.schema import Trust, Verdict
 from locker.verification.schema import Deposited
+
+
+def wall_clock() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 class Register(Protocol):
@@ -28,6 +32,9 @@ class Register(Protocol):
 
     async def deposited(self, *, sha256: bytes, at: dt.datetime | None) -> Deposited | None:
         """As it stood ``at``, now where it is None. None: these bytes were never deposited."""
+
+    async def archived(self, document_id: str, *, at: dt.datetime | None, now: dt.datetime) -> Verdict | None:
+        """The passing verdict on the archived copy, whose beginning the original is; None where there is none."""
 
     async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None: ...
 
@@ -56,6 +63,7 @@ class VerificationDesk:
     file_max_bytes: int
     receive_max_s: float
     per_address_per_minute: int
+    clock: Callable[[], dt.datetime] = wall_clock
     folder: Path | None = None
     """Where a file stands while it is judged; None is the system's place for temporary files."""
 

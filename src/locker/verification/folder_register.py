@@ -21,7 +21,7 @@ from kit.settings import SettingRefused
 from kit.throttle import Limit
 from kit.workers import WorkerPool
 from locker.access.schema import Citizen
-from locker.signatures.schema import Trust, TrustService
+from locker.signatures.schema import Trust, TrustService, Verdict
 from locker.trust.read_list import read_list
 from locker.verification.schema import Deposited
 
@@ -75,6 +75,9 @@ class FolderRegister:
             log.warning("trust folder: %s", fault.strerror)
 
     async def deposited(self, *, sha256: bytes, at: dt.datetime | None) -> Deposited | None:
+        return None
+
+    async def archived(self, document_id: str, *, at: dt.datetime | None, now: dt.datetime) -> Verdict | None:
         return None
 
     async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:

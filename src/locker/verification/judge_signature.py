@@ -1,14 +1,17 @@
 """The judge's verdict, in the few words that an answer has."""
 
 import datetime as dt
+from typing import Literal
 
 from locker.signatures.schema import SignatureVerdict, Verdict
 from locker.verification.schema import SignatureAnswer
 
 _REASONS_MAX = 10
 
+Judged = Literal["now", "archive"]
 
-def signature_answer(verdict: Verdict) -> SignatureAnswer:
+
+def signature_answer(verdict: Verdict, *, judged: Judged = "now") -> SignatureAnswer:
     """Of the signature that decides: the first that did not pass, else the last one made."""
     decisive = deciding(verdict)
     return SignatureAnswer(
@@ -18,7 +21,7 @@ def signature_answer(verdict: Verdict) -> SignatureAnswer:
         signer=decisive.signer.display if decisive and decisive.signer else None,
         level=decisive.level if decisive else None,
         signed_at=(decisive.proven_time or decisive.claimed_time) if decisive else None,
-        judged="now",
+        judged=judged,
         policy=f"{verdict.policy}/{verdict.policy_version}",
         trust_version=verdict.trust_version,
     )

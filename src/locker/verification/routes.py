@@ -137,7 +137,7 @@ async def verifications(
     beside it.
     """
     kind = report_kind(report, request.headers.get("accept", ""))
-    judged = await _judge(request, desk, at=read_at(at, now=dt.datetime.now(dt.UTC)))
+    judged = await _judge(request, desk, at=read_at(at, now=desk.clock()))
     if kind is None:
         jws, _report = sign_answer(desk.signing, judged, issuer=desk.url)
         return Response(_verified(judged, jws))
@@ -187,7 +187,7 @@ async def _judge(request: AnyRequest, desk: VerificationDesk, *, at: dt.datetime
         content_length=int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None,
         limits=Limits(file_max_bytes=desk.file_max_bytes, receive_max_s=desk.receive_max_s, folder=desk.folder),
     ) as received:
-        moment = at or read_at(received.at, now=dt.datetime.now(dt.UTC))
+        moment = at or read_at(received.at, now=desk.clock())
         return await verify(desk, received, verifier=Verifier(), at=moment)
 
 
@@ -213,7 +213,7 @@ async def _form(
         status=status,
         errors=errors or {},
         size_max_mb=desk.file_max_bytes // 1_000_000,
-        today=dt.datetime.now(dt.UTC).date().isoformat(),
+        today=desk.clock().date().isoformat(),
     )
 
 

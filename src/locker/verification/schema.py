@@ -25,7 +25,8 @@ class SignatureAnswer(msgspec.Struct, frozen=True, kw_only=True):
     level: str | None
     signed_at: dt.datetime | None
     """Proven by a time stamp where there is one, else claimed."""
-    judged: Literal["now", "at-deposit"]
+    judged: Literal["now", "at-deposit", "archive"]
+    """``archive``: by the archived copy, which holds the evidence that the file itself has no more."""
     policy: str
     trust_version: str
 

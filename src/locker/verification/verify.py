@@ -26,7 +26,7 @@ async def verify(
     ``at`` asks about an earlier moment: the signature as it was worth then, by what is known of it since, and the
     document as its issuer stood by it then. The holder of a deposited document sees that somebody verified it.
     """
-    now = dt.datetime.now(dt.UTC)
+    now = desk.clock()
     policy = msgspec.structs.replace(VERIFY, size_max_bytes=desk.file_max_bytes)
     verdict = await desk.judge.validate_any(
         received.path,
@@ -37,10 +37,12 @@ async def verify(
         known_until=now if at else None,
     )
     deposited = await desk.register.deposited(sha256=received.sha256, at=at)
+    by_archive = await _by_archive(desk, verdict, deposited, at=at, now=now)
+    verdict = by_archive or verdict
     certificates = [bytes.fromhex(s.certificate_sha256) for s in verdict.signatures if s.certificate_sha256]
     sealed_by = await desk.register.sealed_by(certificates_sha256=certificates) if certificates else None
     answer = Answer(
-        signature=signature_answer(verdict),
+        signature=signature_answer(verdict, judged="archive" if by_archive else "now"),
         standing=deposited.standing if deposited else "unknown",
         document=_issued(deposited),
         signer_administration=sealed_by,
@@ -65,6 +67,21 @@ async def verify(
         ),
     )
     return Judged(answer=answer, report=verdict)
+
+
+async def _by_archive(
+    desk: VerificationDesk, verdict: Verdict, deposited: Deposited | None, *, at: dt.datetime | None, now: dt.datetime
+) -> Verdict | None:
+    """What the archived copy proves, where the brought file cannot prove it any more: years later, its certificates
+    are gone. Said of the file that was brought, because the copy begins with those bytes."""
+    if deposited is None or verdict.indication != "INDETERMINATE" or deposited.standing == "not-yet":
+        return None
+    kept = await desk.register.archived(deposited.document_id, at=at, now=now)
+    if kept is None:
+        return None
+    return msgspec.structs.replace(
+        kept, sha256=verdict.sha256, size_bytes=verdict.size_bytes, judged_for=verdict.judged_for
+    )
 
 
 def _issued(deposited: Deposited | None) -> IssuedDocument | None:
