@@ -1,7 +1,6 @@
 """Ask for a verdict. The work happens in limited worker processes; this side never parses a document."""
 
 import asyncio
-import functools
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 from kit.workers import WorkerFailed, WorkerFault, WorkerPool
 from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.schema import Policy, Trust, Verdict
+from locker.signatures.sent_trust import SentTrust
 from locker.signatures.worker_request import Request
 
 _MIB = 1024 * 1024
@@ -43,6 +43,7 @@ class SignatureJudge:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
+        self._sent = SentTrust()
 
     async def validate(
         self,
@@ -62,7 +63,6 @@ class SignatureJudge:
         request = Request(
             path=str(path.absolute()),
             policy=policy,
-            trust=_encoded(trust),
             at=at or datetime.now(UTC),
             known_until=known_until,
         )
@@ -84,7 +84,6 @@ class SignatureJudge:
             signature=str(signature.absolute()) if signature else None,
             any_format=True,
             policy=policy,
-            trust=_encoded(trust),
             at=at or datetime.now(UTC),
             known_until=known_until,
         )
@@ -92,16 +91,13 @@ class SignatureJudge:
 
     async def _ask(self, request: Request, path: Path, trust: Trust) -> Verdict:
         try:
-            answer = await self._pool.run(msgspec.msgpack.encode(request))
+            async with self._sent.of(trust) as wire:
+                sent = msgspec.structs.replace(request, trust=wire.encoded, trust_path=wire.path)
+                answer = await self._pool.run(msgspec.msgpack.encode(sent))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
             return await asyncio.to_thread(_unjudged, path, trust, request.policy, request.at, reason)
         return msgspec.msgpack.decode(answer, type=Verdict)
-
-
-@functools.lru_cache(maxsize=64)
-def _encoded(trust: Trust) -> bytes:
-    return msgspec.msgpack.encode(trust)
 
 
 def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:

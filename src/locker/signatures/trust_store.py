@@ -5,6 +5,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -103,3 +104,9 @@ def _subjects(service: TrustService) -> Sequence[str]:
 def trust_store(encoded: bytes) -> TrustStore:
     """The store of a MessagePack-encoded ``Trust``: the bytes are the key, so a worker parses each list once."""
     return TrustStore(msgspec.msgpack.decode(encoded, type=Trust))
+
+
+@functools.lru_cache(maxsize=8)
+def trust_store_at(path: str) -> TrustStore:
+    """Of a file whose name says its content, so that it need not be read to be known."""
+    return trust_store(Path(path).read_bytes())

@@ -8,7 +8,7 @@ import msgspec
 from locker.signatures import fast_hex
 from locker.signatures.judge_data import is_signed_data, judge_data
 from locker.signatures.judge_document import judge_document
-from locker.signatures.trust_store import trust_store
+from locker.signatures.trust_store import trust_store, trust_store_at
 from locker.signatures.worker_request import Request
 
 fast_hex.install()
@@ -21,7 +21,7 @@ def judge(argument: bytes) -> bytes:
     with Path(request.path).open("rb") as file:
         # One byte more than may be: the pre-gate then says too large, and no more is read.
         pdf = file.read(request.policy.size_max_bytes + 1)
-    store = trust_store(request.trust)
+    store = trust_store_at(request.trust_path) if request.trust_path else trust_store(request.trust)
     if request.signature is not None:
         with Path(request.signature).open("rb") as file:
             signature = file.read(request.policy.size_max_bytes + 1)

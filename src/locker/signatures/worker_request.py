@@ -8,7 +8,8 @@ from locker.signatures.schema import Policy
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """``trust`` is a MessagePack-encoded ``Trust``: its bytes are the key of the worker's cache."""
+    """``trust`` is a MessagePack-encoded ``Trust``, or empty where ``trust_path`` is a file with it; either is the key
+    of the worker's cache."""
 
     path: str
     signature: str | None = None
@@ -16,6 +17,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     any_format: bool = False
     """Also what is no PDF: else it is refused as such."""
     policy: Policy
-    trust: bytes
+    trust: bytes = b""
+    trust_path: str | None = None
     at: datetime
     known_until: datetime | None = None

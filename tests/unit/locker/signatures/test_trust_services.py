@@ -1,6 +1,9 @@
 """What a trust list says of a service at the time that can be proven decides whether its certificate is an anchor."""
 
+import asyncio
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,23 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import VERIFY
 from locker.signatures.schema import ServiceKind, ServicePeriod, Trust, TrustService, Verdict
-from tests.unit.locker.signatures.signature_pki import NOW, YEAR, Holder, crl, judged, name, pki, sealed_pdf
+from tests.unit.locker.signatures.signature_pki import NOW, YEAR, Holder, crl, judged, name, pki, sealed_pdf, trust
 
 # Revocation is judged elsewhere; here it would only hide what the list says.
 POLICY = msgspec.structs.replace(VERIFY, revocation="if-present")
 DAY = timedelta(days=1)
 LONG_AGO = NOW - 5 * YEAR
-
-
-def test_a_thousand_services_cost_no_parsing() -> None:
-    """What a list names and nobody meets is not looked at: these certificates are none."""
-    others = tuple(
-        msgspec.structs.replace(service(pki().issuing), certificates=(b"%d" % n,), subjects=(f"nobody {n}",))
-        for n in range(5_000)
-    )
-    assert verdict(service(pki().issuing), *others).passed
 
 
 def service(
@@ -211,3 +206,39 @@ def test_a_listed_responder_answers_for_others_while_it_is_granted(granted: bool
 def test_trust_that_was_stored_before_there_were_services_decodes() -> None:
     stored = msgspec.msgpack.encode({"anchors": [b"x"], "version": "1"})
     assert msgspec.msgpack.decode(stored, type=Trust).services == ()
+
+
+def test_thousands_of_services_cost_no_parsing() -> None:
+    """What a list names and nobody meets is not looked at: these certificates are none."""
+    assert verdict(service(pki().issuing), *strangers()).passed
+
+
+def strangers() -> tuple[TrustService, ...]:
+    return tuple(
+        msgspec.structs.replace(service(pki().issuing), certificates=(b"%d" % n,), subjects=(f"nobody {n}",))
+        for n in range(5_000)
+    )
+
+
+async def test_thousands_of_services_go_to_the_workers_as_a_file(tmp_path: Path) -> None:
+    tsa = service(pki().tsa, kind="time-stamp")
+    given = trust(anchors=(), services=(service(pki().issuing), tsa, *strangers()))
+    file = tmp_path / "sealed.pdf"
+    file.write_bytes(sealed_pdf())
+    pool = signature_workers(workers=2, wall_s=60)
+    judge = SignatureJudge(pool)
+
+    async def passes() -> bool:
+        return (await judge.validate(file, trust=given, policy=POLICY, at=NOW + DAY)).passed
+
+    try:
+        assert all(await asyncio.gather(*(passes() for _ in range(8))))
+        # A machine's temporary files may be cleaned under us, and a worker may be a new one.
+        assert judge._sent._folder
+        shutil.rmtree(judge._sent._folder.name)
+        await pool.close()
+        pool = signature_workers(workers=1, wall_s=60)
+        judge._pool = pool
+        assert await passes()
+    finally:
+        await pool.close()
