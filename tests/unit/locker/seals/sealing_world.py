@@ -89,11 +89,11 @@ class Sealing:
         await self.world.owner_db.execute(sql, *args)
 
     @asynccontextmanager
-    async def with_workers(self, workers: Any) -> AsyncIterator[None]:
-        """Requests that begin inside find these."""
+    async def with_parts(self, **parts: Any) -> AsyncIterator[None]:
+        """Requests that begin inside find these parts of the desk."""
         app = self.world.app
         real = app.state.wiring
-        app.state.wiring = dataclasses.replace(real, seals=dataclasses.replace(real.seals, workers=workers))
+        app.state.wiring = dataclasses.replace(real, seals=dataclasses.replace(real.seals, **parts))
         try:
             yield
         finally:

@@ -164,7 +164,7 @@ async def test_an_attempt_that_was_overtaken_leaves_nothing(sealing: Sealing) ->
 
     real = sealing.desk.workers
     before = await sealing.world.objects()
-    async with sealing.with_workers(Slow()):
+    async with sealing.with_parts(workers=Slow()):
         slow = asyncio.create_task(sealing.ask(key="slow", level="B-B"))
         await taken.wait()
     fast, late = await sealing.ask(key="slow", level="B-B"), await slow
