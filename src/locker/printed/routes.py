@@ -14,6 +14,7 @@ from locker.documents.schema import name_in
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober
 from locker.printed.check import check, status_of
+from locker.printed.label_fields import label_fields
 from locker.printed.openapi import CheckOperation, PrintOperation
 from locker.printed.print_copy import print_copy
 from locker.printed.schema import Checked, Printed, PrintedCheck, PrintRequest, Status, TrustedKeys
@@ -91,12 +92,14 @@ async def check_form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Re
     text = sent if isinstance(sent, str) else ""
     checked = await _check(request, wiring, text)
     spoken = locale(request)
+    labelled = await label_fields(wiring.db, checked.claims) if checked.claims else []
     return page(
         request,
         wiring,
         "locker/printed/check.html",
         path="/p",
         reads_fragment=False,
+        fields=[(row.labels[spoken.value], row.value) for row in labelled],
         checked=checked,
         text=text if not checked.authentic else "",
         **(_said(checked.status, spoken) if checked.status else {"sentence": None}),
