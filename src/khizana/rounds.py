@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
+import httpx
+
 from idp.alerts import store as alerts
 from idp.authenticators import store as authenticators
 from idp.authorization import store as authorization
@@ -34,13 +36,15 @@ from locker.access.sessions import SessionLimits
 from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
 from locker.archive.schema import GROWTH_MAX_BYTES, ArchiveLimits
+from locker.archive.stamp_copy import Stamping
 from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
 from locker.seals import forget as seals
+from locker.seals.collect import Collector
 from locker.settings import LockerSettings
 from locker.shares import store as shares
-from locker.signatures.archive_time_stamper import ArchiveTimeStamper, archive_workers
 from locker.signatures.judge import SignatureJudge
+from locker.signatures.seal_workers import SealWorkers, seal_workers
 from locker.signatures.time_stamp_client import TimeStampClient
 from locker.sweeping.schema import Swept
 from locker.sweeping.sweep import sweep
@@ -54,6 +58,7 @@ from locker.vault import Vault
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
+STATUS_MAX_S = 5.0
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -140,14 +145,14 @@ async def count_trust_lists(db: Database) -> None:
 
 
 def archive_desk(
-    db: Database, vault: Vault, judge: SignatureJudge, stamper: ArchiveTimeStamper, settings: LockerSettings
+    db: Database, vault: Vault, judge: SignatureJudge, stamping: Stamping, settings: LockerSettings
 ) -> ArchiveDesk:
     return ArchiveDesk(
         db=db,
         audit=Audit("locker"),
         trust=TrustRegister(),
         judge=judge,
-        stamper=stamper,
+        stamping=stamping,
         vault=vault,
         limits=ArchiveLimits(
             margin=timedelta(days=settings.archive_renewal_margin_days),
@@ -167,14 +172,18 @@ def archive_desk(
 async def opened_archive(
     db: Database, vault: Vault, judge: SignatureJudge, settings: LockerSettings
 ) -> AsyncIterator[ArchiveDesk]:
-    """With its workers and its client of the time-stamp authorities."""
-    workers = archive_workers(size_max_bytes=settings.deposit_pdf_max_bytes)
+    """With its workers and its clients of time-stamp authorities and of who knows about revocation."""
+    pool = seal_workers(workers=1, waiting_max=8, pdf_max_bytes=settings.deposit_pdf_max_bytes)
     client = TimeStampClient(settings.time_stamp_authorities, timeout_s=settings.time_stamp_answer_max_s)
-    try:
-        yield archive_desk(db, vault, judge, ArchiveTimeStamper(workers, client), settings)
-    finally:
-        await workers.close()
-        await client.close()
+    async with httpx.AsyncClient(timeout=STATUS_MAX_S, follow_redirects=False, trust_env=False) as http:
+        stamping = Stamping(
+            workers=SealWorkers(pool), client=client, collector=Collector(http, settings.revocation_hosts)
+        )
+        try:
+            yield archive_desk(db, vault, judge, stamping, settings)
+        finally:
+            await pool.close()
+            await client.close()
 
 
 async def count_locker_waiting(db: Database) -> None:

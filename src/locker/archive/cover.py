@@ -99,7 +99,7 @@ async def _renew(desk: ArchiveDesk, taken: TakenRecord, progress: Progress) -> s
         digests = await _digests(desk, members, algorithm, progress)
         return await _plant(desk, taken, algorithm, digests, chain=last.chain + 1, before=stamps, trees=trees, now=now)
     over = digest_of(last.digest_algorithm, last.token)
-    token = await desk.stamper.client.token(over, last.digest_algorithm)
+    token = await desk.stamping.client.token(over, last.digest_algorithm)
     lasts = holds(token, await desk.trust.trust(desk.db))
     new = StoredTimeStamp(
         chain=last.chain,
@@ -132,7 +132,7 @@ async def _plant(
 
     members = [member for member, _ in digests]
     root, reduced = await asyncio.to_thread(grown)
-    token = await desk.stamper.client.token(root, algorithm)
+    token = await desk.stamping.client.token(root, algorithm)
     lasts = holds(token, await desk.trust.trust(desk.db))
     new = StoredTimeStamp(chain=chain, position=1, digest_algorithm=algorithm, token=token, time=lasts.time)
     packed_trees = [packed(tree) for tree in reduced]

@@ -6,7 +6,7 @@ from typing import Protocol
 from kit.audit import Audit
 from kit.db import Database
 from locker.archive.schema import ArchiveLimits, Clock, wall_clock
-from locker.signatures.archive_time_stamper import ArchiveTimeStamper
+from locker.archive.stamp_copy import Stamping
 from locker.signatures.holds_until import strong_digest, weak_by
 from locker.signatures.judge import SignatureJudge
 from locker.trust.register import TrustRegister
@@ -53,7 +53,7 @@ class ArchiveDesk:
     audit: Audit
     trust: TrustRegister
     judge: SignatureJudge
-    stamper: ArchiveTimeStamper
+    stamping: Stamping
     vault: Vault
     limits: ArchiveLimits
     folder: Path | None

@@ -14,8 +14,8 @@ from locker.archive import store
 from locker.archive.copies import copy_name, read_copy, save
 from locker.archive.desk import ArchiveDesk
 from locker.archive.schema import NewCopy, TakenCopy
+from locker.archive.stamp_copy import NotArchivable, stamp_copy
 from locker.deposits import orphans
-from locker.signatures.archive_time_stamper import NotArchivable
 from locker.signatures.holds_until import holds
 from locker.signatures.policies import ARCHIVE
 from locker.signatures.schema import Policy, Trust, Verdict
@@ -56,7 +56,7 @@ async def _keep(desk: ArchiveDesk, taken: TakenCopy, now: datetime, folder: Path
                 return await _put_off(desk, taken, now, _code(before))
             return await _lapse(desk, taken, _code(before), before)
     algorithm = desk.digest_algorithm(now)
-    token = await desk.stamper.stamp(current, following, trust=trust, digest_algorithm=algorithm)
+    token = await stamp_copy(desk.stamping, current, following, trust=trust, digest_algorithm=algorithm)
     verdict = await desk.judge.validate(following, trust=trust, policy=_policy(desk), at=now)
     if not verdict.passed:
         return await _put_off(desk, taken, now, _code(verdict))

@@ -27,14 +27,17 @@ class Collector:
 
     async def collect(self, evidence: Evidence) -> ValidationData | None:
         """None where the status of some certificate is not known."""
-        found = await asyncio.gather(*(self._of(link) for link in evidence.links[:_LINKS_MAX]))
+        found = await self._asked(evidence)
         if len(evidence.links) > _LINKS_MAX or not all(one.crls or one.ocsps for one in found):
             return None
-        return ValidationData(
-            certificates=evidence.certificates,
-            crls=tuple(dict.fromkeys(crl for one in found for crl in one.crls)),
-            ocsps=tuple(dict.fromkeys(response for one in found for response in one.ocsps)),
-        )
+        return _together(evidence, found)
+
+    async def collect_what_there_is(self, evidence: Evidence) -> ValidationData:
+        """For a document that passed: what is not known of it is not needed now, and better than nothing later."""
+        return _together(evidence, await self._asked(evidence))
+
+    async def _asked(self, evidence: Evidence) -> list[ValidationData]:
+        return await asyncio.gather(*(self._of(link) for link in evidence.links[:_LINKS_MAX]))
 
     async def _of(self, link: Link) -> ValidationData:
         for url in self._permitted(link.ocsp_urls):
@@ -67,6 +70,15 @@ class Collector:
             log.warning("revocation status from %s: %s", httpx.URL(url).host, type(fault).__name__)
             return None
         return bytes(body)
+
+
+def _together(evidence: Evidence, found: Iterable[ValidationData]) -> ValidationData:
+    found = list(found)
+    return ValidationData(
+        certificates=evidence.certificates,
+        crls=tuple(dict.fromkeys(crl for one in found for crl in one.crls)),
+        ocsps=tuple(dict.fromkeys(response for one in found for response in one.ocsps)),
+    )
 
 
 def _ocsp_request(link: Link) -> bytes:

@@ -57,6 +57,7 @@ class PrepareLater(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
     data: ValidationData | None
     reserved_bytes: int | None
     field_prefix: str
+    digest_algorithm: str
 
 
 class CheckCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="certificate"):

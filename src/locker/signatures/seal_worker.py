@@ -117,7 +117,9 @@ def _later(job: PrepareLater) -> Prepared:
     room = None
     if job.reserved_bytes is not None:
         name = new_field_name(pdf, job.field_prefix)
-        pdf, room = prepare_time_stamp(pdf, reserved_bytes=job.reserved_bytes, field_name=name)
+        pdf, room = prepare_time_stamp(
+            pdf, reserved_bytes=job.reserved_bytes, field_name=name, digest_algorithm=job.digest_algorithm
+        )
     Path(job.into).write_bytes(pdf)
     return Prepared(room=room)
 

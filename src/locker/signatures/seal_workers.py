@@ -23,7 +23,7 @@ from locker.signatures.seal_request import (
     Room,
     ValidationData,
 )
-from locker.signatures.sealer import Sealer, SealingRefused
+from locker.signatures.sealer import DIGEST, Sealer, SealingRefused
 
 _MIB = 1024 * 1024
 
@@ -69,11 +69,20 @@ class SealWorkers:
         data: ValidationData | None = None,
         reserved_bytes: int | None = None,
         field_prefix: str = "",
+        digest_algorithm: str = DIGEST,
     ) -> Room | None:
-        """One more step of a document that we sealed: validation data, or room for a document time stamp."""
+        """One more step of a document that we judged: validation data, room for a document time stamp, or both.
+
+        ``digest_algorithm`` is that of the time stamp. WorkerFailed for a document that costs too much.
+        """
         answer = await self._do(
             PrepareLater(
-                path=str(path), into=str(into), data=data, reserved_bytes=reserved_bytes, field_prefix=field_prefix
+                path=str(path),
+                into=str(into),
+                data=data,
+                reserved_bytes=reserved_bytes,
+                field_prefix=field_prefix,
+                digest_algorithm=digest_algorithm,
             )
         )
         assert isinstance(answer, Prepared)
