@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 class Authority:
     """What stands at a certification authority's addresses, as ASGI."""
 
-    def __init__(self, *paths: str, **answers: Callable[[bytes], bytes]) -> None:
+    def __init__(self, **answers: Callable[[bytes], bytes]) -> None:
         self.answers = answers
         self.asked: list[str] = []
 
@@ -120,12 +120,12 @@ async def sealing(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) 
 
 
 async def test_the_status_in_a_b_lt_seal_is_newer_than_its_time_stamp(sealing: Sealing, tmp_path: Path) -> None:
-    issuing = sealing.world.pki.issuing
+    made = sealing.world.pki
 
-    def fresh(_: bytes) -> bytes:
-        return crl(Holder(issuing.key, issuing.certificate), at=datetime.now(UTC))
+    def fresh(by: Any) -> Callable[[bytes], bytes]:
+        return lambda _: crl(Holder(by.key, by.certificate), at=datetime.now(UTC))
 
-    authority = Authority(issuing_crl=fresh)
+    authority = Authority(issuing_crl=fresh(made.issuing), root_crl=fresh(made.root))
     async with sealing.with_parts(collector=authority.collector(CA)):
         sealed = (await sealing.ask(level="B-LT")).json()
     assert sealed["level"] == "B-LT"
