@@ -15,6 +15,7 @@ from cryptography.x509 import ocsp
 from locker.seals.collect import Collector
 from locker.signatures.document import Document
 from locker.signatures.seal_request import Evidence, Link, ValidationData
+from locker.signatures.validation_data import validation_data
 from tests.unit.locker.seals.sealing_world import Sealing, open_sealing
 from tests.unit.locker.signatures.signature_pki import Holder, crl, pki
 
@@ -137,7 +138,7 @@ async def test_the_status_in_a_b_lt_seal_is_newer_than_its_time_stamp(sealing: S
     assert "revocation-not-fresh" not in signature.remarks
     stamped = signature.time_stamps[0].time
     assert stamped is not None
-    _, lists, _ = Document(pdf).validation_data()
+    lists = validation_data(Document(pdf)).crls
     assert any(x509.load_der_x509_crl(der).last_update_utc >= stamped for der in lists)
 
 
