@@ -69,7 +69,15 @@ class _Search:
         unique = dict.fromkeys([*(c for c in known if c in self._anchors), *known, *brought])
         if wanted is None:
             return list(unique)
-        return sorted(unique, key=lambda issuer: issuer.asn1.key_identifier != wanted)
+        return sorted(unique, key=lambda issuer: not _has_key_identifier(issuer, wanted))
+
+
+def _has_key_identifier(certificate: Certificate, wanted: bytes) -> bool:
+    try:
+        return bool(certificate.asn1.key_identifier == wanted)
+    except (ValueError, TypeError):
+        # Whoever brought it broke it; it can still be nobody's issuer.
+        return False
 
 
 # (list of trust, leaf, purpose) → chain. Only what was found is kept: another document may bring what was missing.

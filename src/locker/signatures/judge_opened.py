@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from locker.signatures.algorithms import digest_until, key_until
 from locker.signatures.cms_signature import Finding, failed, indeterminate
+from locker.signatures.document import UNREADABLE
 from locker.signatures.judge_chain import Context, judge_chain, weak
 from locker.signatures.judge_time_stamp import is_intact, judge_time_stamp
 from locker.signatures.level import reaches
@@ -32,7 +33,7 @@ def judge_all(
 ) -> Verdict:
     """``data`` is the file that is spoken of; ``against``: what speaks against the whole, such as its container."""
     verdicts = tuple(
-        judge_opened(signature, store, policy, at, known_until) for signature in opened[: policy.signatures_max]
+        _judged(signature, store, policy, at, known_until) for signature in opened[: policy.signatures_max]
     )
     whole = [*against]
     if len(opened) > policy.signatures_max:
@@ -58,6 +59,17 @@ def judge_all(
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+def _judged(
+    opened: OpenedSignature, store: TrustStore, policy: Policy, at: datetime, known_until: datetime | None
+) -> SignatureVerdict:
+    """A certificate may parse and break when it is looked into; one signature does not spoil the others."""
+    try:
+        return judge_opened(opened, store, policy, at, known_until)
+    except UNREADABLE:
+        broken = unreadable_signature(opened.name, opened.format)
+        return judge_opened(broken, store, policy, at, known_until)
 
 
 def judge_opened(

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -54,7 +54,13 @@ def _raw(by: Holder, data: bytes) -> bytes:
 
 
 def cades(
-    data: bytes = DATA, by: Holder | None = None, *, stamped: bool = False, held: bool = False, named: bool = True
+    data: bytes = DATA,
+    by: Holder | None = None,
+    *,
+    stamped: bool = False,
+    held: bool = False,
+    named: bool = True,
+    brought: Sequence[bytes] = (),
 ) -> bytes:
     by = by or pki().seal
     certificate = x509.Certificate.load(by.der)
@@ -78,7 +84,7 @@ def cades(
             "version": "v1",
             "digest_algorithms": [{"algorithm": "sha256"}],
             "encap_content_info": content,
-            "certificates": [certificate, *(x509.Certificate.load(der) for der in by.chain_der)],
+            "certificates": [certificate, *(x509.Certificate.load(der) for der in (*brought, *by.chain_der))],
             "signer_infos": [
                 {
                     "version": "v1",
