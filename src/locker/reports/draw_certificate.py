@@ -63,11 +63,13 @@ def draw_certificate(answer: Answer, verdict: Verdict, translators: Translators,
     drawing = _Drawing(sheet, says)
     drawing.head()
     drawing.verdict(answer, tone)
-    for label, values in _facts(answer, verdict, says):
-        drawing.row(label, values)
+    with sheet.group("Table"):
+        for label, values in _facts(answer, verdict, says):
+            drawing.row(label, values)
     drawing.line(_("Fingerprint (SHA-256)"), answer.sha256)
     drawing.line(_("Technical answer"), _technical(verdict))
-    drawing.checks(answer)
+    with sheet.group("L"):
+        drawing.checks(answer)
     drawing.meaning(verdict)
     drawing.foot(_address(answer, certificate), certificate)
     return sheet.pdf()

@@ -13,6 +13,8 @@ import pypdfium2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
@@ -31,7 +33,16 @@ from locker.reports.write_etsi import VR, write_etsi
 from locker.signatures.judge_document import judge_document
 from locker.signatures.policies import DEPOSIT, VERIFY
 from locker.signatures.reasons import REASONS
-from locker.signatures.schema import SubIndication, Trust, Verdict
+from locker.signatures.schema import (
+    Indication,
+    Level,
+    PartyName,
+    SignatureVerdict,
+    SubIndication,
+    TimeStampVerdict,
+    Trust,
+    Verdict,
+)
 from locker.signatures.seal import Sealer, seal
 from locker.signatures.trust_store import TrustStore
 from locker.verification.judge_signature import signature_answer
@@ -402,3 +413,75 @@ def test_what_speaks_against_the_whole_alone_stands_in_a_check() -> None:
     )
     assert {check.name for check in detailed(verdict).document if check.status == "failed"} == {"coverage"}
     _consistent(verdict)
+
+
+_texts = st.text(max_size=80) | st.sampled_from([HOSTILE, "\x00\x1b\ufffe", "]]>", "م" * 300, "W" * 300])
+_codes = st.lists(st.sampled_from(sorted(REASONS)) | st.just("of-tomorrow"), max_size=4, unique=True).map(tuple)
+_ever = st.integers(2, dt.date.max.toordinal() - 2).map(
+    lambda day: dt.datetime.combine(dt.date.fromordinal(day), dt.time(1, 2, 3, 4), dt.UTC)
+)
+_times = st.none() | _ever
+_indications = st.sampled_from([name_ for name_ in get_args(Indication) if name_ != "NO_SIGNATURE_FOUND"])
+_subs = st.none() | st.sampled_from(get_args(SubIndication))
+_parties = st.none() | st.builds(PartyName, display=_texts)
+_stamps = st.builds(
+    TimeStampVerdict,
+    kind=st.sampled_from(["signature", "document"]),
+    time=_times,
+    passed=st.booleans(),
+    sub_indication=_subs,
+    authority=_parties,
+    field_name=st.none() | _texts,
+    reasons=_codes,
+)
+_signatures = st.builds(
+    SignatureVerdict,
+    field_name=_texts,
+    indication=_indications,
+    sub_indication=_subs,
+    reasons=_codes,
+    remarks=_codes,
+    level=st.sampled_from(get_args(Level)),
+    intact=st.booleans(),
+    signer=_parties,
+    issuer=_parties,
+    certificate_sha256=st.none() | st.just("ab" * 32),
+    claimed_time=_times,
+    proven_time=_times,
+    stated_reason=st.none() | _texts,
+    stated_location=st.none() | _texts,
+    signature_algorithm=st.none() | _texts,
+    time_stamps=st.lists(_stamps, max_size=2).map(tuple),
+)
+_verdicts = st.builds(
+    Verdict,
+    indication=st.sampled_from(get_args(Indication)),
+    sub_indication=_subs,
+    reasons=_codes,
+    signatures=st.lists(_signatures, max_size=2).map(tuple),
+    time_stamps=st.lists(_stamps, max_size=2).map(tuple),
+    warnings=_codes,
+    policy=st.just("khizana-verify"),
+    policy_version=st.just("2026.1"),
+    trust_version=st.just("7"),
+    judged_for=_ever,
+    size_bytes=st.just(1),
+    sha256=st.just("cd" * 32),
+    pages=st.none() | st.just(1),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(verdict=_verdicts)
+def test_no_verdict_breaks_a_report(verdict: Verdict) -> None:
+    """Whatever a judge may say of names, times and codes, earlier and later versions included."""
+    schema().assertValid(etree.fromstring(write_etsi(verdict)))
+    report = detailed(verdict)
+    for signature in report.signatures:
+        assert [check.name for check in signature.checks] == [check.name for check in OF_SIGNATURE]
+    answer = answered(verdict)
+    msgspec.json.encode(make_simple(answer, verdict, PAGES.translator))
+    page = draw_certificate(
+        answer, verdict, PAGES.translator, Certificate(verify_url="https://locker.example", seal_sha256="ef" * 32)
+    )
+    assert len(pypdfium2.PdfDocument(page)) == 1
