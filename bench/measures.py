@@ -276,7 +276,7 @@ async def userinfo(world: World, limits: Limits, plan: Plan) -> Work:
     async def items() -> list[Any]:
         return [get("/idp/userinfo", await world.bearer(citizen, RP)) for citizen in citizens[:CONNECTIONS]]
 
-    return Work(limit=limits.selects(), items=items, note="one SELECT, shared; the signature of a token is checked once a process", warm_up=5)
+    return Work(limit=limits.selects(), items=items, note="one SELECT, shared by what comes at once", warm_up=5)
 
 
 async def introspection(world: World, limits: Limits, plan: Plan) -> Work:
@@ -290,7 +290,10 @@ async def introspection(world: World, limits: Limits, plan: Plan) -> Work:
         return [post_form("/idp/introspect", {**secret, "token": token["access_token"]}) for token in tokens]
 
     return Work(
-        limit=limits.selects(), items=items, note="client_secret_post; one SELECT, shared; the signature of a token is checked once a process", warm_up=5
+        limit=limits.selects(),
+        items=items,
+        note="client_secret_post; one SELECT, shared by what comes at once",
+        warm_up=5,
     )
 
 
