@@ -12,8 +12,8 @@ from locker.signatures.certificate import Certificate, certificate_of
 from locker.signatures.names import clean
 from locker.signatures.schema import ServiceKind, ServicePeriod, TrustService
 from locker.signatures.trust_list_schema import LIST_MAX_BYTES, Pointer, TrustList
-from locker.signatures.xml_document import Element, parse_xml
-from locker.signatures.xml_signature import verify_enveloped, xml_time
+from locker.signatures.xml_document import Element, XmlRefused, parse_xml
+from locker.signatures.xml_signature import XML_UNREADABLE, SignatureRefused, verify_enveloped, xml_time
 
 _TSL = "{http://uri.etsi.org/02231/v2#}"
 _TSLX = "{http://uri.etsi.org/02231/v2/additionaltypes#}"
@@ -73,6 +73,16 @@ class ListRefused(ValueError):
 
 def read_trust_list(xml: bytes, signers: Iterable[bytes], *, size_max_bytes: int = LIST_MAX_BYTES) -> TrustList:
     """Raises XmlRefused, SignatureRefused, ListRefused. ``signers``: certificates, one of which must have signed."""
+    try:
+        return _verified(xml, signers, size_max_bytes=size_max_bytes)
+    except (XmlRefused, SignatureRefused, ListRefused):
+        raise
+    except XML_UNREADABLE:
+        # A part that must be there is not.
+        raise ListRefused("list-unreadable") from None
+
+
+def _verified(xml: bytes, signers: Iterable[bytes], *, size_max_bytes: int) -> TrustList:
     root = parse_xml(xml, size_max_bytes=size_max_bytes)
     if root.tag != f"{_TSL}TrustServiceStatusList":
         raise ListRefused("list-unreadable")

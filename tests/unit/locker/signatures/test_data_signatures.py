@@ -21,6 +21,7 @@ from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY
 from locker.signatures.schema import Policy, Verdict
 from locker.signatures.xml_signature import DS
+from tests.sites import listening
 from tests.unit.locker.signatures.data_signatures import (
     DATA,
     XML,
@@ -39,6 +40,7 @@ from tests.unit.locker.signatures.data_signatures import (
 )
 from tests.unit.locker.signatures.signature_pki import NOW, YEAR, Holder, issue, name, pki, sealed_pdf, trust
 
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
 OBJECTS = {"act.xml": XML.encode(), "données.json": DATA}
 
 
@@ -440,3 +442,22 @@ def test_no_mutation_is_better_than_its_original_and_none_is_a_fault() -> None:
             assert open_container(changed, size_max_bytes=1_000_000).objects == OBJECTS
         else:
             assert found.sha256 == hashlib.sha256(DATA).hexdigest()
+
+
+async def test_nothing_that_a_signature_names_is_fetched() -> None:
+    async with listening() as ear:
+        address = f"http://127.0.0.1:{ear.port}/x"
+        by_address = by_hash(name=address)
+        tempting = [
+            (altered_jws(lambda h: h.update(x5u=address, jku=address)), None),
+            (jades(**by_address), None),
+            (jades(**by_address), DATA),
+            (xades(f'<act xmlns="urn:act" xmlns:xsi="{XSI}" xsi:schemaLocation="urn:act {address}"/>'), None),
+            (f'<?xml-stylesheet href="{address}"?>'.encode() + xades(), None),
+            (f'<!DOCTYPE act SYSTEM "{address}">'.encode() + xades(), None),
+            (xades().replace(b'URI=""', f'URI="{address}"'.encode()), None),
+            (asic_xades({**OBJECTS}).replace(b"act.xml", b"http://"), None),
+        ]
+        for signature, data in tempting:
+            await asyncio.to_thread(judged, signature, data)
+        assert ear.connections == 0
