@@ -215,11 +215,11 @@ async def test_each_copy_is_renewed_by_itself_where_that_is_configured(archive: 
 
 
 async def test_an_algorithm_that_ends_is_renewed_before_although_the_certificate_lives(archive: Archive) -> None:
-    """RSA of 2048 bits counts until 2031-01-01."""
+    """RSA of 2048 bits counts until 2029-01-01."""
     document_id = await archive.deposit()
     archive.authority.holder = tsa(TODAY, 20 * YEAR, bits=2048)
     await archive.renew(each=True)
-    ends = datetime(2031, 1, 1, tzinfo=UTC)
+    ends = datetime(2029, 1, 1, tzinfo=UTC)
     assert (await archive.renew(ends - MARGIN - 2 * DAY, each=True)).copies_renewed == 0
     assert (await archive.assess(document_id, ends - DAY)).indication == "TOTAL-PASSED"
     assert (await archive.assess(document_id, AFTER_ITS_OWN)).indication == "INDETERMINATE"
