@@ -40,8 +40,8 @@ def _step(
         return 1
     # A time stamp over the data; the one that dates the signature is not also the one that archives it.
     archiving = [stamp for stamp in covering if stamp.revision >= data_revision]
-    last = max(archiving, key=lambda stamp: stamp.end, default=None) if stamps + len(covering) > 1 else None
-    if not _has_all_data(signed, signer, context, [stamp for stamp in covering if stamp is not last]):
+    dating = [stamp for stamp in covering if stamp.revision < data_revision]
+    if not _has_all_data(signed, signer, context, dating):
         return 1
     return 3 if archiving and stamps + len(covering) > 1 else 2
 
