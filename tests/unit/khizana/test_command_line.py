@@ -17,6 +17,7 @@ from khizana.cli import VERBS, main
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.jose import SigningKey
+from tests.certified import certified
 from tests.unit.locker.signatures.signature_pki import pki
 from tests.unit.locker.trust.trust_list_maker import Service, operator, trust_list
 
@@ -421,3 +422,28 @@ def test_the_archive_shows_what_is_due_and_a_document_that_is_not_there_is_refus
     assert khizana("archive", "show").json()["failing"] == []
     refused = khizana("archive", "show", "2" * 25, "--at", "2030-01-01")
     assert (refused.code, "not-archived" in refused.err) == (2, True)
+
+
+def test_an_administration_gets_a_seal_key_and_is_enabled(khizana: Run, tmp_path: Path, home_folder: Path) -> None:
+    made = khizana("sealing", "key", "ma.gov.sante", "--organisation", "Ministère de la Santé")
+    assert made.code == 0, made.err
+    assert (home_folder / "keys" / "locker" / "seals" / "ma.gov.sante.pem").stat().st_mode & 0o777 == 0o600
+    again = khizana("sealing", "key", "ma.gov.sante", "--organisation", "Ministère de la Santé")
+    assert (again.code, "seal-key-exists" in again.err) == (2, True)
+
+    certificate, chain = tmp_path / "seal.der", tmp_path / "issuing.der"
+    certificate.write_bytes(certified(made.json()["certificate_request"]))
+    chain.write_bytes(pki().issuing.der)
+    enabling = ("sealing", "enable", "ma.gov.sante", "--certificate", str(certificate), "--chain", str(chain))
+    assert "seal-certificate-unregistered" in khizana(*enabling).err
+    names = dict.fromkeys(("ar", "fr", "zgh", "en"), "Santé")
+    registration = json.dumps({"administration": "ma.gov.sante", "names": names})
+    words = ("administration", "register", "--file", "-", "--seal-certificate", str(certificate))
+    assert khizana(*words, stdin=registration).code == 0
+    assert khizana(*enabling).json()["enabled"] is True
+    assert "Ministère de la Santé" in khizana("sealing", "show", "ma.gov.sante").json()["subject"]
+    # Somebody else's certificate does not fit this key.
+    certificate.write_bytes(pki().seal.der)
+    assert "sealing-refused" in khizana(*enabling).err
+    assert khizana("sealing", "disable", "ma.gov.sante").json()["enabled"] is False
+    assert "administration-unknown" in khizana("sealing", "show", "ma.gov.sante").err

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 from locker.seals.device import SealDevice
 from locker.seals.keys import SealKeys
@@ -19,8 +17,9 @@ from locker.signatures.prepare import prepare_signature
 from locker.signatures.room import fill
 from locker.signatures.sealer import SealingRefused
 from locker.signatures.signing_key import SealKey
+from tests.certified import certified
 from tests.softhsm import LABEL, PIN, Token, make_token
-from tests.unit.locker.signatures.signature_pki import NOW, YEAR, judged, pki, plain_pdf
+from tests.unit.locker.signatures.signature_pki import NOW, judged, pki, plain_pdf
 
 INTERIOR, JUSTICE = "ma.gov.interieur", "ma.gov.justice"
 
@@ -39,25 +38,6 @@ def keys(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SealKeys]:
     opened = SealKeys(tmp_path / "seals", device)
     yield opened
     opened.close()
-
-
-def certified(request: str) -> bytes:
-    """What a certification authority makes of a certificate request: DER."""
-    asked = x509.load_pem_x509_csr(request.encode())
-    assert asked.is_signature_valid
-    made = pki()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(asked.subject)
-        .issuer_name(made.issuing.certificate.subject)
-        .public_key(asked.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - YEAR)
-        .not_valid_after(NOW + YEAR)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(False, True, *[False] * 7), critical=True)
-    )
-    return builder.sign(made.issuing.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 async def enrolled(keys: SealKeys, administration: str) -> tuple[SealKey, SealingRow]:
