@@ -432,7 +432,7 @@ def test_an_administration_gets_a_seal_key_and_is_enabled(khizana: Run, tmp_path
     assert (again.code, "seal-key-exists" in again.err) == (2, True)
 
     certificate, chain = tmp_path / "seal.der", tmp_path / "issuing.der"
-    certificate.write_bytes(certified(made.json()["certificate_request"]))
+    certificate.write_bytes(certified(made.json()["certificate_request"], at=dt.datetime.now(dt.UTC)))
     chain.write_bytes(pki().issuing.der)
     enabling = ("sealing", "enable", "ma.gov.sante", "--certificate", str(certificate), "--chain", str(chain))
     assert "seal-certificate-unregistered" in khizana(*enabling).err

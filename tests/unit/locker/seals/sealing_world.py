@@ -28,7 +28,7 @@ from locker.trust.add import add
 from locker.trust.schema import TrustAddition
 from tests.locker_world import INTERIOR, LOCKER, World, new_pki, open_world, plain_pdf
 from tests.time_stamp_authority import Authority, listening
-from tests.unit.locker.signatures.signature_pki import Holder, issue, name
+from tests.unit.locker.signatures.signature_pki import YEAR, Holder, issue, name
 
 SCOPE = "documents:seal"
 
@@ -153,15 +153,21 @@ def _holder(pki: Any) -> Holder:
     """A time-stamp authority of the locker's PKI; the software behind the socket knows RSA alone."""
     issuing = Holder(pki.issuing.key, pki.issuing.certificate)
     key = rsa.generate_private_key(65537, 2048)
-    made = issue(name("Authority of Tests"), by=issuing, key=key, time_stamping=True, non_repudiation=False)
+    made = issue(name("Authority of Tests"), by=issuing, key=key, time_stamping=True, non_repudiation=False, **_now())
     return Holder(made.key, made.certificate, (issuing,))
 
 
 def stranger() -> Holder:
     """An authority that leads to no anchor of the locker."""
     key = rsa.generate_private_key(65537, 2048)
-    root = issue(name("Somebody's Root"), by=None, ca=True)
-    return issue(name("Somebody's Authority"), by=root, key=key, time_stamping=True, non_repudiation=False)
+    root = issue(name("Somebody's Root"), by=None, ca=True, **_now())
+    return issue(name("Somebody's Authority"), by=root, key=key, time_stamping=True, non_repudiation=False, **_now())
+
+
+def _now() -> dict[str, Any]:
+    """The locker's clock is that of the machine."""
+    now = datetime.now(UTC)
+    return {"not_before": now - YEAR, "not_after": now + YEAR}
 
 
 @asynccontextmanager
