@@ -2,8 +2,10 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
 from locker.signatures import fast_hex
@@ -32,6 +34,9 @@ from locker.signatures.trust_store import trust_store
 
 fast_hex.install()
 logging.disable(logging.CRITICAL)
+
+_PAGES_MAX = 2_000
+_DEPTH_MAX = 64
 
 
 def work(argument: bytes) -> bytes:
@@ -99,10 +104,27 @@ def _against(document: Document, job: PrepareSeal) -> str | None:
         return "already-certified"
     if any(True for _ in document.signature_fields()) and job.docmdp_locked:
         return "already-signed"
+    _unpack_pages(document.reader.root["/Pages"])
     active, looked_at_all = document.active_content()
     if active or not looked_at_all:
         return "active-content"
     return None
+
+
+def _unpack_pages(pages: Any) -> None:
+    """Raises PdfDecodeLimitError for a page that a reader could not show: a bomb, which no seal should vouch for."""
+    waiting, looked_at = [(pages, 0)], 0
+    while waiting and looked_at < _PAGES_MAX:
+        node, depth = waiting.pop()
+        looked_at += 1
+        if "/Kids" in node and depth < _DEPTH_MAX:
+            kids = node["/Kids"]
+            waiting += [(kids[index], depth + 1) for index in range(min(len(kids), _PAGES_MAX))]
+        elif "/Contents" in node:
+            content = node["/Contents"]
+            parts = [content[i] for i in range(len(content))] if isinstance(content, generic.ArrayObject) else [content]
+            for part in parts:
+                _ = part.data
 
 
 def _permissions(document: Document) -> frozenset[str]:

@@ -35,8 +35,8 @@ def seal_workers(*, workers: int, waiting_max: int, pdf_max_bytes: int) -> Worke
         workers=workers,
         waiting_max=waiting_max,
         address_space_bytes=768 * _MIB,
-        cpu_s=10,
-        wall_s=20.0,
+        cpu_s=5,
+        wall_s=10.0,
         jobs_max=500,
         file_max_bytes=pdf_max_bytes + 64 * _MIB,
     )
