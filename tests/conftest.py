@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
@@ -20,6 +21,16 @@ from kit.db import Database
 from kit.migrate import migrate
 
 T = TypeVar("T")
+
+# The same examples on every machine, however slow it is; KHIZANA_TEST_RANDOM=1 looks for others.
+settings.register_profile(
+    "khizana",
+    deadline=None,
+    derandomize=not os.environ.get("KHIZANA_TEST_RANDOM"),
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("khizana")
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "khizana_template"
