@@ -14,6 +14,11 @@ _RATIO_MAX = 100
 _SMALL_BYTES = 65_536
 _NAME_MAX = 255
 _META = "META-INF/"
+_FLAGS_THAT_COUNT = 0x0809
+"""Encrypted, sizes after the bytes, names in UTF-8."""
+PDF_START = b"%PDF-"
+PDF_WITHIN = 1_024
+"""Readers of PDFs look so far for the start of one (ISO 32000-1, implementation note 13)."""
 
 
 class ContainerRefused(ValueError):
@@ -97,18 +102,30 @@ def _check(entry: zipfile.ZipInfo) -> None:
 
 
 def _check_whole(data: bytes, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
-    """The file begins with the first entry, its entries follow one another, and nothing comes after the directory."""
+    """The file begins with the first entry, its entries follow one another, and nothing comes after the directory.
+
+    Each says before its bytes what the directory says: some programs read only the one, some the other. Where a reader
+    of PDFs would look for one, there is none but in an object, which is signed.
+    """
     if archive.comment or data[-22:-18] != b"PK\x05\x06" or b"PK\x06\x06" in data[-200:]:
         raise ContainerRefused("container")
     place = 0
+    outside = bytearray(data[:PDF_WITHIN])
     for entry in sorted(entries, key=lambda one: one.header_offset):
         if entry.header_offset != place:
             raise ContainerRefused("container")
         header = _LOCAL_HEADER.unpack_from(data, place)
         name_length, extra_length = header[9], header[10]
-        place += _LOCAL_HEADER.size + name_length + extra_length + entry.compress_size
+        if (header[2] ^ entry.flag_bits) & _FLAGS_THAT_COUNT or header[3] != entry.compress_type:
+            raise ContainerRefused("container")
+        if not entry.flag_bits & 0x8 and header[6:9] != (entry.CRC, entry.compress_size, entry.file_size):
+            raise ContainerRefused("container")
+        begin = place + _LOCAL_HEADER.size + name_length + extra_length
+        place = begin + entry.compress_size
+        if not entry.filename.startswith(_META) and begin < PDF_WITHIN:
+            outside[begin:place] = bytes(min(place, PDF_WITHIN) - begin)
         if entry.flag_bits & 0x8:
             # Sizes after the bytes, with or without a signature of their own.
             place += 16 if data[place : place + 4] == b"PK\x07\x08" else 12
-    if place != archive.start_dir:
+    if place != archive.start_dir or PDF_START in outside:
         raise ContainerRefused("container")

@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from locker.signatures.asic_container import ContainerRefused, open_container
+from locker.signatures.asic_container import PDF_START as _PDF
+from locker.signatures.asic_container import PDF_WITHIN, ContainerRefused, open_container
 from locker.signatures.cms_signature import Finding, failed, indeterminate
 from locker.signatures.judge_opened import judge_all
 from locker.signatures.open_asic import open_asic
@@ -58,6 +59,9 @@ def judge_data(
     if len(signature) > limit or (data is not None and len(data) > limit):
         return judged([], spoken_of, against=[indeterminate("GENERIC", "too-large")])
     start = signature[:64].lstrip()
+    # Neither has such bytes of its own; a reader of PDFs would show what nobody signed.
+    if start.startswith((*_XML_START, b"{")) and _PDF in signature[:PDF_WITHIN]:
+        return judged([], spoken_of, against=[failed("FORMAT_FAILURE", "unreadable")])
     if signature.startswith(b"PK\x03\x04"):
         return _container(signature, data, policy, judged)
     if start.startswith(_XML_START):

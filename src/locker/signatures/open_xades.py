@@ -20,6 +20,7 @@ from locker.signatures.xml_signature import (
     EnvelopedSignature,
     SignatureRefused,
     certificates_in,
+    check_shown,
     named_signer,
     verify_detached,
     verify_enveloped,
@@ -37,6 +38,7 @@ def open_enveloped(xml: bytes, *, name: str, size_max_bytes: int) -> OpenedSigna
         signer = named_signer(root)
         if signer is None:
             raise SignatureRefused("other-signer")
+        check_shown(root)
         return _opened(verify_enveloped(xml, root, [signer]), root, name=name)
     except (XmlRefused, SignatureRefused, *XML_UNREADABLE) as refused:
         return refused_xades(name, refused)

@@ -9,7 +9,7 @@ wrapping).
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,16 @@ _CANONICAL = frozenset(
     }
 )
 _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
+_OF_SIGNATURES = (
+    "http://www.w3.org/2000/09/xmldsig#",
+    "http://www.w3.org/2001/04/xml",
+    "http://www.w3.org/2001/10/xml-exc-c14n#",
+    "http://www.w3.org/2007/05/xmldsig-more#",
+    "http://www.w3.org/2009/xmldsig11#",
+    "http://uri.etsi.org/01903/",
+    "urn:ietf:params:xml:ns:ers",
+)
+"""Namespaces whose elements stand in a signature, and mean nothing to a browser."""
 _REFERENCES_MAX = 256
 _CERTIFICATES_MAX = 16
 
@@ -136,6 +146,35 @@ def named_signer(root: Element) -> Certificate | None:
 
 def hash_of(algorithm: str, data: bytes) -> bytes:
     return hashlib.new(algorithm, data).digest()
+
+
+def check_shown(root: Element) -> None:
+    """Nothing that a browser would follow or show stands where an enveloped signature does not reach: a processing
+    instruction beside the root (xml-stylesheet), or what is no part of a signature inside of it. SignatureRefused.
+    """
+    if any(isinstance(node, etree._ProcessingInstruction) for node in _beside(root)):
+        raise SignatureRefused("signed-content")
+    for signature in root.findall(f"{DS}Signature"):
+        covered = {reference.get("URI") for reference in signature.iterfind(f"{DS}SignedInfo/{DS}Reference")}
+        for child in signature.iterchildren(etree.Element):
+            if child.tag == f"{DS}Object" and f"#{child.get('Id')}" in covered:
+                continue
+            held = [node.tag for node in child.iterchildren(etree.Element)]
+            if child.tag == f"{DS}Object" and held != [f"{XADES}QualifyingProperties"]:
+                raise SignatureRefused("signed-content")
+            if any(
+                not etree.QName(node).namespace or not _is_of_signatures(node) for node in child.iter(etree.Element)
+            ):
+                raise SignatureRefused("signed-content")
+
+
+def _beside(root: Element) -> Iterator[Element]:
+    yield from root.itersiblings(preceding=True)
+    yield from root.itersiblings()
+
+
+def _is_of_signatures(node: Element) -> bool:
+    return str(etree.QName(node).namespace).startswith(_OF_SIGNATURES)
 
 
 def verify_enveloped(xml: bytes, root: Element, signers: Iterable[Certificate]) -> EnvelopedSignature:

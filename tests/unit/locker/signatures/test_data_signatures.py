@@ -388,6 +388,71 @@ def test_a_broken_certificate_that_is_brought_along_spoils_nothing() -> None:
     assert judged(cades(brought=[broken]), DATA).passed
 
 
+SHOWN_OTHERWISE: dict[str, Callable[[], bytes]] = {
+    "a style sheet before the root": lambda: b'<?xml version="1.0"?>' + STYLE + xades(),
+    "a style sheet after the root": lambda: xades() + STYLE,
+    "words in an object": lambda: within_signature(b"<ds:Object>Benali</ds:Object>"),
+    "a script in an object": lambda: within_signature(
+        b'<ds:Object><script xmlns="http://www.w3.org/1999/xhtml">document.write("Benali")</script></ds:Object>'
+    ),
+    "a script among the unsigned properties": lambda: xades(stamped=True).replace(
+        b"</xades:UnsignedSignatureProperties>",
+        b'<script xmlns="http://www.w3.org/1999/xhtml">x()</script></xades:UnsignedSignatureProperties>',
+    ),
+    "a PDF in a comment": lambda: b"<!-- %PDF-1.7 -->" + xades(),
+    "a PDF in an unsigned member": lambda: json.dumps(
+        {"x": "%PDF-1.7", **json.loads(jades(form="flattened"))}
+    ).encode(),
+    "a PDF in a file of META-INF": lambda: stored_first("META-INF/metadata.xml", b"%PDF-1.7"),
+    "a method that the directory does not tell": lambda: stored_in_its_own_words(asic_cades(OBJECTS)),
+}
+STYLE = b'<?xml-stylesheet type="text/xsl" href="https://evil.example/other.xsl"?>'
+
+
+def within_signature(more: bytes) -> bytes:
+    changed = xades().replace(b"</ds:Signature>", more + b"</ds:Signature>")
+    assert more in changed
+    return changed
+
+
+def stored_in_its_own_words(whole: bytes) -> bytes:
+    """The second entry says before its bytes that they are not compressed."""
+    at = whole.index(b"PK\x03\x04", 4) + 8
+    assert whole[at : at + 2] == b"\x08\x00"
+    return whole[:at] + b"\x00\x00" + whole[at + 2 :]
+
+
+def stored_first(path: str, content: bytes) -> bytes:
+    """A right container whose first entry after the mimetype is ``path``, not compressed."""
+    entries = {path: content, **open_container(asic_cades(OBJECTS), size_max_bytes=10**6).objects}
+    with zipfile.ZipFile(io.BytesIO(asic_cades(OBJECTS))) as archive:
+        entries |= {name: archive.read(name) for name in archive.namelist() if name.startswith("META-INF/")}
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("mimetype", b"application/vnd.etsi.asic-e+zip")
+        for name_, stored in entries.items():
+            archive.writestr(name_, stored)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("attack", SHOWN_OTHERWISE)
+def test_g_02_what_a_reader_would_show_instead_of_what_was_signed_is_refused(attack: str) -> None:
+    assert judged(SHOWN_OTHERWISE[attack]()).indication == "TOTAL-FAILED"
+
+
+def test_a_pdf_that_is_signed_may_be_the_first_object() -> None:
+    assert judged(stored_first("META-INF/metadata.xml", b"<x/>")).passed
+    pdf = sealed_pdf()
+    stated = manifest({"act.pdf": pdf})
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("mimetype", b"application/vnd.etsi.asic-e+zip")
+        archive.writestr("act.pdf", pdf)
+        archive.writestr("META-INF/ASiCManifest001.xml", stated)
+        archive.writestr("META-INF/signature001.p7s", cades(stated))
+    assert judged(file.getvalue()).passed
+
+
 def content_of_xml(xml: bytes) -> bytes:
     root = etree.fromstring(xml)
     for signature in root.findall(f"{DS}Signature"):
