@@ -23,20 +23,28 @@ _ZGH_UNITS = (
 
 def date(when: dt.date, locale: Locale) -> str:
     if isinstance(when, dt.datetime):
-        when = when.astimezone(CASABLANCA)
+        when = _there(when)
     return babel.format_date(when, "long", locale=locale.babel)
 
 
 def moment(when: dt.datetime, locale: Locale) -> str:
     """The comma is the locale's own; seconds say nothing to a person."""
-    local = when.astimezone(CASABLANCA)
+    local = _there(when)
     comma = "،" if locale is Locale.AR else ","
     return f"{babel.format_date(local, 'long', locale=locale.babel)}{comma} {local:%H:%M}"
 
 
 def clock(when: dt.datetime) -> str:
     """To the second: when something that was asked for was done."""
-    return f"{when.astimezone(CASABLANCA):%H:%M:%S}"
+    return f"{_there(when):%H:%M:%S}"
+
+
+def _there(when: dt.datetime) -> dt.datetime:
+    """The first and the last day of all, which a signer may claim, are days in UTC only."""
+    try:
+        return when.astimezone(CASABLANCA)
+    except OverflowError:
+        return when
 
 
 def relative(delta: dt.timedelta, locale: Locale) -> str:

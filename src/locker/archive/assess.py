@@ -42,13 +42,13 @@ async def assess(
         if evidence is None or evidence.proven_time is None:
             return _shown(held, moment, alone, by="none", evidence=evidence)
         # What existed then is judged for then, with what is known since (EN 319 102-1 §5.6.3).
-        then = await _then(desk, path, policy, evidence.proven_time, moment)
+        then = await _then(desk, path, policy, evidence.proven_time, known_until or moment)
     return _shown(held, moment, then, by="evidence-record", evidence=evidence)
 
 
-async def _then(desk: ArchiveReading, path: Path, policy: Policy, proven: datetime, moment: datetime) -> Verdict:
+async def _then(desk: ArchiveReading, path: Path, policy: Policy, proven: datetime, known_until: datetime) -> Verdict:
     trust = await desk.trust.trust(desk.db)
-    return await desk.judge.validate(path, trust=trust, policy=policy, at=proven, known_until=moment)
+    return await desk.judge.validate(path, trust=trust, policy=policy, at=proven, known_until=known_until)
 
 
 async def _evidence(desk: ArchiveReading, held: HeldCopy, at: datetime) -> EvidenceVerdict | None:

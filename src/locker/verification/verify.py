@@ -37,7 +37,8 @@ async def verify(
         known_until=now if at else None,
     )
     deposited = await desk.register.deposited(sha256=received.sha256, at=at)
-    by_archive = await _by_archive(desk, verdict, deposited, at=at, now=now)
+    # Of a signature that somebody brings beside the document the copy knows nothing.
+    by_archive = None if received.signature else await _by_archive(desk, verdict, deposited, at=at, now=now)
     verdict = by_archive or verdict
     certificates = [bytes.fromhex(s.certificate_sha256) for s in verdict.signatures if s.certificate_sha256]
     sealed_by = await desk.register.sealed_by(certificates_sha256=certificates) if certificates else None

@@ -18,6 +18,8 @@ from tests.unit.locker.archive.test_archive import (
     tsa,
     world,
 )
+from tests.unit.locker.signatures.data_signatures import cades
+from tests.unit.locker.signatures.signature_pki import issue, name
 
 __all__ = ["archive", "opened", "world"]
 
@@ -66,3 +68,34 @@ async def test_the_archived_copy_speaks_for_a_file_that_cannot_prove_itself_any_
     # Of bytes that were never deposited no copy speaks.
     altered = await verify(archive, pdf[:-1], now=YEARS_LATER)
     assert altered["answer"]["signature"]["judged"] == "now"
+
+
+async def test_g_02_the_copy_does_not_speak_for_a_signature_that_somebody_brings_beside_the_document(
+    archive: Archive,
+) -> None:
+    document_id = await archive.deposit()
+    headers = archive.world.citizen()
+    pdf = (await archive.world.locker.get(f"/v1/documents/{document_id}/original", headers=headers)).content
+    await archive.renew()
+    stranger = issue(name("Ministry of Tests"), by=None)
+    answer = await archive.world.locker.post(
+        "/v1/verifications",
+        files={"document": ("d.pdf", pdf), "signature": ("d.p7s", cades(pdf, by=stranger))},
+    )
+    signature = answer.json()["answer"]["signature"]
+    assert (signature["indication"], signature["judged"]) == ("INDETERMINATE", "now"), answer.text
+
+
+@pytest.mark.parametrize("report", ["", "simple", "detailed", "etsi", "pdf"])
+@pytest.mark.parametrize("at", ["0001-01-01", "0001-01-01T00:00:00Z"])
+async def test_the_first_day_of_all_is_a_day_like_any_other(archive: Archive, at: str, report: str) -> None:
+    document_id = await archive.deposit()
+    headers = archive.world.citizen()
+    pdf = (await archive.world.locker.get(f"/v1/documents/{document_id}/original", headers=headers)).content
+    answer = await archive.world.locker.post(
+        "/v1/verifications",
+        params={"at": at} | ({"report": report} if report else {}),
+        content=pdf,
+        headers={"Content-Type": "application/pdf"},
+    )
+    assert answer.status_code == 200, answer.text
