@@ -9,6 +9,7 @@ import msgspec
 
 from kit.workers import WorkerFailed, WorkerFault, WorkerPool
 from locker.signatures.algorithms import ALGORITHMS
+from locker.signatures.recent_verdicts import RecentVerdicts
 from locker.signatures.schema import Policy, Trust, Verdict
 from locker.signatures.sent_trust import SentTrust
 from locker.signatures.worker_request import Request
@@ -44,6 +45,7 @@ class SignatureJudge:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
         self._sent = SentTrust()
+        self._recent = RecentVerdicts()
 
     async def validate(
         self,
@@ -93,11 +95,20 @@ class SignatureJudge:
         try:
             async with self._sent.of(trust) as wire:
                 sent = msgspec.structs.replace(request, trust=wire.encoded, trust_path=wire.path)
+                asked = (request.any_format, request.policy, request.known_until, wire.encoded, wire.path)
+                # One file: what is bound to another has no digest of its own.
+                if request.signature is None:
+                    recent = await self._recent.find(path, asked, at=request.at)
+                    if recent is not None:
+                        return recent
                 answer = await self._pool.run(msgspec.msgpack.encode(sent))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
             return await asyncio.to_thread(_unjudged, path, trust, request.policy, request.at, reason)
-        return msgspec.msgpack.decode(answer, type=Verdict)
+        verdict = msgspec.msgpack.decode(answer, type=Verdict)
+        if request.signature is None:
+            self._recent.keep(verdict, asked, at=request.at)
+        return verdict
 
 
 def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:

@@ -1,0 +1,38 @@
+"""A file judged before is not judged again, unless something that decides is another."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kit.errors import Unavailable
+from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.signatures.policies import DEPOSIT, VERIFY
+from tests.unit.locker.signatures.signature_pki import NOW, crl, pki, sealed_pdf, trust
+
+
+async def test_a_verdict_is_given_again_without_a_worker_and_only_for_the_same_question(tmp_path: Path) -> None:
+    pool = signature_workers(workers=1, wall_s=60.0)
+    judge = SignatureJudge(pool)
+    path = tmp_path / "document.pdf"
+    path.write_bytes(sealed_pdf())
+    known = trust()
+    first = await judge.validate(path, trust=known, policy=VERIFY, at=NOW)
+    assert first.passed
+    await pool.close()
+    later = NOW + timedelta(minutes=1)
+    again = await judge.validate(path, trust=known, policy=VERIFY, at=later)
+    assert again == msgspec.structs.replace(first, judged_for=later)
+
+    for other in (
+        {"trust": trust(crls=(crl(pki().root), crl(pki().issuing, revoked=[(pki().seal, NOW)]))), "policy": VERIFY},
+        {"trust": known, "policy": DEPOSIT},
+    ):
+        with pytest.raises(Unavailable):
+            await judge.validate(path, at=later, **other)
+    with pytest.raises(Unavailable):
+        await judge.validate(path, trust=known, policy=VERIFY, at=NOW + timedelta(minutes=6))
+    path.write_bytes(sealed_pdf() + b"\n")
+    with pytest.raises(Unavailable):
+        await judge.validate(path, trust=known, policy=VERIFY, at=later)
