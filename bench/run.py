@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from bench import seals
+from bench import judging, seals
 from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
 from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
@@ -33,7 +33,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "seals")
+NAMES = ("limits", *MEASURES, "memory", "seals", "signatures")
 
 
 class LoadFailed(Exception):
@@ -62,6 +62,11 @@ def run(names: Sequence[str], *, quick: bool) -> None:
         chosen.remove("seals")
         say("measuring seals")
         for measured in seals.lines(quick=quick):
+            answer_line(measured)
+    if "signatures" in chosen:
+        chosen.remove("signatures")
+        say("measuring signatures")
+        for measured in judging.lines(quick=quick):
             answer_line(measured)
     if not chosen:
         return

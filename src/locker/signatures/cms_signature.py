@@ -118,7 +118,7 @@ class SignedData:
                 break
             if choice.name == "certificate":
                 try:
-                    self.certificates.append(certificate_of(choice.chosen.untag().dump()))
+                    self.certificates.append(certificate_of(choice.dump()))
                 except UNREADABLE:
                     continue
 

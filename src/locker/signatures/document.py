@@ -1,5 +1,6 @@
 """A PDF opened for judging: its revisions, its pages, what it brings along."""
 
+import hashlib
 import re
 import struct
 import zlib
@@ -68,9 +69,29 @@ class Document:
         else:
             self.locked = False
         self.revisions: int = self.reader.xrefs.total_revisions
+        self._prefix: tuple[int, Any] = (0, hashlib.sha256())
         self._written_in: dict[int, set[int]] = {}
         self.edges: dict[int, list[tuple[str, Any]]] = {}
         """What each object refers to, filled by who compares revisions."""
+
+    def sha256(self, first_end: int, second_start: int, end: int) -> bytes:
+        """Of ``[0, first_end)`` and ``[second_start, end)``; what several digests begin with is read once."""
+        view = memoryview(self.pdf)
+        known_end, known = self._prefix
+        if known_end > first_end:
+            known_end, known = 0, hashlib.sha256()
+        state = known.copy()
+        state.update(view[known_end:first_end])
+        if first_end > self._prefix[0]:
+            self._prefix = first_end, state.copy()
+        state.update(view[second_start:end])
+        return bytes(state.digest())
+
+    def whole_sha256(self) -> str:
+        known_end, known = self._prefix
+        state = known.copy()
+        state.update(memoryview(self.pdf)[known_end:])
+        return str(state.hexdigest())
 
     def written_in(self, revision: int) -> set[int]:
         """Numbers of the objects that this revision writes or frees."""

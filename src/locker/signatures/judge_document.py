@@ -106,7 +106,7 @@ def _judge(
         warnings=tuple(dict.fromkeys([*sorted(active), *(["encrypted"] if document.encrypted else []), *remarks])),
         pages=pages,
         revisions=document.revisions,
-        **_frame(document.pdf, store, policy, at),
+        **_frame(document.pdf, store, policy, at, sha256=document.whole_sha256()),
     )
 
 
@@ -238,7 +238,7 @@ def _combine(
     return worst.indication, worst.sub_indication, reasons
 
 
-def _frame(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) -> dict[str, Any]:
+def _frame(pdf: bytes, store: TrustStore, policy: Policy, at: datetime, *, sha256: str | None = None) -> dict[str, Any]:
     return {
         "policy": policy.name,
         "policy_version": policy.version,
@@ -247,7 +247,7 @@ def _frame(pdf: bytes, store: TrustStore, policy: Policy, at: datetime) -> dict[
         "algorithm_policy_version": ALGORITHMS.version,
         "judged_for": at,
         "size_bytes": len(pdf),
-        "sha256": hashlib.sha256(pdf).hexdigest(),
+        "sha256": sha256 or hashlib.sha256(pdf).hexdigest(),
     }
 
 

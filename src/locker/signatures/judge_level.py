@@ -21,11 +21,12 @@ def steps(
     covering: list[DocumentStamp],
 ) -> tuple[Step, Step]:
     """What is there, and what of that is intact (EN 319 142-1 §6.3). ``covering``: document time stamps over it."""
+    found = _step(signed, signer, context, len(signed.tokens), covering)
     holding = [stamp for stamp in covering if is_intact(stamp.verdict)]
-    return (
-        _step(signed, signer, context, len(signed.tokens), covering),
-        _step(signed, signer, context, sum(map(is_intact, stamps)), holding),
-    )
+    intact = sum(map(is_intact, stamps))
+    if len(holding) == len(covering) and intact == len(signed.tokens):
+        return found, found
+    return found, _step(signed, signer, context, intact, holding)
 
 
 def _step(

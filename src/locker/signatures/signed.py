@@ -37,6 +37,8 @@ class Signed:
     def digest(self, algorithm: str) -> bytes | None:
         if self.range is None:
             return None
+        if algorithm == "sha256":
+            return self.document.sha256(self.range.first_end, self.range.second_start, self.range.end)
         view = memoryview(self.document.pdf)
         return digest_of(algorithm, view[: self.range.first_end], view[self.range.second_start : self.range.end])
 
