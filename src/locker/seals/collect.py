@@ -14,6 +14,7 @@ from locker.signatures.seal_request import Evidence, Link, ValidationData
 _CRL_MAX_BYTES = 10_000_000
 _OCSP_MAX_BYTES = 65_536
 _LINKS_MAX = 16
+_ANSWER_MAX_S = 10.0
 
 log = logging.getLogger("khizana.seals")
 
@@ -51,15 +52,17 @@ class Collector:
         return link.known
 
     def _permitted(self, urls: Iterable[str]) -> list[str]:
-        return [url for url in urls if httpx.URL(url).host in self._hosts]
+        return [url for url in urls if _host(url) in self._hosts]
 
     async def _fetched(self, url: str, max_bytes: int, request: bytes | None) -> bytes | None:
         headers = {"Content-Type": "application/ocsp-request"} if request else {}
         body = bytearray()
         try:
-            async with self._http.stream(
-                "POST" if request else "GET", url, content=request, headers=headers
-            ) as response:
+            # The client's own limit is for each piece; one that drips would hold a seal for ever.
+            async with (
+                asyncio.timeout(_ANSWER_MAX_S),
+                self._http.stream("POST" if request else "GET", url, content=request, headers=headers) as response,
+            ):
                 if response.status_code != 200:
                     return None
                 async for part in response.aiter_bytes():
@@ -67,9 +70,17 @@ class Collector:
                     if len(body) > max_bytes:
                         return None
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
-            log.warning("revocation status from %s: %s", httpx.URL(url).host, type(fault).__name__)
+            log.warning("revocation status from %s: %s", _host(url), type(fault).__name__)
             return None
         return bytes(body)
+
+
+def _host(url: str) -> str | None:
+    """None for what a certificate may say instead of an address."""
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError):
+        return None
 
 
 def _together(evidence: Evidence, found: Iterable[ValidationData]) -> ValidationData:

@@ -3,9 +3,12 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from itertools import islice
 
 from locker.signatures.evidence_record import (
+    CHAINS_MAX,
     RECORD_MAX_BYTES,
+    TIME_STAMPS_MAX,
     ArchiveTimeStamp,
     Chain,
     EvidenceRecord,
@@ -16,6 +19,9 @@ from locker.signatures.evidence_record import (
 from locker.signatures.xml_document import Element, XmlRefused, canonical, parse_xml
 
 _NAMESPACE = "{urn:ietf:params:xml:ns:ers}"
+_STAMP = f"{_NAMESPACE}ArchiveTimeStamp"
+# Comments may stand between them.
+_CHILDREN_MAX = 2 * CHAINS_MAX + 1
 _DIGESTS = {
     "http://www.w3.org/2000/09/xmldsig#sha1": "sha1",
     "http://www.w3.org/2001/04/xmldsig-more#sha224": "sha224",
@@ -37,6 +43,12 @@ def read_xml(xml: bytes) -> EvidenceRecord:
         if root.find(f"{_NAMESPACE}EncryptionInformation") is not None:
             raise NoEvidenceRecord("encrypted data objects are not supported")
         sequence = _one(root, "ArchiveTimeStampSequence")
+        # Before anything is brought into canonical form: each chain costs the length of all before it.
+        if (
+            len(sequence) > _CHILDREN_MAX
+            or next(islice(sequence.iter(_STAMP), TIME_STAMPS_MAX, None), None) is not None
+        ):
+            raise NoEvidenceRecord("more archive time stamps than are read")
         chains = [_chain(element) for element in _ordered(sequence, "ArchiveTimeStampChain")]
         # From the last one on: what comes before a chain is the sequence without it and all after it.
         for number in range(len(chains) - 1, 0, -1):

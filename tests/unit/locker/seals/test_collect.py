@@ -1,5 +1,7 @@
 """Validation data is asked for after the time stamp, of the hosts that the operator named, and is what it must be."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -92,6 +94,37 @@ async def test_a_host_that_the_operator_did_not_name_is_never_asked() -> None:
     authority = Authority(ocsp=answered)
     assert await authority.collector("ocsp.elsewhere.example").collect(evidence(link())) is None
     assert authority.asked == []
+
+
+async def test_what_is_no_address_is_passed_over() -> None:
+    authority = Authority(list=lambda _: pki().crls[1])
+    odd = link(ocsp_urls=("http://[", "http://a:b", "http://x\x00", "//", "", "http://\udc80"))
+    found = await authority.collector(CA).collect(evidence(odd))
+    assert found is not None
+    assert authority.asked == ["list"]
+
+
+async def test_an_answer_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locker.seals.collect._ANSWER_MAX_S", 0.3)
+    asked = 0
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, httpx.AsyncClient(timeout=5) as http:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        collector = Collector(http, ["127.0.0.1"])
+        async with asyncio.timeout(3):
+            assert await collector.collect(evidence(link(ocsp_urls=(address,), crl_urls=(address,)))) is None
+        assert asked == 2
 
 
 @pytest.mark.parametrize(

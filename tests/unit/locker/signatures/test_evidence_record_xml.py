@@ -1,6 +1,7 @@
 """Evidence records in XML (RFC 6283): another software's, and renewed ones whose canonical form is written by hand."""
 
 import os
+import time
 from base64 import b64encode
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from asn1crypto import cms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locker.signatures.evidence_record import NoEvidenceRecord, digest
+from locker.signatures.evidence_record import RECORD_MAX_BYTES, NoEvidenceRecord, digest
 from locker.signatures.evidence_record_xml import read_xml
 from locker.signatures.judge_evidence_record import EvidenceVerdict, imprint_of_bytes, judge_evidence_record
 from locker.signatures.policies import VERIFY
@@ -139,3 +140,12 @@ def test_a_record_of_other_software_is_read_and_judged() -> None:
     assert (verdict.indication, str(verdict.proven_time)) == ("TOTAL-PASSED", "2024-03-07 12:43:42+00:00")
     stranger = judge_evidence_record(xml, [imprint_of_bytes(covered + b" ")], store, VERIFY, at)
     assert (stranger.indication, stranger.reasons) == ("TOTAL-FAILED", ("evidence-record-data",))
+
+
+def test_u_04_a_record_of_many_chains_is_refused_before_it_costs_anything() -> None:
+    many = record(*(chain(n, "sha256", INCLUSIVE, archive_time_stamp(1, [], b"")) for n in range(1, 3_001)))
+    assert len(many) < RECORD_MAX_BYTES
+    began = time.process_time()
+    with pytest.raises(NoEvidenceRecord):
+        read_xml(many)
+    assert time.process_time() - began < 1
