@@ -24,6 +24,7 @@ from locker.wiring import Wiring
 
 _TAGS = ["printed copies"]
 _CHECKS = Limit("printed", attempts=60, per_s=60)
+_PRINTS = Limit("print", attempts=60, per_s=60)
 _FORM_MAX_BYTES = 16_384
 
 
@@ -32,7 +33,7 @@ _FORM_MAX_BYTES = 16_384
     operation_id="PrintDocument",
     operation_class=PrintOperation,
     status_code=201,
-    responses=problems(400, 401, 403, 404, 422, 502, 503),
+    responses=problems(400, 401, 403, 404, 422, 429, 502, 503),
     opt={"scope": "documents:share"},
     tags=_TAGS,
 )
@@ -43,6 +44,7 @@ async def print_document(
     caller: NamedDependency[CitizenCaller],
 ) -> Printed:
     """What goes on a printed copy: a QR code with signed claims, and a short address. Scope ``documents:share``."""
+    await wiring.throttle.count(wiring.db, _PRINTS, caller.owner)
     return await print_copy(
         wiring.db,
         wiring.audit,

@@ -1,5 +1,6 @@
 """Time stamps from an authority over HTTP (RFC 3161 §3.4)."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ class TimeStampClient:
 
     def __init__(self, addresses: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> None:
         self.addresses = tuple(addresses)
+        self._answer_max_s = timeout_s
         self._http = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
 
     async def close(self) -> None:
@@ -64,14 +66,18 @@ class TimeStampClient:
         headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
         body = bytearray()
         try:
-            async with self._http.stream("POST", address, content=asked, headers=headers) as response:
+            # The client's own limit is for each piece of an answer that drips.
+            async with (
+                asyncio.timeout(self._answer_max_s),
+                self._http.stream("POST", address, content=asked, headers=headers) as response,
+            ):
                 if response.status_code != 200:
                     raise _NotGiven(f"HTTP {response.status_code}")
                 async for piece in response.aiter_bytes():
                     body += piece
                     if len(body) > _ANSWER_MAX_BYTES:
                         raise _NotGiven("answer too large")
-        except httpx.HTTPError as fault:
+        except (httpx.HTTPError, TimeoutError) as fault:
             raise _NotGiven(type(fault).__name__) from None
         return bytes(body)
 

@@ -217,3 +217,10 @@ async def test_the_example_needs_no_network_and_no_other_library(world: World, t
     assert f"authentic; status unknown since {since}" in good.stdout
     assert "record_number: 1234/1990" in good.stdout
     assert (bad.returncode, bad.stdout.startswith("NOT AUTHENTIC")) == (1, True)
+
+
+async def test_k_22_a_flood_of_copies_is_stopped_and_is_nobody_elses_matter(world: World) -> None:
+    of_amina, of_youssef = await deposited(world), await deposited(world, uid=YOUSSEF)
+    answers = [(await printed(world, of_amina, fields=[])).status_code for _ in range(125)]
+    assert answers[-1] == 429
+    assert (await printed(world, of_youssef, YOUSSEF)).status_code == 201

@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from functools import cache
@@ -69,3 +71,21 @@ async def test_an_answer_to_another_question_is_no_answer(authority: Authority) 
     with pytest.raises(TimeStampAuthorityAway, match="another question"):
         await client.token(IMPRINT)
     await client.close()
+
+
+async def test_an_answer_that_drips_is_cut() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        client = TimeStampClient([f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"], timeout_s=0.3)
+        async with asyncio.timeout(3):
+            with pytest.raises(TimeStampAuthorityAway):
+                await client.token(IMPRINT)
+        await client.close()
