@@ -123,11 +123,11 @@ class SignedData:
                     continue
 
     def attribute(self, name: str) -> Any | None:
-        """The single value of a signed attribute."""
+        """The single value of a signed attribute; None also where the attributes cannot be read."""
         attributes = self.signer_info["signed_attrs"]
         try:
             return find_unique_cms_attribute(attributes, name)
-        except (NonexistentAttributeError, MultivaluedAttributeError):
+        except (NonexistentAttributeError, MultivaluedAttributeError, *UNREADABLE):
             return None
 
     @property

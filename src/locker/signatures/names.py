@@ -14,8 +14,11 @@ _LENGTH_MAX = 200
 _JOINERS = {"\u200c", "\u200d"}
 
 
-def clean(text: str, *, length_max: int = _LENGTH_MAX) -> str:
+def clean(text: str | bytes, *, length_max: int = _LENGTH_MAX) -> str:
     """Without controls, bidirectional marks, invisible characters, private and unassigned ones; spaces collapsed."""
+    if isinstance(text, bytes):
+        # A PDF string that is no text.
+        text = text.decode("latin-1")
     kept = "".join(
         character
         if unicodedata.category(character)[0] != "C" or character in _JOINERS

@@ -1,6 +1,7 @@
 """Each trap of the engine, as documents made here: what a verdict must say, whatever one attribute says."""
 
 import contextlib
+import re
 import socket
 import threading
 from datetime import datetime, timedelta
@@ -414,3 +415,16 @@ def test_the_trust_that_judged_is_named() -> None:
     verdict = judged(sealed_pdf())
     assert (verdict.policy, verdict.trust_version) == (VERIFY.name, trust().version)
     assert len(verdict.sha256) == 64
+
+
+def test_what_the_fuzz_campaign_found_is_a_verdict_and_no_fault() -> None:
+    """A field's name that is no text, and signed attributes that break off."""
+    sealed = sealed_pdf()
+    assert b"/T (Seal)" in sealed
+    assert not judged(sealed.replace(b"/T (Seal)", b"/T <FEFF>", 1)).passed
+    (digits,) = re.findall(rb"<([0-9A-Fa-f]{1000,})>", sealed)
+    content_type = b"06092a864886f70d010903"
+    at = digits.lower().index(content_type)
+    for broken in (b"06892a864886f70d010903", b"1f092a864886f70d010903"):
+        altered = sealed.replace(digits, digits[:at] + broken + digits[at + len(broken) :])
+        assert not judged(altered).passed
