@@ -47,7 +47,7 @@ class Collector:
                 return ValidationData(ocsps=(answer,))
         for url in self._permitted(link.crl_urls):
             answer = await self._fetched(url, _CRL_MAX_BYTES, None)
-            if answer is not None and (crl := _crl(answer, link)) is not None:
+            if answer is not None and (crl := await asyncio.to_thread(_crl, answer, link)) is not None:
                 return ValidationData(crls=(crl,))
         return link.known
 

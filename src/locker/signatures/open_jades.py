@@ -24,6 +24,7 @@ from locker.signatures.opened_signature import DataObject, OpenedSignature
 from locker.signatures.xml_signature import xml_time
 
 _SIGNATURES_MAX = 64
+"""Of no policy more; one above it is handed on, so that the judge sees that there are too many."""
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _HASHES: dict[str, tuple[str, type[hashes.HashAlgorithm]]] = {
     "256": ("sha256", hashes.SHA256),
@@ -75,7 +76,7 @@ def _signatures(jws: bytes) -> Iterator[tuple[bytes, bytes | None, bytes, dict[s
     # Both forms at once mean one thing to one reader and another to the next (RFC 7515 §7.2.2).
     if (several is None) == ("signature" not in whole):
         raise ValueError("neither flattened nor general")
-    for part in (several or [whole])[:_SIGNATURES_MAX]:
+    for part in (several or [whole])[: _SIGNATURES_MAX + 1]:
         yield part["protected"].encode(), payload, part["signature"].encode(), part.get("header") or {}
 
 

@@ -440,6 +440,14 @@ def test_g_02_what_a_reader_would_show_instead_of_what_was_signed_is_refused(att
     assert judged(SHOWN_OTHERWISE[attack]()).indication == "TOTAL-FAILED"
 
 
+def test_g_18_a_bad_signature_behind_many_good_ones_is_not_passed_over() -> None:
+    made = json.loads(jades(form="flattened"))
+    good = {"protected": made["protected"], "signature": made["signature"]}
+    bad = {"protected": made["protected"], "signature": b64u(b"x" * 64)}
+    several = json.dumps({"payload": made["payload"], "signatures": [*[good] * VERIFY.signatures_max, bad]})
+    assert against(judged(several.encode())) == ("INDETERMINATE", "GENERIC", "too-many-signatures")
+
+
 def test_a_pdf_that_is_signed_may_be_the_first_object() -> None:
     assert judged(stored_first("META-INF/metadata.xml", b"<x/>")).passed
     pdf = sealed_pdf()

@@ -13,6 +13,7 @@ from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import plain_pdf
 from tests.unit.locker.reports.etsi_schema import schema
 from tests.unit.locker.reports.test_reports import hostile_names
+from tests.unit.locker.signatures.data_signatures import jades
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PDF = {"Content-Type": "application/pdf"}
@@ -130,3 +131,15 @@ async def test_names_with_markup_are_text_in_every_form(place: CitizenWorld) -> 
         assert "\u202e".encode() not in handed.content
     root = etree.fromstring((await place.browser().post("/verify/answer", {**hidden, "kind": "etsi"})).content)
     assert not root.findall(".//{*}script")
+
+
+@pytest.mark.parametrize("claimed", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_a_signer_may_claim_any_time_and_breaks_nothing(place: CitizenWorld, claimed: str) -> None:
+    signed = jades(sigT=claimed)
+    for report in ("simple", "detailed", "etsi", "pdf"):
+        answer = await place.world.locker.post(
+            f"/v1/verifications?report={report}", content=signed, headers={"Content-Type": "application/octet-stream"}
+        )
+        assert answer.status_code == 200, (report, answer.text)
+    shown = await place.browser().post("/verify", files={"document": ("d.jws", signed, "application/jose")})
+    assert shown.status_code == 200
