@@ -1,6 +1,7 @@
 """A filled signature field, opened, and held to what covers a file."""
 
 import functools
+import re
 from typing import Any
 
 from asn1crypto import cms, core
@@ -14,6 +15,7 @@ from locker.signatures.embedded_signature import EmbeddedSignature
 
 _WHITE_SPACE = b" \t\r\n\f\x00"
 _TIME_STAMPS_MAX = 4
+_UPDATE = re.compile(rb"[ \t\r\n\f\x00]*(?:\d+[ \t\r\n]+\d+[ \t\r\n]+obj|xref|%|\Z)")
 
 
 class Signed:
@@ -68,6 +70,9 @@ class Signed:
         if coverage not in (SignatureCoverageLevel.ENTIRE_FILE, SignatureCoverageLevel.ENTIRE_REVISION):
             return failed("FORMAT_FAILURE", "not-whole-revision")
         if self.document.bytes_after_end:
+            return failed("FORMAT_FAILURE", "bytes-after-end")
+        # What was appended once, and hidden by an update after it.
+        if not _UPDATE.match(self.document.pdf, self.range.end):
             return failed("FORMAT_FAILURE", "bytes-after-end")
         # Each later revision has one startxref. More: an update that our reader, and not every reader, passes over.
         later = self.document.revisions - 1 - self.revision
