@@ -1,7 +1,6 @@
 """Ask for a verdict. The work happens in limited worker processes; this side never parses a document."""
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import msgspec
 
 from kit.workers import WorkerFailed, WorkerFault, WorkerPool
 from locker.signatures.algorithms import ALGORITHMS
-from locker.signatures.recent_verdicts import RecentVerdicts
+from locker.signatures.recent_verdicts import RecentVerdicts, sha256_of
 from locker.signatures.schema import Policy, Trust, Verdict
 from locker.signatures.sent_trust import SentTrust
 from locker.signatures.worker_request import Request
@@ -97,23 +96,22 @@ class SignatureJudge:
                 sent = msgspec.structs.replace(request, trust=wire.encoded, trust_path=wire.path)
                 asked = (request.any_format, request.policy, request.known_until, wire.encoded, wire.path)
                 # One file: what is bound to another has no digest of its own.
-                if request.signature is None:
-                    recent = await self._recent.find(path, asked, at=request.at)
-                    if recent is not None:
-                        return recent
+                sha256 = await asyncio.to_thread(sha256_of, path) if request.signature is None else None
+                if sha256 and (recent := self._recent.find(sha256, asked, at=request.at)):
+                    return recent
                 answer = await self._pool.run(msgspec.msgpack.encode(sent))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
             return await asyncio.to_thread(_unjudged, path, trust, request.policy, request.at, reason)
         verdict = msgspec.msgpack.decode(answer, type=Verdict)
-        if request.signature is None:
+        # Not where the file was another by then, and not what was said of the data inside a file: those bytes alone
+        # are another file.
+        if verdict.sha256 == sha256:
             self._recent.keep(verdict, asked, at=request.at)
         return verdict
 
 
 def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Verdict(
         indication="INDETERMINATE",
         sub_indication="GENERIC",
@@ -125,5 +123,5 @@ def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: st
         algorithm_policy_version=ALGORITHMS.version,
         judged_for=at,
         size_bytes=path.stat().st_size,
-        sha256=sha256,
+        sha256=sha256_of(path),
     )

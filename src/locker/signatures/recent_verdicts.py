@@ -1,6 +1,5 @@
 """Verdicts given a moment ago: the same bytes, asked with the same policy and the same trust, cost their SHA-256."""
 
-import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -23,11 +22,9 @@ class RecentVerdicts:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, Hashable], tuple[datetime, Verdict]] = OrderedDict()
 
-    async def find(self, path: Path, asked: Hashable, *, at: datetime) -> Verdict | None:
-        """The verdict as it would be now, ``judged_for`` included. Raises OSError when ``path`` cannot be read."""
-        if not self._kept:
-            return None
-        key = (await asyncio.to_thread(_sha256, path), asked)
+    def find(self, sha256: str, asked: Hashable, *, at: datetime) -> Verdict | None:
+        """The verdict on the file of this digest as it would be now, ``judged_for`` included."""
+        key = (sha256, asked)
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -38,12 +35,13 @@ class RecentVerdicts:
         return msgspec.structs.replace(verdict, judged_for=at)
 
     def keep(self, verdict: Verdict, asked: Hashable, *, at: datetime) -> None:
-        # Under the digest of what was judged: the file may be another by now.
+        """On a file whose digest the verdict has."""
         self._kept[verdict.sha256, asked] = (at, verdict)
         while len(self._kept) > _KEPT_MAX:
             self._kept.popitem(last=False)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Blocks. Raises OSError when ``path`` cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,9 @@ import pytest
 from kit.errors import Unavailable
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY
-from tests.unit.locker.signatures.signature_pki import NOW, crl, pki, sealed_pdf, trust
+from locker.signatures.schema import Verdict
+from tests.unit.locker.signatures.data_signatures import DATA, cades, jades
+from tests.unit.locker.signatures.signature_pki import NOW, crl, issue, name, pki, sealed_pdf, trust
 
 
 async def test_a_verdict_is_given_again_without_a_worker_and_only_for_the_same_question(tmp_path: Path) -> None:
@@ -36,3 +38,23 @@ async def test_a_verdict_is_given_again_without_a_worker_and_only_for_the_same_q
     path.write_bytes(sealed_pdf() + b"\n")
     with pytest.raises(Unavailable):
         await judge.validate(path, trust=known, policy=VERIFY, at=later)
+
+
+async def test_g_02_what_was_said_of_data_in_a_container_is_not_said_of_the_data_alone(tmp_path: Path) -> None:
+    pool = signature_workers(workers=1, wall_s=60.0)
+    judge = SignatureJudge(pool)
+    path = tmp_path / "document"
+
+    async def judged(content: bytes) -> Verdict:
+        path.write_bytes(content)
+        return await judge.validate_any(path, None, trust=trust(), policy=VERIFY, at=NOW)
+
+    try:
+        assert (await judged(jades(DATA))).passed
+        assert not (await judged(DATA)).passed
+        # Nor may somebody's wrapping speak against what others sealed.
+        pdf = sealed_pdf()
+        assert not (await judged(cades(pdf, issue(name("Nobody"), by=None), held=True))).passed
+        assert (await judged(pdf)).passed
+    finally:
+        await pool.close()
