@@ -51,6 +51,9 @@ async def open_link(tx: Tx, token_sha256: bytes, *, browser_sha256: bytes, open_
     What the browser had open before is closed, but never the link itself: of two presses of the button the second is
     refused and takes nothing from the first.
     """
+    await tx.execute(
+        "DELETE FROM idp.recovery_link WHERE browser_sha256 = $1 AND token_sha256 <> $2", browser_sha256, token_sha256
+    )
     row = await tx.fetchrow(
         """
         UPDATE idp.recovery_link SET browser_sha256 = $2, opened_until = now() + make_interval(secs => $3)
@@ -60,12 +63,7 @@ async def open_link(tx: Tx, token_sha256: bytes, *, browser_sha256: bytes, open_
         browser_sha256,
         float(open_s),
     )
-    if row is None:
-        return False
-    await tx.execute(
-        "DELETE FROM idp.recovery_link WHERE browser_sha256 = $1 AND token_sha256 <> $2", browser_sha256, token_sha256
-    )
-    return True
+    return row is not None
 
 
 _OPENED = f"""l.channel AS link_channel, l.tries, l.proven_at IS NOT NULL AS proven, l.token_sha256,

@@ -1,6 +1,5 @@
 """The inside of a worker that prepares documents for sealing: it parses what others sent, and holds no key."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import msgspec
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
-from locker.signatures import fast_hex
+from locker.signatures import fast_hex, quiet
 from locker.signatures.certificate import certificate_of
 from locker.signatures.check_time_stamp import against_time_stamp
 from locker.signatures.document import UNREADABLE, Document
@@ -33,7 +32,7 @@ from locker.signatures.seal_request import (
 from locker.signatures.trust_store import trust_store
 
 fast_hex.install()
-logging.disable(logging.CRITICAL)
+quiet.install()
 
 _PAGES_MAX = 2_000
 _DEPTH_MAX = 64

@@ -1,19 +1,17 @@
 """The inside of a worker that judges: ``kit.workers`` calls ``judge`` with one request after another."""
 
-import logging
 from pathlib import Path
 
 import msgspec
 
-from locker.signatures import fast_hex
+from locker.signatures import fast_hex, quiet
 from locker.signatures.judge_data import is_signed_data, judge_data
 from locker.signatures.judge_document import judge_document
 from locker.signatures.trust_store import trust_store, trust_store_at
 from locker.signatures.worker_request import Request
 
 fast_hex.install()
-# pyHanko logs each rejection with a traceback; the verdict says it, and formatting costs more than judging.
-logging.disable(logging.CRITICAL)
+quiet.install()
 
 
 def judge(argument: bytes) -> bytes:

@@ -298,9 +298,13 @@ async def test_a_seal_past_its_time_is_forgotten_with_its_object(sealing: Sealin
 
 
 async def test_reconcile_knows_the_objects_of_seals(sealing: Sealing) -> None:
+    wiring = sealing.world.wiring
+    # The object store of this process holds what other modules' databases know.
+    before = await reconcile(wiring.db, Audit("locker"), wiring.vault, grace_s=0)
     await sealing.ask(level="B-B")
-    found = await reconcile(sealing.world.wiring.db, Audit("locker"), sealing.world.wiring.vault, grace_s=0)
-    assert (found.unknown, found.missing) == ([], [])
+    found = await reconcile(wiring.db, Audit("locker"), wiring.vault, grace_s=0)
+    assert found.objects == before.objects + 1
+    assert (set(found.unknown) - set(before.unknown), found.missing) == (set(), [])
 
 
 # At the end: this world's certificate is revoked from here on.
