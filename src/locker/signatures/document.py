@@ -34,6 +34,8 @@ READING_LIMITS = DecodeLimits(
 _WHITE_SPACE = b" \t\r\n\f\x00"
 _OBJECTS_LOOKED_AT_MAX = 5_000
 _FIELDS_MAX = 2_000
+_SEARCHED_WHILE_ONE_IS_READ = 50_000
+"""Bytes; measured roughly."""
 
 # What hostile files were seen to make parsers raise. MemoryError is not among them: it ends the worker.
 UNREADABLE = (
@@ -132,7 +134,9 @@ class Document:
 
     def active_content(self) -> tuple[frozenset[str], bool]:
         """What can act or show otherwise than the pages, and whether all of the document was looked at."""
-        if not self.encrypted and _certainly_passive(self.pdf):
+        objects = sum(len(self.written_in(revision)) for revision in range(self.revisions))
+        searching_is_cheaper = len(self.pdf) < objects * _SEARCHED_WHILE_ONE_IS_READ
+        if not self.encrypted and searching_is_cheaper and _certainly_passive(self.pdf):
             return frozenset(), True
         return _Walk(self.reader).active_content()
 

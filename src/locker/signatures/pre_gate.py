@@ -1,11 +1,14 @@
 """What is refused before a parser sees it: 0.25 ms for 100 kB."""
 
 import re
+from collections import Counter
 
 from locker.signatures.schema import Policy
 
 _OBJECTS_MAX = 500_000
-_SIZE = re.compile(rb"/Size\s+(\d{1,20})")
+# All that is counted has an e: what comes before it is looked at where there is one, in one pass over the file.
+_COUNTED = re.compile(rb"e(?:(?<=startxre)(f)|(?<=/ByteRange)()|(?<=/Size)\s+(\d{1,20}))")
+_STARTXREF, _BYTE_RANGE, _SIZE = 1, 2, 3
 _EOF_WITHIN = 2048
 
 
@@ -18,14 +21,16 @@ def pre_gate(pdf: bytes, policy: Policy) -> str | None:
         return "not-a-pdf"
     if b"%%EOF" not in pdf[-_EOF_WITHIN:]:
         return "no-end-of-file"
-    if pdf.count(b"startxref") > policy.revisions_max:
+    counts, claims_too_much = Counter[int | None](), False
+    for found in _COUNTED.finditer(pdf):
+        counts[found.lastindex] += 1
+        if found.lastindex == _SIZE and int(found[_SIZE]) > _OBJECTS_MAX:
+            claims_too_much = claims_too_much or not _of_embedded_file(pdf, found.start())
+    if counts[_STARTXREF] > policy.revisions_max:
         return "too-many-revisions"
-    if pdf.count(b"/ByteRange") > policy.signatures_max:
+    if counts[_BYTE_RANGE] > policy.signatures_max:
         return "too-many-signatures"
-    if any(
-        int(claimed[1]) > _OBJECTS_MAX and not _of_embedded_file(pdf, claimed.start())
-        for claimed in _SIZE.finditer(pdf)
-    ):
+    if claims_too_much:
         return "too-many-objects"
     return None
 
