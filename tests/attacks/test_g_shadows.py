@@ -174,3 +174,12 @@ def test_wrapping_by_a_byte_range_that_goes_round_other_content() -> None:
 
 def test_plain_documents_stay_what_they_are() -> None:
     assert judged(plain_pdf()).indication == "NO_SIGNATURE_FOUND"
+
+
+@pytest.mark.parametrize("space", [b" ", b" " * 300])
+def test_what_no_table_names_is_refused_though_a_later_update_passes_over_it(space: bytes) -> None:
+    """Found by the fuzz campaign: a reader that mends a broken table shows what this one does not see."""
+    pdf = made()
+    unlisted = pdf + b"\n4%s0 obj\n" % space + OTHER + b"\nendobj\n"
+    found = first(update(unlisted, {3: body(pdf, 3)}))
+    assert (found.indication, found.reasons[0]) == ("TOTAL-FAILED", "unreferenced-update")

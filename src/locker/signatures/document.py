@@ -32,6 +32,12 @@ READING_LIMITS = DecodeLimits(
     document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
 )
 _WHITE_SPACE = b" \t\r\n\f\x00"
+_SPACE = re.compile(rb"[ \t\r\n\f\x00]*")
+_OBJECT = re.compile(rb"obj(?<!endobj)(?![A-Za-z0-9])")
+_HEAD = re.compile(rb"[0-9]+[ \t\r\n\f\x00]+[0-9]+[ \t\r\n\f\x00]+\Z")
+_NO_HEAD_YET = re.compile(rb"[ \t\r\n\f\x000-9]*[ \t\r\n\f\x00]\Z")
+"""So much space that the numbers before ``obj`` are further away than is looked."""
+_HEAD_MAX = 128
 _OBJECTS_LOOKED_AT_MAX = 5_000
 _FIELDS_MAX = 2_000
 _SEARCHED_WHILE_ONE_IS_READ = 50_000
@@ -105,6 +111,35 @@ class Document:
                     written |= part.standard_xrefs.keys() | part.xrefs_in_objstm.keys() | part.freed.keys()
             self._written_in[revision] = written
         return self._written_in[revision]
+
+    def has_unlisted_objects(self, start: int, revision: int) -> bool:
+        """Does an object begin at or after ``start`` that no table of this revision or a later one names?"""
+        listed: set[int] | None = None
+        for found in _OBJECT.finditer(self.pdf, start):
+            before = max(start, found.start() - _HEAD_MAX)
+            words = self.pdf[before : found.start()]
+            head = _HEAD.search(words)
+            if head is None and not _NO_HEAD_YET.match(words):
+                continue
+            if listed is None:
+                listed = self._listed(revision)
+            if head is None or before + head.start() not in listed:
+                return True
+        return False
+
+    def _listed(self, first_revision: int) -> set[int]:
+        xrefs = self.reader.xrefs
+        places: set[int] = set()
+        for revision in range(first_revision, self.revisions):
+            data = xrefs.get_xref_data(revision)
+            # A stream that is a table need not name itself.
+            places.add(xrefs.get_xref_container_info(revision).start_location)
+            if data.hybrid:
+                places.add(data.hybrid.meta_info.start_location)
+            for part in (data, data.hybrid.xref_data if data.hybrid else None):
+                if part is not None:
+                    places |= {offset for _, offset in part.standard_xrefs.values()}
+        return {found.end() for place in places if (found := _SPACE.match(self.pdf, place))}
 
     @property
     def bytes_after_end(self) -> bool:

@@ -80,6 +80,9 @@ class Signed:
             return failed("FORMAT_FAILURE", "unreferenced-update")
         if later == 0 and not self.covers_whole_file:
             return failed("FORMAT_FAILURE", "unreferenced-update")
+        # And each object of it is named by a table: a reader that mends broken tables shows the others too.
+        if self.document.has_unlisted_objects(self.range.end, self.revision + 1):
+            return failed("FORMAT_FAILURE", "unreferenced-update")
         return None
 
     @property
