@@ -195,6 +195,8 @@ class World:
         type_: str = BIRTH,
         headers: dict[str, str] | None = None,
         filename: str = "document.pdf",
+        data: bytes | None = None,
+        data_signature: bytes | None = None,
         **members: Any,
     ) -> httpx.Response:
         request = {
@@ -213,6 +215,8 @@ class World:
             files={
                 "document": (filename, self.sealed(administration) if pdf is None else pdf, "application/pdf"),
                 "deposit": ("deposit.json", json.dumps(request).encode(), "application/json"),
+                **({"data": ("data", data, "application/json")} if data is not None else {}),
+                **({"data_signature": ("data.sig", data_signature)} if data_signature is not None else {}),
             },
         )
 

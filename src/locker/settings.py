@@ -55,6 +55,9 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
 
     deposit_pdf_max_bytes: int = 25_000_000
     deposit_json_max_bytes: int = 65_536
+    deposit_data_max_bytes: int = 5_000_000
+    """Of signed data that comes with a PDF."""
+    deposit_data_signature_max_bytes: int = 262_144
     deposit_receive_max_s: float = 60.0
     """A body that arrives more slowly is given up."""
     temporary_folder: Path | None = None

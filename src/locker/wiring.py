@@ -191,6 +191,8 @@ def _deposit_limits(settings: LockerSettings) -> DepositLimits:
         receive=ReceiveLimits(
             pdf_max_bytes=settings.deposit_pdf_max_bytes,
             json_max_bytes=settings.deposit_json_max_bytes,
+            data_max_bytes=settings.deposit_data_max_bytes,
+            data_signature_max_bytes=settings.deposit_data_signature_max_bytes,
             receive_max_s=settings.deposit_receive_max_s,
             folder=settings.temporary_folder,
         ),

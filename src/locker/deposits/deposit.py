@@ -23,7 +23,7 @@ from locker.deposits import receive, store
 from locker.deposits.body import Body
 from locker.deposits.count import count
 from locker.deposits.decode import decode
-from locker.deposits.judge import judge
+from locker.deposits.judge import deciding, judge, judge_data
 from locker.deposits.quarantine import QuarantineLimits, quarantine
 from locker.deposits.refusals import (
     DepositOvertaken,
@@ -39,6 +39,8 @@ from locker.documents.record_schema import NewDocument, Predecessor, judged
 from locker.receipts.sign_receipt import sign_receipt
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.schema import Verdict
+from locker.signed_data.put_away import put_away
+from locker.signed_data.schema import NewSignedData, judged_data
 from locker.trust.register import TrustRegister
 from locker.vault import FileFrames, Stored, Vault, new_object_key
 
@@ -160,14 +162,7 @@ async def _deposit(
     request = decode(received.deposit)
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
-    trust = await desk.trust.trust(desk.db, depositor)
-    verdict = await judge(
-        desk.judge,
-        received.pdf,
-        trust=trust,
-        requirement=type_.signature,
-        size_max_bytes=desk.limits.receive.pdf_max_bytes,
-    )
+    verdict, data_verdict = await _judge(desk, received, depositor, type_)
     owner = await resolve_subject(desk.provider, request.subject, client_id=client_id, purpose=f"deposit {type_.type}")
     predecessor = await _predecessor(desk.db, request, owner=owner, administration=depositor.administration)
     document_id, version = new_public_id(), predecessor.version + 1 if predecessor else 1
@@ -191,12 +186,17 @@ async def _deposit(
         part="fields",
         plaintext=msgspec.json.encode(request.fields),
     )
+    data = None
+    if received.data is not None and data_verdict is not None:
+        put = await _put_away(desk, received.data, stored, owner=owner, document_id=document_id, version=version)
+        data = judged_data(put, data_verdict)
     new = _new_document(
         request,
         type_,
         verdict,
         stored,
         fields_sealed,
+        data,
         predecessor,
         owner=owner,
         document_id=document_id,
@@ -207,10 +207,11 @@ async def _deposit(
 
     async def commit(tx: Tx) -> Deposited | Quarantined:
         await desk.vault.hold_owner_key(tx, owner=owner)
-        if not await store.fulfil(tx, owner=owner, object_key=object_key):
-            raise DepositOvertaken
+        for key in [object_key, *([data.object_key] if data else [])]:
+            if not await store.fulfil(tx, owner=owner, object_key=key):
+                raise DepositOvertaken
         outcome: Deposited | Quarantined
-        if verdict.passed:
+        if verdict.passed and (data_verdict is None or data_verdict.passed):
             await count(
                 tx,
                 new,
@@ -219,7 +220,8 @@ async def _deposit(
             )
             outcome = _deposited(desk, new, await record(tx, desk.audit, new))
         else:
-            outcome = await quarantine(tx, desk.audit, new, verdict, desk.limits.quarantine)
+            waits, part = deciding(verdict, data_verdict)
+            outcome = await quarantine(tx, desk.audit, new, waits, desk.limits.quarantine, part=part)
         if not await store.answer(
             tx,
             client_id=client_id,
@@ -231,6 +233,52 @@ async def _deposit(
         return outcome
 
     return await desk.db.transact(commit)
+
+
+async def _judge(
+    desk: DepositDesk, received: receive.Received, depositor: Depositor, type_: DocumentType
+) -> tuple[Verdict, Verdict | None]:
+    """Of the PDF, and of the data if there is some. NotAuthentic where either could never pass."""
+    trust = await desk.trust.trust(desk.db, depositor)
+    verdict = await judge(
+        desk.judge,
+        received.pdf,
+        trust=trust,
+        requirement=type_.signature,
+        size_max_bytes=desk.limits.receive.pdf_max_bytes,
+    )
+    if received.data is None:
+        return verdict, None
+    data_verdict = await judge_data(
+        desk.judge,
+        received.data.path,
+        received.data.signature,
+        trust=trust,
+        requirement=type_.signature,
+        size_max_bytes=desk.limits.receive.data_max_bytes,
+    )
+    return verdict, data_verdict
+
+
+async def _put_away(
+    desk: DepositDesk, data: receive.ReceivedData, document: Stored, *, owner: str, document_id: str, version: int
+) -> NewSignedData:
+    object_key = new_object_key()
+    await store.intend(desk.db, owner=owner, object_key=object_key)
+    put = await put_away(
+        desk.vault,
+        data.path,
+        # A quarter of a megabyte at most, from the page cache.
+        data.signature.read_bytes() if data.signature else None,
+        document=document,
+        owner=owner,
+        document_id=document_id,
+        version=version,
+        object_key=object_key,
+        length=data.length,
+    )
+    assert (put.sha256, put.signature_sha256) == (data.sha256, data.signature_sha256), "the data changed meanwhile"
+    return put
 
 
 async def _predecessor(db: Database, request: DepositRequest, *, owner: str, administration: str) -> Predecessor | None:
@@ -248,6 +296,7 @@ def _new_document(
     verdict: Verdict,
     stored: Stored,
     fields_sealed: bytes,
+    data: NewSignedData | None,
     predecessor: Predecessor | None,
     *,
     owner: str,
@@ -271,6 +320,7 @@ def _new_document(
         replaces=predecessor.document_id if predecessor else None,
         stored=stored,
         fields_sealed=fields_sealed,
+        data=data,
     )
     return judged(new, verdict)
 
@@ -293,6 +343,8 @@ def _deposited(desk: DepositDesk, new: NewDocument, deposited_at: datetime) -> D
         administration=new.administration,
         type_=new.type,
         at=deposited_at,
+        data_sha256=new.data_sha256,
+        data_signature_sha256=new.data_signature_sha256,
     )
     return Deposited(
         document_id=new.document_id,
@@ -300,6 +352,8 @@ def _deposited(desk: DepositDesk, new: NewDocument, deposited_at: datetime) -> D
         type=new.type,
         version=new.version,
         sha256=new.stored.plaintext_sha256.hex(),
+        data_sha256=new.data_sha256,
+        data_signature_sha256=new.data_signature_sha256,
         deposited_at=deposited_at,
         receipt=receipt,
     )
@@ -314,6 +368,10 @@ async def _record_refusal(desk: DepositDesk, depositor: Depositor, client_id: st
             actor=client_id,
             result=refusal.code,
             detail={"administration": depositor.administration}
-            | {name: refusal.members[name] for name in ("indication", "sub_indication") if name in refusal.members},
+            | {
+                name: refusal.members[name]
+                for name in ("part", "indication", "sub_indication")
+                if name in refusal.members
+            },
         ),
     )

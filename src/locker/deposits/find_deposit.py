@@ -34,4 +34,6 @@ def _receipt(signing: LocalKeySet, found: DepositRecord, administration: str, lo
         administration=administration,
         type_=found.type,
         at=found.deposited_at,
+        data_sha256=found.data_sha256,
+        data_signature_sha256=found.data_signature_sha256,
     )

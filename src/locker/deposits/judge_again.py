@@ -18,14 +18,17 @@ from locker.administrations.refusals import AdministrationSuspended
 from locker.catalogue.find_entitled import find_entitled
 from locker.deposits import store
 from locker.deposits.count import count
-from locker.deposits.judge import may_pass_later, policy_of
+from locker.deposits.judge import data_policy_of, deciding, may_pass_later, policy_of
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.refusals import NotAuthentic
+from locker.deposits.schema import Part
 from locker.deposits.store import QuarantineRow
 from locker.documents.record import record
 from locker.documents.record_schema import NewDocument, judged
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.schema import Verdict
+from locker.signed_data.schema import judged_data
+from locker.signed_data.take_out import take_out
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
 
@@ -70,27 +73,28 @@ async def judge_again(desk: QuarantineDesk, *, batch_max: int = 200) -> JudgedAg
 
 async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
     try:
-        verdict = await _verdict(desk, row.document)
+        document_verdict, data_verdict = await _verdicts(desk, row.document)
     except Refusal as refusal:
         # A suspended administration's seals may count again; and nothing that is away is the document's fault.
         if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended):
             log.warning("a quarantined deposit cannot be judged now: %s", refusal.code)
             return await _wait(desk, row, None)
         return await _refuse(desk, row, refusal.code, None)
+    verdict, part = deciding(document_verdict, data_verdict)
     if not verdict.passed:
         if may_pass_later(verdict) and row.attempts < desk.limits.attempts_max:
-            return await _wait(desk, row, verdict)
-        return await _refuse(desk, row, NotAuthentic.code, verdict)
+            return await _wait(desk, row, verdict, part)
+        return await _refuse(desk, row, NotAuthentic.code, verdict, part)
     try:
-        return await _pass(desk, row, verdict)
+        return await _pass(desk, row, document_verdict, data_verdict)
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
         # Full, erased, or what it replaces was replaced meanwhile.
-        return await _refuse(desk, row, refusal.code, verdict)
+        return await _refuse(desk, row, refusal.code, verdict, part)
 
 
-async def _verdict(desk: QuarantineDesk, document: NewDocument) -> Verdict:
+async def _verdicts(desk: QuarantineDesk, document: NewDocument) -> tuple[Verdict, Verdict | None]:
     """By today's trust and today's rule for its type."""
     depositor = await identify_again(desk.db, administration=document.administration)
     type_ = await find_entitled(desk.db, administration=document.administration, type_=document.type)
@@ -106,11 +110,27 @@ async def _verdict(desk: QuarantineDesk, document: NewDocument) -> Verdict:
         path = Path(folder, "document.pdf")
         await asyncio.to_thread(path.write_bytes, pdf)
         policy = policy_of(type_.signature, size_max_bytes=desk.pdf_max_bytes)
-        return await desk.judge.validate(path, trust=trust, policy=policy)
+        verdict = await desk.judge.validate(path, trust=trust, policy=policy)
+        if document.data is None:
+            return verdict, None
+        data, signature = await take_out(
+            desk.vault,
+            document.data,
+            Path(folder),
+            document=document.stored,
+            owner=document.owner,
+            document_id=document.document_id,
+            version=document.version,
+        )
+        # Data was never longer than its own limit, which is below that of a PDF.
+        data_policy = data_policy_of(type_.signature, size_max_bytes=desk.pdf_max_bytes)
+        return verdict, await desk.judge.validate_any(data, signature, trust=trust, policy=data_policy)
 
 
-async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict) -> Outcome:
+async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict, data_verdict: Verdict | None) -> Outcome:
     new = judged(row.document, verdict)
+    if new.data is not None and data_verdict is not None:
+        new = msgspec.structs.replace(new, data=judged_data(new.data, data_verdict))
 
     async def commit(tx: Tx) -> Outcome:
         await desk.vault.hold_owner_key(tx, owner=new.owner)
@@ -123,7 +143,7 @@ async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict) -> O
     return await desk.db.transact(commit)
 
 
-async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | None) -> Outcome:
+async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | None, part: Part = "document") -> Outcome:
     document = row.document
     waits = await store.wait_on(
         desk.db,
@@ -132,11 +152,14 @@ async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | Non
         attempt=row.attempt,
         wait_s=desk.limits.wait_s(row.attempts),
         verdict=msgspec.to_builtins(verdict) if verdict else None,
+        part=part,
     )
     return "waiting" if waits else "overtaken"
 
 
-async def _refuse(desk: QuarantineDesk, row: QuarantineRow, code: str, verdict: Verdict | None) -> Outcome:
+async def _refuse(
+    desk: QuarantineDesk, row: QuarantineRow, code: str, verdict: Verdict | None, part: Part = "document"
+) -> Outcome:
     document = row.document
 
     async def commit(tx: Tx) -> Outcome:
@@ -147,11 +170,12 @@ async def _refuse(desk: QuarantineDesk, row: QuarantineRow, code: str, verdict: 
             attempt=row.attempt,
             refusal=code,
             verdict=msgspec.to_builtins(verdict) if verdict else None,
+            part=part,
         ):
             return "overtaken"
         detail = {"administration": document.administration}
         if verdict:
-            detail |= {"indication": verdict.indication, "sub_indication": verdict.sub_indication or ""}
+            detail |= {"part": part, "indication": verdict.indication, "sub_indication": verdict.sub_indication or ""}
         await desk.audit.append(
             tx,
             AuditEvent(

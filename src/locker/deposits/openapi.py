@@ -40,6 +40,17 @@ class DepositOperation(Operation):
                         properties={
                             "document": Schema(type=OpenAPIType.STRING, content_media_type="application/pdf"),
                             "deposit": cast("Schema", _deposit_schema()),
+                            "data": Schema(
+                                type=OpenAPIType.STRING,
+                                content_media_type="application/octet-stream",
+                                description="The same facts as signed data: XAdES, JAdES, CAdES or ASiC-E; or any "
+                                "data with ``data_signature``.",
+                            ),
+                            "data_signature": Schema(
+                                type=OpenAPIType.STRING,
+                                content_media_type="application/octet-stream",
+                                description="A detached JAdES or CAdES signature over ``data``.",
+                            ),
                         },
                     )
                 )

@@ -4,7 +4,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 from locker.deposits import store
 from locker.deposits.refusals import QuarantineFull
-from locker.deposits.schema import Quarantined
+from locker.deposits.schema import Part, Quarantined
 from locker.documents.record_schema import NewDocument
 from locker.signatures.schema import Verdict
 
@@ -24,13 +24,22 @@ class QuarantineLimits(msgspec.Struct, frozen=True, kw_only=True):
         return float(min(self.first_wait_s * 2 ** min(attempts - 1, 30), self.wait_max_s))
 
 
-async def quarantine(tx: Tx, audit: Audit, new: NewDocument, verdict: Verdict, limits: QuarantineLimits) -> Quarantined:
+async def quarantine(
+    tx: Tx, audit: Audit, new: NewDocument, verdict: Verdict, limits: QuarantineLimits, *, part: Part
+) -> Quarantined:
     """Keep what may pass later, in the depositor's transaction; its bytes are stored already. QuarantineFull.
+
+    ``verdict`` is the one that keeps it waiting, and speaks of ``part``.
 
     Nothing here says whose it is to the citizen: the audit row has no owner.
     """
     next_attempt_at = await store.quarantine(
-        tx, new, first_wait_s=limits.first_wait_s, per_administration_max=limits.per_administration_max
+        tx,
+        new,
+        verdict,
+        part=part,
+        first_wait_s=limits.first_wait_s,
+        per_administration_max=limits.per_administration_max,
     )
     if next_attempt_at is None:
         raise QuarantineFull(retry_after_s=limits.first_wait_s)
@@ -50,6 +59,8 @@ async def quarantine(tx: Tx, audit: Audit, new: NewDocument, verdict: Verdict, l
         type=new.type,
         version=new.version,
         sha256=new.stored.plaintext_sha256.hex(),
+        data_sha256=new.data_sha256,
+        data_signature_sha256=new.data_signature_sha256,
         indication=verdict.indication,
         sub_indication=verdict.sub_indication,
         next_attempt_at=next_attempt_at,

@@ -1,4 +1,4 @@
-"""The multipart body as it arrives: the PDF to a file, the JSON to memory, both under a cap, in either order."""
+"""The multipart body as it arrives: PDF and data to files, the JSON to memory, each under a cap, in any order."""
 
 import asyncio
 import base64
@@ -23,22 +23,35 @@ from multipart import (  # type: ignore[import-untyped]
 from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NoRoom, NotPdf, PartTooLarge, TooSlow
 
 _ENVELOPE_MAX_BYTES = 16_384
-"""Boundaries and headers of the two parts, and more than enough of it."""
+"""Boundaries and headers of the parts, and more than enough of it."""
 _PREAMBLE_MAX_BYTES = 8_192
 """A part begins within these, its headers included."""
 _PDF_MIN_BYTES = 64
 _FRAME_MAX_BYTES = 1_048_576
 
-Kind = Literal["document", "deposit"]
+Kind = Literal["document", "deposit", "data", "data_signature"]
+_PDF_WITHIN = 1_024
+"""A reader of PDFs looks so far for where one begins."""
 _KINDS: dict[str, Kind] = {"application/pdf": "document", "application/json": "deposit"}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pdf_max_bytes: int
     json_max_bytes: int
+    data_max_bytes: int
+    data_signature_max_bytes: int
     receive_max_s: float
     folder: Path | None
     """Where the PDF stands while it is judged; None is the system's place for temporary files."""
+
+
+class ReceivedData(msgspec.Struct, frozen=True, kw_only=True):
+    path: Path
+    sha256: bytes
+    length: int
+    signature: Path | None
+    """The signature over it that came beside it; None where the data holds its own."""
+    signature_sha256: bytes | None
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +60,16 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     pdf_length: int
     deposit: bytes
     """The JSON part, undecoded."""
+    data: ReceivedData | None = None
 
     @property
     def request_sha256(self) -> bytes:
         """Names the whole request, whatever its boundary and the order of its parts."""
-        return hashlib.sha256(self.pdf_sha256 + hashlib.sha256(self.deposit).digest()).digest()
+        parts = [self.pdf_sha256, hashlib.sha256(self.deposit).digest()]
+        if self.data is not None:
+            # Which of them are there is seen from the length.
+            parts += [self.data.sha256, self.data.signature_sha256 or b""]
+        return hashlib.sha256(b"".join(parts)).digest()
 
 
 @asynccontextmanager
@@ -68,19 +86,25 @@ async def receive(
     ``repr_digest`` (RFC 9530) may be that of the body or of the PDF alone; a part may carry its own.
     Raises MultipartMalformed, PartTooLarge, NotPdf, DigestMismatch, TooSlow, NoRoom.
     """
-    body_max_bytes = limits.pdf_max_bytes + limits.json_max_bytes + _ENVELOPE_MAX_BYTES
+    body_max_bytes = (
+        limits.pdf_max_bytes
+        + limits.json_max_bytes
+        + limits.data_max_bytes
+        + limits.data_signature_max_bytes
+        + _ENVELOPE_MAX_BYTES
+    )
     if content_length is not None and content_length > body_max_bytes:
         raise PartTooLarge("document", limits.pdf_max_bytes)
     receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
     with tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder) as folder:
-        path = Path(folder, "document.pdf")
+        path, data = Path(folder, "document.pdf"), Path(folder, "data")
         try:
             # Frames go to the page cache: less than a hop to a thread.
-            with path.open("xb") as file:  # noqa: ASYNC230
+            with path.open("xb") as file, data.open("xb") as data_file:  # noqa: ASYNC230
                 async with asyncio.timeout(limits.receive_max_s):
                     async for frame in frames:
-                        receiving.feed(frame, file)
-            received = receiving.end(path)
+                        receiving.feed(frame, file, data_file)
+            received = receiving.end(path, data)
         except TimeoutError:
             raise TooSlow from None
         except MultipartError as fault:
@@ -99,7 +123,7 @@ def _parser(content_type: str) -> PushMultipartParser:
     boundary = options.get("boundary", "")
     if media_type != "multipart/form-data" or not re.fullmatch(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}", boundary):
         raise MultipartMalformed("Content-Type")
-    return PushMultipartParser(boundary, max_segment_count=2, max_header_size=4_096, max_header_count=8)
+    return PushMultipartParser(boundary, max_segment_count=4, max_header_size=4_096, max_header_count=8)
 
 
 class _Receiving:
@@ -115,8 +139,12 @@ class _Receiving:
         self._pdf_sha256 = hashlib.sha256()
         self._pdf_length = 0
         self._json = bytearray()
+        self._data_sha256 = hashlib.sha256()
+        self._data_length = 0
+        self._data_start = b""
+        self._signature = bytearray()
 
-    def feed(self, frame: bytes, file: BinaryIO) -> None:
+    def feed(self, frame: bytes, file: BinaryIO, data_file: BinaryIO) -> None:
         self._body_length += len(frame)
         if self._body_length > self._body_max_bytes:
             raise PartTooLarge("document", self._limits.pdf_max_bytes)
@@ -129,14 +157,16 @@ class _Receiving:
                 elif isinstance(event, MultipartSegment):
                     self._begin(event)
                 else:
-                    self._payload(bytes(event), file)
+                    self._payload(bytes(event), file, data_file)
         if not self._seen and self._body_length > _PREAMBLE_MAX_BYTES:
             raise MultipartMalformed("no part begins")
 
-    def end(self, path: Path) -> Received:
+    def end(self, path: Path, data_path: Path) -> Received:
         self._parser.close()
-        if len(self._seen) != 2:
+        if not self._seen.keys() >= {"document", "deposit"}:
             raise MultipartMalformed("one PDF and one JSON part are needed")
+        if "data_signature" in self._seen and "data" not in self._seen:
+            raise MultipartMalformed("data_signature: there is no data")
         if self._pdf_length < _PDF_MIN_BYTES:
             raise NotPdf
         deposit = bytes(self._json)
@@ -144,15 +174,45 @@ class _Receiving:
             "document": self._pdf_sha256.digest(),
             "deposit": hashlib.sha256(deposit).digest(),
         }
+        if "data" in self._seen:
+            sha256_of["data"] = self._data_sha256.digest()
+        if "data_signature" in self._seen:
+            sha256_of["data_signature"] = hashlib.sha256(self._signature).digest()
         for kind, sha256 in sha256_of.items():
             declared = self._seen[kind].header("Repr-Digest") or self._seen[kind].header("Content-Digest")
             if declared is not None:
                 _check_digest(declared, sha256)
-        return Received(pdf=path, pdf_sha256=sha256_of["document"], pdf_length=self._pdf_length, deposit=deposit)
+        return Received(
+            pdf=path,
+            pdf_sha256=sha256_of["document"],
+            pdf_length=self._pdf_length,
+            deposit=deposit,
+            data=self._data(data_path, sha256_of) if "data" in self._seen else None,
+        )
+
+    def _data(self, path: Path, sha256_of: dict[Kind, bytes]) -> ReceivedData:
+        if self._data_length == 0:
+            raise MultipartMalformed("data: empty")
+        # One deposit, one PDF: the other one would be judged, shown and shared by nobody.
+        if b"%PDF-" in self._data_start:
+            raise MultipartMalformed("data: a PDF is the document")
+        signature = None
+        if "data_signature" in self._seen:
+            signature = path.with_name("data_signature")
+            # A quarter of a megabyte at most, to the page cache.
+            signature.write_bytes(self._signature)
+        return ReceivedData(
+            path=path,
+            sha256=sha256_of["data"],
+            length=self._data_length,
+            signature=signature,
+            signature_sha256=sha256_of.get("data_signature"),
+        )
 
     def _begin(self, segment: MultipartSegment) -> None:
-        # The media type says what a part is; a part without one is known by its name.
-        kind = _KINDS.get(segment.content_type or "") or _named(segment.name)
+        # Data is known by its name, whatever it is. Else the media type says what a part is, and a part without one is
+        # known by its name.
+        kind = _data_named(segment.name) or _KINDS.get(segment.content_type or "") or _named(segment.name)
         if kind is None:
             raise MultipartMalformed("a part is neither application/pdf nor application/json")
         if kind in self._seen:
@@ -160,7 +220,20 @@ class _Receiving:
         self._seen[kind] = segment
         self._part = kind
 
-    def _payload(self, payload: bytes, file: BinaryIO) -> None:
+    def _payload(self, payload: bytes, file: BinaryIO, data_file: BinaryIO) -> None:
+        if self._part == "data":
+            self._data_length += len(payload)
+            if self._data_length > self._limits.data_max_bytes:
+                raise PartTooLarge("data", self._limits.data_max_bytes)
+            self._data_start += payload[: _PDF_WITHIN - len(self._data_start)]
+            self._data_sha256.update(payload)
+            data_file.write(payload)
+            return
+        if self._part == "data_signature":
+            self._signature += payload
+            if len(self._signature) > self._limits.data_signature_max_bytes:
+                raise PartTooLarge("data_signature", self._limits.data_signature_max_bytes)
+            return
         if self._part == "deposit":
             self._json += payload
             if len(self._json) > self._limits.json_max_bytes:
@@ -175,6 +248,12 @@ class _Receiving:
             raise PartTooLarge("document", self._limits.pdf_max_bytes)
         self._pdf_sha256.update(payload)
         file.write(payload)
+
+
+def _data_named(name: str | None) -> Kind | None:
+    if name == "data":
+        return "data"
+    return "data_signature" if name == "data_signature" else None
 
 
 def _named(name: str | None) -> Kind | None:

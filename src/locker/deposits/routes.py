@@ -38,10 +38,11 @@ async def deposit_document(
 ) -> Response[Deposited | Quarantined]:
     """Hand a sealed document over to a citizen's vault.
 
-    multipart/form-data with two parts in either order: ``document`` (application/pdf) and ``deposit``
-    (application/json, a DepositRequest). ``Idempotency-Key`` is required. ``Repr-Digest`` (sha-256, of the body or of
-    the PDF) is checked where it is sent. 202: the seal cannot be judged before revocation data arrives; there is no
-    document yet, and the address in ``Location`` says how it stands.
+    multipart/form-data with two parts in any order: ``document`` (application/pdf) and ``deposit`` (application/json, a
+    DepositRequest); and, where signed data comes with the PDF, ``data`` and perhaps ``data_signature``: judged as the
+    PDF is, accepted or refused with it (``part`` says which was not authentic). ``Idempotency-Key`` is required.
+    ``Repr-Digest`` (sha-256, of the body or of the PDF) is checked where it is sent. 202: the seal cannot be judged
+    before revocation data arrives; there is no document yet, and the address in ``Location`` says how it stands.
     """
     headers = request.headers
     deposited = await deposit(

@@ -10,6 +10,10 @@ Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$")]
 Sub = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$")]
 
 
+Part = Literal["document", "data"]
+"""Of a deposit: what a verdict speaks of."""
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of the two."""
 
@@ -41,6 +45,10 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     sha256: str
     """Of the original bytes, hexadecimal."""
+    data_sha256: str | None = None
+    """Of the data that was deposited with it."""
+    data_signature_sha256: str | None = None
+    """Of the signature that came beside the data."""
     deposited_at: datetime
     receipt: str
     """Compact JWS, ``typ: khizana-receipt+jwt``; our keys are at /.well-known/jwks.json."""
@@ -54,6 +62,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     version: int
     sha256: str
+    data_sha256: str | None = None
+    data_signature_sha256: str | None = None
     state: Literal["quarantined"] = "quarantined"
     indication: str
     sub_indication: str | None
@@ -72,6 +82,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last verdict, the deciding one first."""
     refusal: str | None
     """The code that a deposit would be refused with."""
+    part: Part = "document"
+    """What the last verdict speaks of."""
 
 
 class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +102,9 @@ class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     deposited_at: datetime
     sha256: str
     length: int
+    data_sha256: str | None = None
+    """Of the data that was deposited with it."""
+    data_signature_sha256: str | None = None
     replaces: str | None
     replaced_by: str | None
     indication: str

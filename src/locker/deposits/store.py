@@ -5,8 +5,9 @@ from uuid import UUID
 import msgspec
 
 from kit.db import Tx
-from locker.deposits.schema import DepositRecord, Intent, Judgement
+from locker.deposits.schema import DepositRecord, Intent, Judgement, Part
 from locker.documents.record_schema import NewDocument
+from locker.signatures.schema import Verdict
 from locker.vault import Stored
 
 
@@ -162,7 +163,10 @@ async def intended(tx: Tx, *, object_keys: list[str]) -> set[str]:
         SELECT object_key FROM locker.deposit_intent WHERE object_key = ANY($1::text[])
          UNION ALL
         SELECT object_key FROM locker.quarantine
-         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
+         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL
+         UNION ALL
+        SELECT data_object_key FROM locker.quarantine
+         WHERE data_object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
         object_keys,
     )
     return {row["object_key"] for row in rows}
@@ -175,8 +179,10 @@ async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> De
                CASE WHEN d.state = 'valid' AND d.valid_until < (now() AT TIME ZONE 'UTC')::date
                     THEN 'expired' ELSE d.state END AS state,
                d.state_reason, d.state_changed_at, d.valid_from, d.valid_until, d.deposited_at,
-               encode(d.sha256, 'hex') AS sha256, d.length, d.replaces, d.replaced_by, d.indication, d.level
+               encode(d.sha256, 'hex') AS sha256, d.length, d.replaces, d.replaced_by, d.indication, d.level,
+               encode(s.sha256, 'hex') AS data_sha256, encode(s.signature_sha256, 'hex') AS data_signature_sha256
           FROM locker.document_uri u JOIN locker.document d USING (owner, document_id)
+          LEFT JOIN locker.signed_data s USING (owner, document_id)
          WHERE u.document_id = $1 AND d.administration = $2""",
         document_id,
         administration,
@@ -184,15 +190,19 @@ async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> De
     return DepositRecord(**dict(row)) if row else None
 
 
-async def quarantine(tx: Tx, new: NewDocument, *, first_wait_s: int, per_administration_max: int) -> datetime | None:
+async def quarantine(
+    tx: Tx, new: NewDocument, verdict: Verdict, *, part: Part, first_wait_s: int, per_administration_max: int
+) -> datetime | None:
     """When it is judged again; None if this administration has as many waiting as one may."""
     stored = new.stored
     due: datetime | None = await tx.fetchval(
         """
         INSERT INTO locker.quarantine
                (owner, document_id, administration, document, object_key, wrapped_key, epoch, fields_sealed, sha256,
-                length, ciphertext_sha256, format, next_attempt_at, indication, sub_indication, verdict)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13), $14, $15, $16
+                length, ciphertext_sha256, format, next_attempt_at, indication, sub_indication, verdict, judged_part,
+                data_object_key)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13), $14, $15, $16,
+               $18, $19
          WHERE (SELECT count(*) FROM (SELECT FROM locker.quarantine
                                        WHERE administration = $3 AND state = 'waiting' LIMIT $17) AS waiting) < $17
         RETURNING next_attempt_at""",
@@ -209,18 +219,27 @@ async def quarantine(tx: Tx, new: NewDocument, *, first_wait_s: int, per_adminis
         stored.ciphertext_sha256,
         stored.format,
         first_wait_s,
-        new.indication,
-        new.verdict.get("sub_indication"),
-        new.verdict,
+        verdict.indication,
+        verdict.sub_indication,
+        msgspec.to_builtins(verdict),
         per_administration_max,
+        part,
+        new.data.object_key if new.data else None,
     )
     return due
 
 
 def _without_secrets(new: NewDocument) -> Any:
-    """The key and the fields stand in columns of their own, where a refusal can destroy them."""
+    """The key and the fields stand in columns of their own, where a refusal can destroy them.
+
+    What is secret of data is sealed under that key.
+    """
     bare = msgspec.structs.replace(
-        new, stored=msgspec.structs.replace(new.stored, wrapped_key=b""), fields_sealed=b"", verdict={}
+        new,
+        stored=msgspec.structs.replace(new.stored, wrapped_key=b""),
+        fields_sealed=b"",
+        verdict={},
+        data=msgspec.structs.replace(new.data, verdict={}) if new.data else None,
     )
     return msgspec.to_builtins(bare)
 
@@ -270,7 +289,14 @@ async def leave_quarantine(tx: Tx, *, owner: str, document_id: str, attempt: UUI
 
 
 async def wait_on(
-    tx: Tx, *, owner: str, document_id: str, attempt: UUID, wait_s: float, verdict: dict[str, Any] | None
+    tx: Tx,
+    *,
+    owner: str,
+    document_id: str,
+    attempt: UUID,
+    wait_s: float,
+    verdict: dict[str, Any] | None,
+    part: Part = "document",
 ) -> bool:
     """To be judged again. Without a verdict the attempt does not count."""
     row = await tx.fetchrow(
@@ -280,6 +306,7 @@ async def wait_on(
                attempts = attempts - CASE WHEN $5::jsonb IS NULL THEN 1 ELSE 0 END,
                indication = coalesce($5::jsonb ->> 'indication', indication),
                sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication ELSE $5::jsonb ->> 'sub_indication' END,
+               judged_part = CASE WHEN $5::jsonb IS NULL THEN judged_part ELSE $6 END,
                verdict = coalesce($5::jsonb, verdict)
          WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
         RETURNING document_id""",
@@ -288,14 +315,22 @@ async def wait_on(
         attempt,
         wait_s,
         verdict,
+        part,
     )
     return row is not None
 
 
 async def refuse(
-    tx: Tx, *, owner: str, document_id: str, attempt: UUID, refusal: str, verdict: dict[str, Any] | None
+    tx: Tx,
+    *,
+    owner: str,
+    document_id: str,
+    attempt: UUID,
+    refusal: str,
+    verdict: dict[str, Any] | None,
+    part: Part = "document",
 ) -> bool:
-    """Its key is gone, its object is the sweeper's. False for an attempt that was overtaken."""
+    """Its key is gone, its objects are the sweeper's. False for an attempt that was overtaken."""
     row = await tx.fetchrow(
         """
         WITH refused AS (
@@ -304,16 +339,21 @@ async def refuse(
                    indication = coalesce($5::jsonb ->> 'indication', indication),
                    sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication
                                          ELSE $5::jsonb ->> 'sub_indication' END,
+                   judged_part = CASE WHEN $5::jsonb IS NULL THEN judged_part ELSE $6 END,
                    verdict = coalesce($5::jsonb, verdict)
              WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
-            RETURNING owner, object_key)
-        INSERT INTO locker.deposit_intent (owner, object_key) SELECT owner, object_key FROM refused
+            RETURNING owner, object_key, data_object_key)
+        INSERT INTO locker.deposit_intent (owner, object_key)
+        SELECT owner, object_key FROM refused
+         UNION ALL
+        SELECT owner, data_object_key FROM refused WHERE data_object_key IS NOT NULL
         RETURNING object_key""",
         owner,
         document_id,
         attempt,
         refusal,
         verdict,
+        part,
     )
     return row is not None
 
@@ -341,7 +381,7 @@ async def quarantine_record(tx: Tx, *, document_id: str, administration: str) ->
     row = await tx.fetchrow(
         """
         SELECT document, state, received_at, decided_at, sha256, length, attempts, next_attempt_at, indication,
-               sub_indication, verdict, refusal
+               sub_indication, verdict, refusal, judged_part
           FROM locker.quarantine WHERE document_id = $1 AND administration = $2""",
         document_id,
         administration,
@@ -363,6 +403,8 @@ async def quarantine_record(tx: Tx, *, document_id: str, administration: str) ->
         deposited_at=row["received_at"],
         sha256=row["sha256"].hex(),
         length=row["length"],
+        data_sha256=new.data_sha256,
+        data_signature_sha256=new.data_signature_sha256,
         replaces=new.replaces,
         replaced_by=None,
         indication=row["indication"],
@@ -373,5 +415,6 @@ async def quarantine_record(tx: Tx, *, document_id: str, administration: str) ->
             sub_indication=row["sub_indication"],
             reasons=row["verdict"].get("reasons", []),
             refusal=row["refusal"],
+            part=row["judged_part"],
         ),
     )

@@ -6,6 +6,7 @@ from locker.archive.enlist import enlist
 from locker.documents import store
 from locker.documents.lifecycle_refusals import StateConflict
 from locker.documents.record_schema import NewDocument
+from locker.signed_data.record import record as record_data
 
 
 async def record(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
@@ -17,6 +18,8 @@ async def record(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
     if new.replaces is not None and not await store.supersede(tx, owner=new.owner, document_id=new.replaces):
         raise StateConflict("superseded")
     deposited_at = await store.insert(tx, new)
+    if new.data is not None:
+        await record_data(tx, new.data, owner=new.owner, document_id=new.document_id)
     await enlist(tx, owner=new.owner, document_id=new.document_id)
     if new.replaces is not None:
         await store.link_successor(tx, owner=new.owner, document_id=new.replaces, replaced_by=new.document_id)

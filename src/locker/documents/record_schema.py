@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from locker.signatures.schema import Verdict
+from locker.signed_data.schema import NewSignedData
 from locker.vault import Stored
 
 State = Literal["valid", "suspended", "revoked", "superseded"]
@@ -44,6 +45,7 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None
     stored: Stored
     fields_sealed: bytes
+    data: NewSignedData | None = None
     # What the judge said, by ``judged``.
     pages: int = 1
     indication: str = ""
@@ -52,6 +54,14 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: datetime | None = None
     verdict: dict[str, Any] = {}
     trust_version: str = ""
+
+    @property
+    def data_sha256(self) -> str | None:
+        return self.data.sha256.hex() if self.data else None
+
+    @property
+    def data_signature_sha256(self) -> str | None:
+        return self.data.signature_sha256.hex() if self.data and self.data.signature_sha256 else None
 
 
 def judged(new: NewDocument, verdict: Verdict) -> NewDocument:

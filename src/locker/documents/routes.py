@@ -10,6 +10,7 @@ from kit.pages import Pages
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
 from locker.documents.fields import open_fields, rows
+from locker.documents.identifier import document_id_of
 from locker.documents.list_documents import PAGE_MAX, list_documents, needs_attention
 from locker.documents.read import Reader, read, read_again
 from locker.documents.refusals import DocumentUnknown
@@ -29,6 +30,10 @@ from locker.home.frame import AnyRequest, locale, page
 from locker.problem import problems
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
+from locker.signed_data.find import find as find_data
+from locker.signed_data.find import message
+from locker.signed_data.schema import SignedData
+from locker.signed_data.send_data import send_data, send_signature
 from locker.wiring import Wiring
 
 _WALLET_PAGE = 20
@@ -77,6 +82,7 @@ async def document_page(
         citizen=citizen,
         it=view(document, spoken),
         document=document,
+        data=await find_data(wiring.db, owner=citizen.owner, document_id=document_id),
         sentence=said,
         tone=tone,
         fields=[(row.labels[spoken.value], row.value) for row in rows(fields, document.fields_schema)],
@@ -105,6 +111,22 @@ async def original(
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
+@get("/wallet/documents/{document_id:str}/data", operation_id="DownloadData")
+async def data(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
+) -> Response[Any]:
+    held, its_data = await _data(wiring, _self(citizen), document_id)
+    return await send_data(request, wiring.vault, held, its_data, name=file_name(held, locale(request)))
+
+
+@get("/wallet/documents/{document_id:str}/data/signature", operation_id="DownloadDataSignature")
+async def data_signature(
+    request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
+) -> Response[bytes]:
+    held, its_data = await _data(wiring, _self(citizen), document_id, beside=True)
+    return await _signature(wiring, held, its_data, locale(request))
+
+
 @get("/v1/documents", operation_id="ListDocuments", opt=_OPT, tags=_TAGS, responses=problems(400, 401, 403, 503))
 async def api_documents(
     wiring: NamedDependency[Wiring],
@@ -130,6 +152,7 @@ async def api_document(
 ) -> DocumentDetail:
     """One document with its fields. Scope ``documents:read``; the citizen sees that it was read."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.viewed")
+    its_data = await find_data(wiring.db, owner=caller.owner, document_id=document_id)
     return DocumentDetail(
         **_members(document),
         sha256=document.sha256.hex(),
@@ -140,6 +163,7 @@ async def api_document(
         replaces=document.replaces,
         replaced_by=document.replaced_by,
         fields=await open_fields(wiring.vault, document),
+        signed_data=message(its_data) if its_data else None,
     )
 
 
@@ -159,6 +183,56 @@ async def api_original(
     """The bytes that were deposited. Scope ``documents:read``; Range, If-Match and If-None-Match are understood."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.downloaded")
     return await send_original(request, wiring.vault, document, name=file_name(document, Locale.EN))
+
+
+@get(
+    "/v1/documents/{document_id:str}/data",
+    operation_id="GetData",
+    opt=_OPT,
+    tags=_TAGS,
+    responses=problems(401, 403, 404, 502, 503),
+)
+async def api_data(
+    document_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    caller: NamedDependency[CitizenCaller],
+) -> Response[Any]:
+    """The signed data that was deposited with the document. Scope ``documents:read``; Range is understood."""
+    held, its_data = await _data(wiring, _wallet_app(caller), document_id)
+    return await send_data(request, wiring.vault, held, its_data, name=file_name(held, Locale.EN))
+
+
+@get(
+    "/v1/documents/{document_id:str}/data/signature",
+    operation_id="GetDataSignature",
+    opt=_OPT,
+    tags=_TAGS,
+    responses=problems(401, 403, 404, 502, 503),
+)
+async def api_data_signature(
+    document_id: FromPath[str], wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
+) -> Response[bytes]:
+    """The signature beside the data; 404 where the data holds its own. Scope ``documents:read``."""
+    held, its_data = await _data(wiring, _wallet_app(caller), document_id, beside=True)
+    return await _signature(wiring, held, its_data, Locale.EN)
+
+
+async def _data(
+    wiring: Wiring, reader: Reader, document_id: str, *, beside: bool = False
+) -> tuple[HeldDocument, SignedData]:
+    """Found and written down. DocumentUnknown where there is no data, or no signature ``beside`` it."""
+    found = await find_data(wiring.db, owner=reader.owner, document_id=document_id_of(document_id) or "")
+    if found is None or (beside and found.signature_sha256 is None):
+        raise DocumentUnknown
+    return await read(wiring.db, wiring.audit, reader, document_id, action="document.data-downloaded"), found
+
+
+async def _signature(wiring: Wiring, held: HeldDocument, its_data: SignedData, spoken: Locale) -> Response[bytes]:
+    answer = await send_signature(wiring.vault, held, its_data, name=file_name(held, spoken))
+    if answer is None:
+        raise DocumentUnknown
+    return answer
 
 
 async def send_picture(
@@ -206,4 +280,16 @@ def _members(document: ListedDocument) -> dict[str, Any]:
     return {name: getattr(document, name) for name in DocumentMessage.__struct_fields__}
 
 
-ROUTES = [wallet, document_page, page_picture, original, api_documents, api_document, api_original]
+ROUTES = [
+    wallet,
+    document_page,
+    page_picture,
+    original,
+    data,
+    data_signature,
+    api_documents,
+    api_document,
+    api_original,
+    api_data,
+    api_data_signature,
+]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from kit.i18n import Locale
+from locker.signed_data.schema import SignedDataMessage
 from locker.vault import Stored
 
 Standing = Literal["valid", "suspended", "revoked", "superseded", "expired"]
@@ -94,6 +95,8 @@ class DocumentDetail(DocumentMessage, frozen=True, kw_only=True):
     replaces: str | None
     replaced_by: str | None
     fields: dict[str, Any]
+    signed_data: SignedDataMessage | None
+    """What was deposited with it for programs, under the same seal."""
 
 
 class DocumentPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ _ACTIONS: dict[str, Message] = {
     "document.resumed": _("Made a suspended document valid again"),
     "document.viewed": _("Looked at a document"),
     "document.downloaded": _("Downloaded a document"),
+    "document.data-downloaded": _("Downloaded the signed data of a document"),
     "document.verified": _("Verified a document"),
     "document.printed": _("Made a printed copy of a document"),
     "document.checked": _("Checked a printed copy of a document"),

@@ -75,6 +75,9 @@ async def seal_desk(
             receive=ReceiveLimits(
                 pdf_max_bytes=settings.deposit_pdf_max_bytes,
                 json_max_bytes=settings.deposit_json_max_bytes,
+                # Only a PDF is sealed.
+                data_max_bytes=0,
+                data_signature_max_bytes=0,
                 receive_max_s=settings.deposit_receive_max_s,
                 folder=settings.temporary_folder,
             ),

@@ -6,6 +6,7 @@ from locker.archive import objects as archived
 from locker.deposits import orphans
 from locker.documents import objects
 from locker.seals import objects as seals
+from locker.signed_data import objects as data
 from locker.sweeping.schema import Reconciled
 from locker.vault import Vault, is_object_key
 from locker.vault.blobs import PREFIXES
@@ -36,6 +37,7 @@ async def reconcile(
             present = {info.key: info for info in page if is_object_key(info.key)}
             promised = await objects.promised_between(db, after=after, until=until)
             promised |= await seals.promised_between(db, after=after, until=until)
+            promised |= await data.promised_between(db, after=after, until=until)
             promised |= await archived.promised_between(db, after=after, until=until)
             documents, seen = documents + len(promised), seen + len(present)
             lost = await _lost(db, vault, promised, present)
@@ -85,4 +87,5 @@ async def _promised(db: Database, object_keys: list[str]) -> set[str]:
         await objects.promised(db, object_keys)
         | await seals.promised(db, object_keys)
         | await archived.promised(db, object_keys)
+        | await data.promised(db, object_keys)
     )

@@ -82,6 +82,8 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
     entitled: bool | None
     """None: not known of the past."""
     today: dt.date
+    as_data: bool = False
+    """The bytes are data that was deposited with the document."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):

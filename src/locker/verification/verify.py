@@ -75,7 +75,13 @@ async def _by_archive(
 ) -> Verdict | None:
     """What the archived copy proves, where the brought file cannot prove it any more: years later, its certificates
     are gone. Said of the file that was brought, because the copy begins with those bytes."""
-    if deposited is None or verdict.indication != "INDETERMINATE" or deposited.standing == "not-yet":
+    # Of data that came with the document the copy knows nothing.
+    if (
+        deposited is None
+        or deposited.as_data
+        or verdict.indication != "INDETERMINATE"
+        or deposited.standing == "not-yet"
+    ):
         return None
     kept = await desk.register.archived(deposited.document_id, at=at, now=now)
     if kept is None:

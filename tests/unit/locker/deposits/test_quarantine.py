@@ -16,6 +16,7 @@ from locker.administrations.suspend import resume, suspend
 from locker.deposits import store
 from locker.deposits.judge_again import JudgedAgain, QuarantineDesk, judge_again
 from locker.deposits.quarantine import QuarantineLimits
+from locker.signatures.schema import Verdict
 from locker.sweeping.reconcile import reconcile
 from locker.trust.add import add
 from locker.trust.schema import TrustAddition
@@ -245,8 +246,16 @@ async def test_an_administration_has_a_maximum_of_waiting_deposits(world: World)
     taken = await store.take_quarantined(world.wiring.db, attempt=await _uuid(world), lease_s=60)
     assert taken is not None
     more = msgspec.structs.replace(taken.document, document_id="another")
-    assert await store.quarantine(world.wiring.db, more, first_wait_s=0, per_administration_max=1) is None
-    assert await store.quarantine(world.wiring.db, more, first_wait_s=0, per_administration_max=2) is not None
+    [row] = await world.rows("SELECT verdict FROM locker.quarantine WHERE attempt = $1", taken.attempt)
+    verdict = msgspec.convert(row["verdict"], Verdict)
+
+    async def due(most: int) -> Any:
+        return await store.quarantine(
+            world.wiring.db, more, verdict, part="document", first_wait_s=0, per_administration_max=most
+        )
+
+    assert await due(1) is None
+    assert await due(2) is not None
 
 
 async def test_what_speaks_against_it_for_good_is_refused_at_once(world: World) -> None:

@@ -16,6 +16,7 @@ from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NotPdf,
 PDF = b"%PDF-1.7\n" + b"x" * 1000
 JSON = b'{"type": "BIRTHEXTRACT"}'
 BOUNDARY = "frontier"
+DATA_LIMITS = {"data_max_bytes": 2_000, "data_signature_max_bytes": 500}
 
 
 def part(name: str, media_type: str | None, content: bytes, **headers: str) -> bytes:
@@ -48,7 +49,9 @@ async def received(
         for start in range(0, len(content), frame):
             yield content[start : start + frame]
 
-    limits = Limits(pdf_max_bytes=pdf_max_bytes, json_max_bytes=1_000, receive_max_s=receive_max_s, folder=None)
+    limits = Limits(
+        pdf_max_bytes=pdf_max_bytes, json_max_bytes=1_000, **DATA_LIMITS, receive_max_s=receive_max_s, folder=None
+    )
     async with receive(
         frames or framed(),
         content_type=content_type,
@@ -198,7 +201,7 @@ async def test_memory_does_not_grow_with_the_document() -> None:
             content_type=f"multipart/form-data; boundary={BOUNDARY}",
             content_length=None,
             repr_digest=None,
-            limits=Limits(pdf_max_bytes=10**9, json_max_bytes=1_000, receive_max_s=30, folder=None),
+            limits=Limits(pdf_max_bytes=10**9, json_max_bytes=1_000, **DATA_LIMITS, receive_max_s=30, folder=None),
         ) as found:
             assert found.pdf_length > 26_000_000
 

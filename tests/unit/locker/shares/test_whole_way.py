@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import LOCKER
+from tests.unit.locker.deposits.signed_parts import signed, stamped_by
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,3 +98,19 @@ async def test_a_citizen_shares_and_a_stranger_verifies(place: CitizenWorld) -> 
     out = await citizen.submit_sign_out()
     assert out.status_code == 303
     assert (await citizen.get("/wallet")).status_code == 303
+
+
+async def test_the_page_gives_signed_data_to_its_owner(place: CitizenWorld) -> None:
+    citizen = await place.signed_in()
+    with stamped_by(place.world):
+        parts = signed(place.world, "jades")
+    deposited = await place.world.deposit(**parts)
+    address = f"/wallet/documents/{deposited.json()['document_id']}"
+    page = await citizen.get(address)
+    assert f'href="{address}/data"' in page.text
+    assert f'href="{address}/data/signature"' in page.text
+    assert (await citizen.get(f"{address}/data")).content == parts["data"]
+    assert (await citizen.get(f"{address}/data/signature")).content == parts["data_signature"]
+    plain = (await place.world.deposit()).json()["document_id"]
+    assert "/data" not in (await citizen.get(f"/wallet/documents/{plain}")).text
+    assert (await citizen.get(f"/wallet/documents/{plain}/data")).status_code == 404
