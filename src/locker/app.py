@@ -22,6 +22,7 @@ from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
 from locker.printed import routes as printed
+from locker.printed import sheet_routes as sheets
 from locker.receipts.routes import jwks
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
@@ -39,6 +40,7 @@ ROUTES: list[Any] = [
     *deposits.ROUTES,
     *seals.ROUTES,
     *printed.ROUTES,
+    *sheets.ROUTES,
     *lifecycle.ROUTES,
     *documents.ROUTES,
     *shares.ROUTES,

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import NewPage
 from tests.browser.page_checks import check_page, press
+from tests.browser.paper import check_sheet
 from tests.journeys.test_main_job import deposit, freshly_sealed, machine
 from tests.product import Citizen, Product, unused_code
 
@@ -70,6 +71,8 @@ def test_deposit_sign_in_see_share_open_verify(product: Product, new_page: NewPa
     walk.see("wallet")
     walk.go(f"/wallet/documents/{document_id}", "document")
     assert page.locator("img.picture, .page-picture img").count() >= 1
+    walk.press("print", "printed-sheet")
+    check_sheet(page, product.url, locale)
 
     walk.go(f"/wallet/shares/new?document={document_id}", "share-1-documents")
     page.check(f'input[value="{document_id}"]')
@@ -133,6 +136,8 @@ def test_the_other_languages_pass_the_same_checks(
     walk.see("wallet")
     press(walk.page, walk.page.locator("main a[href^='/wallet/documents/']").first)
     walk.see("document")
+    walk.press("print", "printed-sheet")
+    check_sheet(walk.page, product.url, locale)
     walk.go("/wallet/shares", "shares")
     walk.go("/wallet/history", "history")
     walk.go("/verify", "verify")

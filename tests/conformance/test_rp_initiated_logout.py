@@ -98,6 +98,14 @@ async def test_no_id_token_hint_asks_and_does_not_redirect(idp: Provider) -> Non
     assert not await is_signed_in(browser, party)
 
 
+async def test_the_last_page_speaks_the_language_of_the_question(idp: Provider) -> None:
+    _party, browser, _ = await signed_in(idp)
+    asked = await browser.get("/idp/end-session", params={"ui_locales": "fr"})
+    assert 'lang="fr-MA"' in asked.text
+    confirmed = await browser.post("/idp/end-session/confirm", data={"csrf": csrf_of(asked), "ui_locales": "fr"})
+    assert 'lang="fr-MA"' in (await browser.get(confirmed.headers["location"])).text
+
+
 async def test_no_params(idp: Provider) -> None:
     party, browser, _ = await signed_in(idp)
     asked = await browser.get("/idp/end-session")

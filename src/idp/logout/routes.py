@@ -21,7 +21,7 @@ from kit.tokens import digest
 
 AnyResponse = Response[bytes] | Response[str]
 
-_KEPT = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+_KEPT = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
 _QUERY_MAX = 8_000
 
 
@@ -61,7 +61,7 @@ async def confirm(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyRe
     form = await checked_form(request, wiring)
     session = await session_of(request, wiring)
     asked = await _understood(wiring, {name: form[name] for name in _KEPT if form.get(name)}, session)
-    return await _sign_out(request, wiring, asked)
+    return await _sign_out(request, wiring, asked, session, ui_locales=form.get("ui_locales"))
 
 
 @get("/signed-out", operation_id="SignedOut", include_in_schema=False)
@@ -76,7 +76,7 @@ async def _end_session(request: AnyRequest, wiring: Wiring, parameters: Paramete
         return _page(request, wiring, session, parameters, asked, "idp/logout/refused.html", status=400)
     # A session that fell asleep is nobody's any more, but clients may still keep theirs: it needs no question.
     if session is None or asked.sure:
-        return await _sign_out(request, wiring, asked)
+        return await _sign_out(request, wiring, asked, session, ui_locales=parameters.get("ui_locales"))
     return _page(request, wiring, session, parameters, asked, "idp/logout/confirm.html")
 
 
@@ -92,11 +92,14 @@ async def _understood(wiring: Wiring, parameters: Parameters, session: Session |
     )
 
 
-async def _sign_out(request: AnyRequest, wiring: Wiring, asked: LogoutRequest) -> AnyResponse:
+async def _sign_out(
+    request: AnyRequest, wiring: Wiring, asked: LogoutRequest, session: Session | None, *, ui_locales: str | None
+) -> AnyResponse:
     token = read(request, SESSION_COOKIE)
     frames = await sign_out(wiring.db, wiring.audit, digest(token)) if token else []
     wiring.logout_delivery.kick()
-    return signed_out(request, wiring, frames, target=asked.target)
+    profile = session.locale if session else None
+    return signed_out(request, wiring, frames, target=asked.target, ui_locales=ui_locales, profile=profile)
 
 
 def _page(

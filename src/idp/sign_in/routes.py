@@ -241,10 +241,13 @@ async def sign_out_page(request: AnyRequest, wiring: NamedDependency[Wiring]) ->
 @post("/sign-out", operation_id="SignOut", status_code=303)
 async def sign_out(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AnyResponse:
     await form_of(request, wiring)
+    session = await session_of(request, wiring)
     token = read(request, SESSION_COOKIE)
     frames = await end_session(wiring.db, wiring.audit, digest(token)) if token else []
     wiring.logout_delivery.kick()
-    return signed_out(request, wiring, frames, target=None, here="/idp/sign-out")
+    return signed_out(
+        request, wiring, frames, target=None, here="/idp/sign-out", profile=session.locale if session else None
+    )
 
 
 def _signed_in(errand: Errand, outcome: SignedIn) -> AnyResponse:

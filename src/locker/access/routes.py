@@ -82,6 +82,7 @@ async def sign_out(
         wiring.audit,
         citizen,
         post_logout_redirect_uri=f"{wiring.settings.locker_url}/",
+        ui_locales=locale(request).tag,
     )
     response = see_other(location, cookies=[expired_cookie(SESSION_COOKIE)])
     response.headers["Clear-Site-Data"] = '"cache"'

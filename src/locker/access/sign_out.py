@@ -11,7 +11,13 @@ from locker.access.schema import Citizen
 
 
 async def sign_out(
-    db: Database, provider: Provider, audit: Audit, citizen: Citizen, *, post_logout_redirect_uri: str
+    db: Database,
+    provider: Provider,
+    audit: Audit,
+    citizen: Citizen,
+    *,
+    post_logout_redirect_uri: str,
+    ui_locales: str,
 ) -> str:
     """Where the browser goes next (OpenID Connect RP-Initiated Logout §2): home, if the provider is away."""
 
@@ -34,6 +40,7 @@ async def sign_out(
             "id_token_hint": citizen.id_token,
             "client_id": provider.client_id,
             "post_logout_redirect_uri": post_logout_redirect_uri,
+            "ui_locales": ui_locales,
         }
     )
     return f"{endpoint}?{query}"

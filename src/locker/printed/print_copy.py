@@ -9,16 +9,19 @@ from kit.audit import Audit
 from kit.db import Database
 from kit.ids import new_public_id
 from kit.jose import SigningKey
+from kit.throttle import Limit
 from locker.documents.fields import open_fields
 from locker.documents.read import Reader, read
 from locker.printed import store
 from locker.printed.claims import to_labels
 from locker.printed.cose import sign1, text_of
 from locker.printed.refusals import FieldUnknown, PrintedTooLarge
-from locker.printed.schema import Claims, Printed, PrintRequest
+from locker.printed.schema import Claims, Printed, PrintedCopy, PrintRequest
 from locker.vault import Vault
 
 _ID_BITS = 65
+PRINTS = Limit("print", attempts=60, per_s=60)
+"""For each holder, whoever prints for them (K-22)."""
 CLAIMS_MAX_BYTES = 1_000
 """QR version 27: 125 modules, 63 mm at half a millimetre each."""
 
@@ -33,7 +36,7 @@ async def print_copy(
     request: PrintRequest,
     *,
     locker_url: str,
-) -> Printed:
+) -> PrintedCopy:
     """What goes on a printed copy of one's document: a code with signed claims, and a short address.
 
     The holder's history says that it was printed. Raises DocumentUnknown, FieldUnknown, PrintedTooLarge.
@@ -67,7 +70,7 @@ async def print_copy(
     svg = io.BytesIO()
     code.save(svg, kind="svg", border=4, light="#fff", xmldecl=False, unit="mm", scale=0.5)
     assert isinstance(code.version, int)
-    return Printed(
+    printed = Printed(
         printed_id=printed_id,
         address=address,
         status_address=f"{locker_url}/p/{printed_id}",
@@ -76,6 +79,7 @@ async def print_copy(
         qr_modules=len(code.matrix),
         qr_svg=svg.getvalue().decode(),
     )
+    return PrintedCopy(printed=printed, claims=claims, document=document)
 
 
 def _without_floats(value: Any) -> Any:

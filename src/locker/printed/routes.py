@@ -16,7 +16,7 @@ from locker.home.frame import AnyRequest, headers_of, locale, page, prober
 from locker.printed.check import check, status_of
 from locker.printed.label_fields import label_fields
 from locker.printed.openapi import CheckOperation, PrintOperation
-from locker.printed.print_copy import print_copy
+from locker.printed.print_copy import PRINTS, print_copy
 from locker.printed.schema import Checked, Printed, PrintedCheck, PrintRequest, Status, TrustedKeys
 from locker.printed.views import said
 from locker.problem import problems
@@ -24,7 +24,6 @@ from locker.wiring import Wiring
 
 _TAGS = ["printed copies"]
 _CHECKS = Limit("printed", attempts=60, per_s=60)
-_PRINTS = Limit("print", attempts=60, per_s=60)
 _FORM_MAX_BYTES = 16_384
 
 
@@ -44,8 +43,8 @@ async def print_document(
     caller: NamedDependency[CitizenCaller],
 ) -> Printed:
     """What goes on a printed copy: a QR code with signed claims, and a short address. Scope ``documents:share``."""
-    await wiring.throttle.count(wiring.db, _PRINTS, caller.owner)
-    return await print_copy(
+    await wiring.throttle.count(wiring.db, PRINTS, caller.owner)
+    copy = await print_copy(
         wiring.db,
         wiring.audit,
         wiring.vault,
@@ -55,6 +54,7 @@ async def print_document(
         await decoded(request, PrintRequest),
         locker_url=wiring.settings.locker_url,
     )
+    return copy.printed
 
 
 @post(

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from locker.documents.schema import Standing
+from locker.documents.schema import HeldDocument, Standing
 
 PrintedText = Annotated[str, Meta(min_length=1, max_length=4_000)]
 
@@ -41,6 +41,14 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     """Hexadecimal, of the document's original bytes."""
     fields: dict[str, Any]
+
+
+class PrintedCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a sheet needs."""
+
+    printed: Printed
+    claims: Claims
+    document: HeldDocument
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from kit.edge import wants_page
+from kit.edge import address_prefix, wants_page
 from kit.i18n import Message
+from kit.throttle import Limit
 from kit.tokens import new_token
 from locker.access.sessions import BROWSER_COOKIE, browser_of, cookie
 from locker.documents import read_store
@@ -19,14 +20,18 @@ from locker.home.body import decoded
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober, see_other
 from locker.shares.look_at import answer, look_at, look_at_document, shows_pictures, take_original, watermark
 from locker.shares.open_link import Opener, look, open_link
-from locker.shares.refusals import NotForYou, NotServed, PinLocked, WrongPin
+from locker.shares.refusals import NoCertificate, NoOriginal, NotForYou, NotServed, PinLocked, WrongPin
 from locker.shares.schema import OpenedDocument, OpenedMessage, Opening
+from locker.signatures.schema import Verdict
+from locker.verification.desk import VerificationDesk
+from locker.verification.render_report import render_report
 from locker.verification.schema import Judged
 from locker.verification.sign_answer import sign_answer
 from locker.verification.views import view
 from locker.wiring import Wiring
 
 _PICTURES_MAX = 30
+_CERTIFICATES = Limit("certificate", attempts=60, per_s=60)
 
 
 class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +154,33 @@ async def shared_report(
     )
 
 
+@get("/o/{opening_id:str}/{document_id:str}/certificate", operation_id="DownloadSharedCertificate")
+async def shared_certificate(
+    opening_id: FromPath[str],
+    document_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    desk: NamedDependency[VerificationDesk],
+) -> Response[bytes]:
+    """The sealed PDF page of the verdict; not of what was shared to be looked at only."""
+    opening, document, entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+    if opening.view_only:
+        raise NoOriginal
+    await wiring.throttle.count(wiring.db, _CERTIFICATES, address_prefix(prober(request)))
+    kept = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
+    try:
+        verdict = msgspec.convert(kept, Verdict)
+    except msgspec.ValidationError:
+        # One that an earlier version judged.
+        raise NoCertificate from None
+    rendered = await render_report(desk, "pdf", answer(document, entitled=entitled, until=opening.until), verdict)
+    return Response(
+        rendered.body,
+        media_type=rendered.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{rendered.file_name}"'},
+    )
+
+
 async def _signed(request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str) -> tuple[str, bytes]:
     opening, document, entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
     report = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
@@ -231,4 +263,13 @@ def _viewing(request: AnyRequest) -> str | None:
     return browser_of(request.cookies.get(BROWSER_COOKIE))
 
 
-ROUTES = [landing, open_shared, opened_page, shared_picture, shared_original, shared_answer, shared_report]
+ROUTES = [
+    landing,
+    open_shared,
+    opened_page,
+    shared_picture,
+    shared_original,
+    shared_answer,
+    shared_report,
+    shared_certificate,
+]

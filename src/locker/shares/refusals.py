@@ -38,6 +38,10 @@ class NoOriginal(Forbidden):
     code, title = "view-only", "This document was shared to be looked at, not to be downloaded."
 
 
+class NoCertificate(NotFound):
+    code, title = "no-certificate", "There is no certificate of this verification: take the signed answer."
+
+
 class NotServed(Forbidden):
     """Only the verdict is shown of a document that its issuer stopped."""
 

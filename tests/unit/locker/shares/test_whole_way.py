@@ -77,6 +77,8 @@ async def test_a_citizen_shares_and_a_stranger_verifies(place: CitizenWorld) -> 
     assert taken.content == pdf
     assert (await stranger.get(f"{where}/{document_id}/answer")).status_code == 200
     assert (await stranger.get(f"{where}/{document_id}/report")).status_code == 200
+    certificate = await stranger.get(f"{where}/{document_id}/certificate")
+    assert certificate.content.startswith(b"%PDF-"), certificate.text
 
     verified = await stranger.post("/verify", files={"document": ("d.pdf", pdf, "application/pdf")})
     assert verified.status_code == 200, verified.text
