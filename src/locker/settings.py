@@ -138,7 +138,7 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     seal_lifetime_s: int = 7 * 86_400
     """For so long a sealed file can be fetched, and its request be repeated."""
     seals_pending_max: int = 10_000
-    """Seals that wait for a time stamp; while there are more, 503 instead of B-B."""
+    """Seals of one administration that wait for a time stamp; while there are more, it gets 503 instead of B-B."""
 
     def __post_init__(self) -> None:
         if self.seal_pkcs11_module is not None and (self.seal_pkcs11_token is None or self.seal_pkcs11_pin is None):

@@ -24,6 +24,7 @@ class SealLimits(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int
     lifetime_s: int
     pending_max: int
+    """Of one administration."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,7 +128,8 @@ async def _seal(
     if pending is not None:
         if not request.fall_back:
             raise TimeStampAuthorityAway
-        if await store.count_pending(desk.db, up_to=desk.limits.pending_max) >= desk.limits.pending_max:
+        most = desk.limits.pending_max
+        if await store.count_pending(desk.db, administration=depositor.administration, up_to=most) >= most:
             raise PendingFull
     made = Made(
         path=reached.path,

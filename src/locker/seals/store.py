@@ -219,9 +219,13 @@ async def version(tx: Tx, *, administration: str, seal_id: str, version: int) ->
     )
 
 
-async def count_pending(tx: Tx, *, up_to: int) -> int:
+async def count_pending(tx: Tx, *, administration: str, up_to: int) -> int:
     count: int = await tx.fetchval(
-        "SELECT count(*) FROM (SELECT 1 FROM locker.seal WHERE pending IS NOT NULL LIMIT $1) AS waiting", up_to
+        """
+        SELECT count(*) FROM (
+            SELECT 1 FROM locker.seal WHERE administration = $1 AND pending IS NOT NULL LIMIT $2) AS waiting""",
+        administration,
+        up_to,
     )
     return count
 

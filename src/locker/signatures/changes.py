@@ -11,10 +11,11 @@ import msgspec
 from pyhanko.pdf_utils import generic
 from pyhanko.sign.fields import FieldMDPSpec
 
-from locker.signatures.compared_objects import Altered, Number, TwoRevisions, entry
+from locker.signatures.compared_objects import Number, TwoRevisions, entry
 from locker.signatures.document import UNREADABLE, Document
 from locker.signatures.form_fields import Field, form_fields
 from locker.signatures.names import clean
+from locker.signatures.plain_update import Altered
 from locker.signatures.schema import Change
 
 _SEVERITY: list[Change] = ["none", "archive", "signatures", "form-filling", "annotations", "other"]
@@ -30,6 +31,9 @@ _FILLING_KEYS = {"/V", "/AP", "/AS", "/I", "/RV", "/M", "/MK", "/DA", "/Q", "/Ff
 _LINK_KEYS = {"/Parent", "/Kids", "/P"}
 _HIDDEN = {"/Alt", "/ActualText", "/E", "/A", "/C"}
 _LARGE_PART_OF_PAGE = 0.25
+_LETTER = 612.0 * 792.0
+_DEPTH_MAX = 64
+_INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +53,7 @@ def changes_since(document: Document, revision: int, *, fieldmdp: FieldMDPSpec |
     if revision >= document.revisions - 1:
         return Changes(kind="none")
     try:
-        comparison = _Comparison(TwoRevisions(document, revision), fieldmdp)
+        comparison = _Comparison(document, TwoRevisions(document, revision), fieldmdp)
         comparison.run()
     except Altered as altered:
         return Changes(kind="other", places=(clean(altered.place),))
@@ -64,13 +68,16 @@ def is_time_stamp(signature: Any) -> bool:
 
 
 class _Comparison:
-    def __init__(self, two: TwoRevisions, fieldmdp: FieldMDPSpec | None) -> None:
+    def __init__(self, document: Document, two: TwoRevisions, fieldmdp: FieldMDPSpec | None) -> None:
+        self._document = document
         self._two = two
         self._fieldmdp = fieldmdp
         self._kind: Change = "none"
         self._places: dict[str, None] = {}
         self._replaced = self._locked = self._covering = False
         self._new_fields: set[Number] = set()
+        self._judged: set[Number] = set()
+        self._judged_signatures: set[Number] = set()
 
     def found(self) -> Changes:
         return Changes(
@@ -90,10 +97,11 @@ class _Comparison:
         after = form_fields(new_form, two.now)
         pages = list(self._pages(entry(old, "/Pages"), entry(new, "/Pages")))
         two.fields |= before.keys() | after.keys()
-        self._new_fields = after.keys() - before.keys()
+        self._new_fields = two.new_fields = after.keys() - before.keys()
         for old_page, new_page in pages:
             two.fields |= set(_numbers(two.then(entry(old_page, "/Annots")))) - two.pages
             two.fields |= set(_numbers(two.now(entry(new_page, "/Annots")))) - two.pages
+        self._find_judged(self._document, after)
         self._fields(before, after)
         self._form(old_form, new_form, before)
         for old_page, new_page in pages:
@@ -128,6 +136,13 @@ class _Comparison:
 
     # The form
 
+    def _find_judged(self, document: Document, after: dict[Number, Field]) -> None:
+        self._judged = {reference.idnum for _, _, reference in document.signature_fields()}
+        for number in self._judged & after.keys():
+            signature = entry(after[number].value, "/V")
+            if isinstance(signature, generic.IndirectObject):
+                self._judged_signatures.add(signature.idnum)
+
     def _form(self, old: Any, new: Any, before: dict[Number, Field]) -> None:
         if new is None:
             if old is not None:
@@ -160,51 +175,85 @@ class _Comparison:
     def _brings_resources(self, field: Field) -> bool:
         """Without its own, a reader may look for the pictures of an appearance in the form's resources."""
         appearances = self._two.then(entry(field.value, "/AP"))
-        return not isinstance(appearances, generic.DictionaryObject) or all(
-            not isinstance(found := self._two.then(appearances.raw_get(key)), generic.StreamObject)
-            or "/Resources" in found
-            for key in appearances
-        )
+        waiting = [appearances]
+        for _ in range(_DEPTH_MAX):
+            if not waiting:
+                return True
+            found = self._two.then(waiting.pop())
+            if isinstance(found, generic.StreamObject):
+                if "/Resources" not in found:
+                    return False
+            elif isinstance(found, generic.DictionaryObject):
+                waiting += [found.raw_get(state) for state in found]
+        return False
 
     def _fields(self, before: dict[Number, Field], after: dict[Number, Field]) -> None:
         for number, field in before.items():
             if number not in after or after[number].name != field.name or after[number].kind != field.kind:
                 raise Altered(f"field {field.name}")
+            self._same_parent(field.value, after[number].value, f"field {field.name}")
         filled: set[str] = set()
         drawn: set[str] = set()
         for number, field in after.items():
             if number not in before:
-                self._added_field(field)
+                self._added_field(number, field)
             elif field.kind == "/Sig":
-                self._signature_field(before[number], field)
+                self._signature_field(number, before[number], field)
             else:
                 self._other_field(before[number], field, filled, drawn)
         if drawn - filled:
             # Another picture of the same value.
             self._replaced = True
 
-    def _added_field(self, field: Field) -> None:
+    def _same_parent(self, old: Any, new: Any, place: str) -> tuple[Any, Any]:
+        """What a page or field inherits, readers look for above it, wherever the tree was entered."""
+        one, other = entry(old, "/Parent"), entry(new, "/Parent")
+        if list(_numbers([one])) != list(_numbers([other])) or (
+            not isinstance(one, generic.IndirectObject) and not self._two.same(one, other)
+        ):
+            raise Altered(place)
+        return one, other
+
+    def _added_field(self, number: Number, field: Field) -> None:
         if field.kind != "/Sig" and not (field.kind is None and not field.is_terminal):
             raise Altered(f"field {field.name}")
         if "/A" in field.value or "/AA" in field.value:
             raise Altered(f"field {field.name}")
         if field.kind != "/Sig" or not field.is_terminal:
+            if "/AP" in field.value or "/Rect" in field.value:
+                # A node that groups fields shows nothing.
+                raise Altered(f"field {field.name}")
             return
-        signature = self._two.now(field.signature)
-        self._signed(signature, field.name)
-        self._covering = self._covering or self._covers(field.value)
+        self._signed(number, field, draws=self._draws(field.value))
         self._check_lock(field.name)
 
-    def _signed(self, signature: Any, name: str) -> None:
+    def _signed(self, number: Number, field: Field, *, draws: bool) -> None:
+        signature = self._two.now(field.signature)
         if signature is None:
             # A field to sign later has an appearance of its own, and no one answers for it.
-            self._mark("form-filling", name)
-        elif _is_time_stamp(signature, self._two):
-            self._mark("archive")
+            self._mark("form-filling", field.name)
+        elif not self._is_judged(number, field) or (draws and self._two.then(field.signature) is not None):
+            # A picture by nobody: of no signature that is judged, or of one that was there before.
+            raise Altered(f"field {field.name}")
+        elif not _is_time_stamp(signature, self._two):
+            self._mark("signatures", field.name)
+        elif draws:
+            # A time stamp speaks for no one, so it shows nothing.
+            raise Altered(f"field {field.name}")
         else:
-            self._mark("signatures", name)
+            self._mark("archive")
 
-    def _signature_field(self, old: Field, new: Field) -> None:
+    def _is_judged(self, number: Number, field: Field) -> bool:
+        """Whether the signature of this field has a verdict of its own."""
+        signature = field.signature
+        if isinstance(signature, generic.IndirectObject):
+            return signature.idnum in self._judged_signatures
+        return number in self._judged
+
+    def _draws(self, widget: Any) -> bool:
+        return self._two.now(entry(widget, "/AP")) is not None and _area(self._two, entry(widget, "/Rect")) > 0
+
+    def _signature_field(self, number: Number, old: Field, new: Field) -> None:
         changed = self._changed_keys(old, new)
         if not changed:
             return
@@ -213,7 +262,7 @@ class _Comparison:
             raise Altered(f"field {old.name}")
         if changed - _SIGNING_KEYS:
             raise Altered(f"field {old.name}")
-        self._signed(self._two.now(new.signature), new.name)
+        self._signed(number, new, draws="/AP" in changed and self._draws(new.value))
 
     def _other_field(self, old: Field, new: Field, filled: set[str], drawn: set[str]) -> None:
         changed = self._changed_keys(old, new)
@@ -239,14 +288,6 @@ class _Comparison:
     def _check_lock(self, name: str) -> None:
         if self._fieldmdp is not None and self._fieldmdp.is_locked(name):
             self._locked = True
-
-    def _covers(self, widget: Any) -> bool:
-        if self._two.now(entry(widget, "/AP")) is None:
-            return False
-        page = self._two.now(entry(widget, "/P"))
-        area = _area(self._two, entry(widget, "/Rect"))
-        of_page = _area(self._two, entry(page, "/MediaBox")) if isinstance(page, generic.DictionaryObject) else 0.0
-        return area > _LARGE_PART_OF_PAGE * (of_page or 595.0 * 842.0)
 
     # Pages
 
@@ -280,6 +321,7 @@ class _Comparison:
         two = self._two
         for key in {*old, *new} - _PAGE_NOTES:
             two.require_same(entry(old, key), entry(new, key), f"page{key}")
+        self._inherited(old, new)
         then, now = _list(two.then(entry(old, "/Annots"))), _list(two.now(entry(new, "/Annots")))
         order, order_now = list(_numbers(then)), list(_numbers(now))
         if [n for n in order if n in set(order_now)] != [n for n in order_now if n in set(order)]:
@@ -304,6 +346,32 @@ class _Comparison:
         direct_now = [value for value in now if not isinstance(value, generic.IndirectObject)]
         if len(direct) != len(direct_now) or not all(map(two.same, direct, direct_now)):
             self._mark("annotations", "page/Annots")
+
+        self._covered(new, [after[n].value for n in set(order_now) - set(order) if n in after])
+
+    def _inherited(self, old: Any, new: Any) -> None:
+        two = self._two
+        for _ in range(_DEPTH_MAX):
+            above, above_now = self._same_parent(old, new, "page/Parent")
+            old, new = two.then(above), two.now(above_now)
+            if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):
+                two.require_same(above, above_now, "page/Parent")
+                return
+            for key in _INHERITED:
+                two.require_same(entry(old, key), entry(new, key), f"Root/Pages{key}")
+        raise Altered("page/Parent")
+
+    def _covered(self, page: Any, added: list[Any]) -> None:
+        two = self._two
+        areas = []
+        for _ in range(_DEPTH_MAX):
+            if not isinstance(page, generic.DictionaryObject):
+                break
+            areas += [_area(two, entry(page, box)) for box in ("/MediaBox", "/CropBox")]
+            page = two.now(entry(page, "/Parent"))
+        visible = min(filter(None, areas), default=_LETTER)
+        drawn = sum(_area(two, entry(widget, "/Rect")) for widget in added if self._draws(widget))
+        self._covering = self._covering or drawn > _LARGE_PART_OF_PAGE * visible
 
     def _same_annotation(self, old: Any, new: Any) -> bool:
         if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):

@@ -9,6 +9,7 @@ from typing import Any
 from pyhanko.pdf_utils import generic
 
 from locker.signatures.document import Document
+from locker.signatures.plain_update import Altered, require_plain_updates
 
 _OBJECTS_MAX = 200_000
 
@@ -18,14 +19,6 @@ _LINKS = frozenset({"/Parent", "/Kids", "/Annots", "/Fields", "/P", "/Pg", "/Obj
 
 Number = int
 """An object's number. Generations are not told apart: readers do not agree on what they mean."""
-
-
-class Altered(Exception):
-    """Something else than what may change did. ``place`` is where, as a path of keys."""
-
-    def __init__(self, place: str) -> None:
-        super().__init__(place)
-        self.place = place
 
 
 class TwoRevisions:
@@ -41,6 +34,9 @@ class TwoRevisions:
         self.pages: set[Number] = set()
         self.fields: set[Number] = set()
         """Pages, and fields with annotations, which their own rules compare."""
+        self.new_fields: set[Number] = set()
+        self._reader.read_strictly()
+        require_plain_updates(document, revision)
         self._catalogs = {self._root_reference(then).idnum for then in (True, False)}
         self.touched = self._touched()
 
@@ -104,23 +100,32 @@ class TwoRevisions:
 
     def require_same(self, old: Any, new: Any, place: str) -> None:
         """Raises Altered unless both lead to equal objects, all the way down."""
+        seen: set[tuple[Number, Number]] = set()
+        self._compare(old, new, place, seen)
+        # Only now: what was on the way when a difference was found was not compared.
+        self._seen |= seen
+
+    def _compare(self, old: Any, new: Any, place: str, seen: set[tuple[Number, Number]]) -> None:
+        known = self._seen
         waiting: list[tuple[Any, Any, str]] = [(old, new, "/" + place.rpartition("/")[2])]
         while waiting:
-            if len(self._seen) > _OBJECTS_MAX:
+            if len(known) + len(seen) > _OBJECTS_MAX:
                 raise Altered("too many objects")
             one, other, key = waiting.pop()
             reference = isinstance(one, generic.IndirectObject) and isinstance(other, generic.IndirectObject)
             if reference and (one.idnum, one.generation) == (other.idnum, other.generation):
-                if (one.idnum, one.idnum) in self._seen or self._has_own_rule(one.idnum, key):
+                pair = (one.idnum, one.idnum)
+                if pair in known or pair in seen or self._has_own_rule(one.idnum, key):
                     continue
-                self._seen.add((one.idnum, one.idnum))
+                seen.add(pair)
                 if one.idnum not in self.touched:
                     waiting += ((child, child, name) for name, child in self._children(one))
                     continue
             elif reference:
-                if (one.idnum, other.idnum) in self._seen:
+                pair = (one.idnum, other.idnum)
+                if pair in known or pair in seen:
                     continue
-                self._seen.add((one.idnum, other.idnum))
+                seen.add(pair)
             waiting += self._parts(self.then(one), self.now(other), key, place)
 
     def same(self, old: Any, new: Any) -> bool:
@@ -133,7 +138,8 @@ class TwoRevisions:
     def _has_own_rule(self, number: Number, key: str) -> bool:
         return (
             number in self.pages
-            or (number in self.fields and key in _LINKS)
+            # A name in a resource dictionary may be one of these too: what was nothing then must be nothing now.
+            or (number in self.fields and key in _LINKS and number not in self.new_fields)
             # What a signature's DocMDP and FieldMDP are about (ISO 32000-2 table 256).
             or (number in self._catalogs and key == "/Data")
         )

@@ -12,17 +12,33 @@ _OBJECTS_MAX = 500_000
 
 
 class FastReader(PdfFileReader):
-    """Never strict. Reads what ``PdfFileReader`` reads."""
+    """Not strict, unless told to be. Reads what ``PdfFileReader`` reads."""
+
+    strict: bool
 
     def __init__(self, stream: BytesIO, decode_limits: DecodeLimits) -> None:
-        self._object_streams: dict[int, tuple[BytesIO, dict[int, int], int]] = {}
+        self._object_streams: dict[int, tuple[BytesIO, dict[int, int], list[int], int]] = {}
         super().__init__(stream, strict=False, decode_limits=decode_limits)
+
+    def read_strictly(self) -> None:
+        """From now on what readers read in different ways raises: a key twice, an object with no end."""
+        if not self.strict:
+            self.strict = True
+            self.resolved_objects.clear()
+
+    def _read_object(self, ref: Any, marker: Any, never_decrypt: bool = False, as_metadata_stream: bool = False) -> Any:
+        if marker is None:
+            # A reference to nothing is null, and no mistake (ISO 32000-2 §7.3.10).
+            return generic.NullObject()
+        return super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         known = self._object_streams.get(stmnum)
         if known is None:
             known = self._object_streams[stmnum] = self._read_object_stream(stmnum)
-        data, offsets, count = known
+        data, offsets, order, count = known
+        if self.strict and (len(offsets) < len(order) or order[idx : idx + 1] != [idnum]):
+            raise PdfReadError("an object stream that is read in different ways")
         if not 0 <= idx < count or idnum not in offsets:
             return generic.NullObject()
         data.seek(offsets[idnum])
@@ -32,7 +48,7 @@ class FastReader(PdfFileReader):
             # As readers do: what cannot be read is null.
             return generic.NullObject()
 
-    def _read_object_stream(self, number: int) -> tuple[BytesIO, dict[int, int], int]:
+    def _read_object_stream(self, number: int) -> tuple[BytesIO, dict[int, int], list[int], int]:
         stream: Any = generic.Reference(number, 0, self).get_object()
         if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
             raise PdfReadError("an object stream is none")
@@ -41,11 +57,13 @@ class FastReader(PdfFileReader):
             raise PdfReadError("an object stream claims too much")
         data = bytes(stream.read_data(DecodePurpose.OBJECT_STREAM))
         offsets: dict[int, int] = {}
+        order: list[int] = []
         words = data[:first].split()
         try:
             for index in range(0, min(2 * count, len(words) - 1), 2):
-                offsets.setdefault(int(words[index]), first + int(words[index + 1]))
+                order.append(int(words[index]))
+                offsets.setdefault(order[-1], first + int(words[index + 1]))
         except ValueError:
             # A broken head: what stands before the break is there, the rest is null.
             pass
-        return BytesIO(data), offsets, count
+        return BytesIO(data), offsets, order, count

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from pyhanko.pdf_utils import generic
 
-from locker.signatures.compared_objects import Altered, Number, entry
+from locker.signatures.compared_objects import Number, entry
+from locker.signatures.plain_update import Altered
 
 _FIELDS_MAX = 10_000
 

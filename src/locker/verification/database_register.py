@@ -1,7 +1,6 @@
 """The locker's own register: its database."""
 
 import datetime as dt
-from collections.abc import Sequence
 
 from kit.audit import AuditEvent
 from kit.errors import Refusal
@@ -49,8 +48,8 @@ class DatabaseRegister:
             return None
         return kept.verdict if kept.verdict and kept.verdict.passed else None
 
-    async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:
-        return await store.sealed_by(self._db, certificates_sha256=certificates_sha256)
+    async def sealed_by(self, *, certificate_sha256: bytes) -> dict[str, str] | None:
+        return await store.sealed_by(self._db, certificate_sha256=certificate_sha256)
 
     async def append(self, event: AuditEvent) -> None:
         await self._wiring.audit.append(self._db, event)

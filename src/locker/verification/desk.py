@@ -1,7 +1,7 @@
 """What verifying needs, whoever provides it: the locker with its database, or a folder of trust and nothing else."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,7 @@ class Register(Protocol):
     async def archived(self, document_id: str, *, at: dt.datetime | None, now: dt.datetime) -> Verdict | None:
         """The passing verdict on the archived copy, whose beginning the original is; None where there is none."""
 
-    async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None: ...
+    async def sealed_by(self, *, certificate_sha256: bytes) -> dict[str, str] | None: ...
 
     async def append(self, event: AuditEvent) -> None: ...
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -80,7 +80,7 @@ class FolderRegister:
     async def archived(self, document_id: str, *, at: dt.datetime | None, now: dt.datetime) -> Verdict | None:
         return None
 
-    async def sealed_by(self, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:
+    async def sealed_by(self, *, certificate_sha256: bytes) -> dict[str, str] | None:
         return None
 
     async def append(self, event: AuditEvent) -> None:

@@ -1,7 +1,6 @@
 """Reads: what was deposited, and whose seals are registered."""
 
 import datetime as dt
-from collections.abc import Sequence
 
 import msgspec
 
@@ -73,15 +72,15 @@ async def deposited_at(tx: Tx, *, sha256: bytes, at: dt.datetime) -> Deposited |
     return min(found, key=lambda one: _BEST_FIRST.index(one.standing), default=None)
 
 
-async def sealed_by(tx: Tx, *, certificates_sha256: Sequence[bytes]) -> dict[str, str] | None:
-    """Names of the administration for which one of these certificates is registered."""
+async def sealed_by(tx: Tx, *, certificate_sha256: bytes) -> dict[str, str] | None:
+    """Names of the administration for which this certificate is registered."""
     row = await tx.fetchrow(
         """
         SELECT a.names
           FROM locker.seal_certificate c JOIN locker.administration a ON a.administration = c.administration
-         WHERE c.sha256 = ANY ($1::bytea[]) AND c.withdrawn_at IS NULL AND a.state = 'active'
+         WHERE c.sha256 = $1 AND c.withdrawn_at IS NULL AND a.state = 'active'
          LIMIT 1""",
-        list(certificates_sha256),
+        certificate_sha256,
     )
     return None if row is None else dict(row["names"])
 

@@ -8,7 +8,7 @@ from kit.audit import ActorKind, AuditEvent
 from locker.signatures.policies import VERIFY
 from locker.signatures.schema import Verdict
 from locker.verification.desk import VerificationDesk
-from locker.verification.judge_signature import existed, signature_answer, whole
+from locker.verification.judge_signature import deciding, existed, signature_answer, whole
 from locker.verification.receive import Received
 from locker.verification.schema import Answer, Check, Deposited, IssuedDocument, Judged
 
@@ -40,8 +40,10 @@ async def verify(
     # Of a signature that somebody brings beside the document the copy knows nothing.
     by_archive = None if received.signature else await _by_archive(desk, verdict, deposited, at=at, now=now)
     verdict = by_archive or verdict
-    certificates = [bytes.fromhex(s.certificate_sha256) for s in verdict.signatures if s.certificate_sha256]
-    sealed_by = await desk.register.sealed_by(certificates_sha256=certificates) if certificates else None
+    shown = deciding(verdict)
+    # A certificate alone says nothing: anyone can put it beside a signature that does not hold.
+    holds = shown is not None and shown.passed and shown.certificate_sha256
+    sealed_by = await desk.register.sealed_by(certificate_sha256=bytes.fromhex(holds)) if holds else None
     answer = Answer(
         signature=signature_answer(verdict, judged="archive" if by_archive else "now"),
         standing=deposited.standing if deposited else "unknown",

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -21,7 +22,7 @@ from locker.signatures.time_stamp_client import TimeStampAuthorityAway
 from locker.sweeping.reconcile import reconcile
 from locker.sweeping.sweep import sweep
 from tests.locker_world import INTERIOR, JUSTICE, LOCKER, plain_pdf
-from tests.unit.locker.seals.sealing_world import Sealing, dark_in, open_sealing, revoke, silence, stranger
+from tests.unit.locker.seals.sealing_world import Sealing, dark_in, enable_for, open_sealing, revoke, silence, stranger
 from tests.unit.locker.signatures.signature_pki import pki as signature_pki
 from tests.unit.locker.signatures.signature_pki import raw_pdf, signed_by_other_software
 
@@ -95,6 +96,25 @@ async def test_who_wants_no_fall_back_is_told_that_the_authority_is_away(sealing
     assert (answer.status_code, answer.json()["code"]) == (503, "time-stamp-authority-away")
     sealing.authority.away = False
     assert (await sealing.ask(level="B-T", fall_back=False, key="whole")).json()["level"] == "B-T"
+
+
+async def test_who_waits_for_a_time_stamp_takes_no_place_of_another_administration(sealing: Sealing) -> None:
+    (sealing.keys_folder / f"{JUSTICE}.pem").write_bytes(sealing.world.pki.seals[JUSTICE].key_pem)
+    await enable_for(sealing.world, JUSTICE)
+    waiting = await sealing.world.owner_db.fetchval(
+        "SELECT count(*) FROM locker.seal WHERE administration = $1 AND pending IS NOT NULL", INTERIOR
+    )
+    limits = msgspec.structs.replace(sealing.desk.limits, pending_max=waiting + 1)
+    sealing.authority.away = True
+    try:
+        async with sealing.with_parts(limits=limits):
+            assert (await sealing.ask(level="B-T")).json()["pending"] == "B-T"
+            full = await sealing.ask(level="B-T")
+            assert (full.status_code, full.json()["code"]) == (503, "pending-full")
+            other = await sealing.ask(level="B-T", administration=JUSTICE)
+            assert other.json()["pending"] == "B-T"
+    finally:
+        await sealing.owner("UPDATE locker.sealing SET disabled_at = now() WHERE administration = $1", JUSTICE)
 
 
 @pytest.mark.parametrize("lie", ["imprint", "nonce", "signature", "status"])

@@ -16,7 +16,7 @@ from jose import jws
 from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import INTERIOR, LOCKER, plain_pdf
 from tests.unit.locker.signatures.data_signatures import cades, container, jades, xades, xades_detached
-from tests.unit.locker.signatures.signature_pki import Holder
+from tests.unit.locker.signatures.signature_pki import Holder, issue, name, signed_by_other_software
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -254,6 +254,16 @@ async def verify_with(place: CitizenWorld, document: bytes, **parts: bytes) -> d
     return found
 
 
+async def test_the_administration_is_the_one_of_the_signature_that_is_shown(place: CitizenWorld) -> None:
+    stranger = issue(name("A stranger"), by=None)
+    by_both = signed_by_other_software(plain_pdf(), seal_holder(place))
+    by_both = signed_by_other_software(by_both, stranger, field="Second")
+    found = await verify(place, by_both)
+    assert found["answer"]["signature"]["indication"] != "TOTAL-PASSED"
+    assert found["answer"]["signature"]["signer"] == "A stranger"
+    assert found["answer"]["signer_administration"] is None
+
+
 async def test_a_signature_beside_a_document_is_judged_over_it(place: CitizenWorld) -> None:
     by, data = seal_holder(place), b'{"family_name": "Alaoui"}'
     for signature in (cades(data, by), jades(data, by, detached=True)):
@@ -263,6 +273,8 @@ async def test_a_signature_beside_a_document_is_judged_over_it(place: CitizenWor
         assert found["answer"]["sha256"] == hashlib.sha256(data).hexdigest()
         other = await verify_with(place, data + b" ", signature=signature)
         assert other["answer"]["signature"]["indication"] == "TOTAL-FAILED"
+        # Its certificate is registered; this file it did not sign.
+        assert other["answer"]["signer_administration"] is None
         assert checks(other)["whole"] is False
 
 
