@@ -66,13 +66,13 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         ):
             raise Altered("xref")
         # Raises for a key that stands twice.
-        generic.DictionaryObject.read_from_stream(BytesIO(pdf[section.end_location :]), trailer)
+        generic.DictionaryObject.read_from_stream(_from(pdf, section.end_location), trailer)
     elif section.xref_section_type is XRefSectionType.STREAM:
         header = _OBJECT.match(pdf, declared)
         if not header:
             raise Altered("startxref")
         start = _WHITE_SPACE.match(pdf, header.end()).end()  # type: ignore[union-attr]
-        generic.DictionaryObject.read_from_stream(BytesIO(pdf[start:]), trailer)
+        generic.DictionaryObject.read_from_stream(_from(pdf, start), trailer)
         places.add(declared)
     else:
         # Readers do not agree on which of both parts is right.
@@ -84,3 +84,10 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
             raise Altered(f"object {object_number}")
         places.add(begin)
     return places
+
+
+def _from(pdf: bytes, place: int) -> BytesIO:
+    """Without a copy of what may be large."""
+    source = BytesIO(pdf)
+    source.seek(place)
+    return source
