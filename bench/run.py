@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ import aiohttp
 
 from bench import judging, seals
 from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
+from bench.flood import FLOODED, flood, flood_line
 from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
 from bench.memory import memory
@@ -33,7 +35,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "seals", "signatures")
+NAMES = ("limits", *MEASURES, "memory", "flood", "seals", "signatures")
 
 
 class LoadFailed(Exception):
@@ -133,6 +135,9 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
             elif name == "memory":
                 for line in await memory(world):
                     answer_line(line)
+            elif name == "flood":
+                for measure in FLOODED:
+                    answer_line(await _flooded(measure, world, limits, plan))
             else:
                 work = await MEASURES[name](world, limits, plan)
                 answer_line(await _measured(name, world, limits, work, plan))
@@ -151,6 +156,22 @@ async def _measured(name: str, world: World, limits: Limits, work: Work, plan: P
         rounds.append(await _load({**_job(work), **job, "base": world.url}, world.product))
     best = max(rounds, key=lambda one: one.rate)
     return _line(name, work, best, max(limit_rates), n=sum(one.n for one in rounds))
+
+
+async def _flooded(name: str, world: World, limits: Limits, plan: Plan) -> dict[str, Any]:
+    work = await MEASURES[name](world, limits, plan)
+    # Less than the machine can do: how long somebody waits is asked, not how many are served.
+    job = {**_job(work), "connections": 2, "base": world.url, "seconds": plan.seconds * 2}
+    kinds: dict[bool, list[Round]] = {False: [], True: []}
+    answers = Counter[int]()
+    for _ in range(plan.rounds):
+        kinds[False].append(await _load({**job, "items": await work.items()}, None))
+        items = await work.items()
+        async with flood(world) as answered:
+            kinds[True].append(await _load({**job, "items": items}, None))
+        answers += answered
+    quiet, flooded = (min(rounds, key=lambda one: one.p99_ms) for rounds in kinds.values())
+    return flood_line(name, (quiet.median_ms, quiet.p99_ms), (flooded.median_ms, flooded.p99_ms), answers)
 
 
 def _job(work: Work) -> dict[str, Any]:
