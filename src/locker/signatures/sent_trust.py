@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -34,6 +35,7 @@ class SentTrust:
         self._kept: OrderedDict[int, tuple[Trust, TrustOnTheWire]] = OrderedDict()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._in_use: dict[str, int] = {}
+        self._writing = threading.Lock()
 
     @asynccontextmanager
     async def of(self, trust: Trust) -> AsyncIterator[TrustOnTheWire]:
@@ -64,15 +66,17 @@ class SentTrust:
         encoded = msgspec.msgpack.encode(trust)
         if len(encoded) <= _INLINE_MAX_BYTES:
             return TrustOnTheWire(encoded, None)
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="khizana-trust-")
-        path = Path(self._folder.name, hashlib.sha256(encoded).hexdigest())
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            written = path.with_suffix(f".{uuid.uuid4().hex}")
-            written.write_bytes(encoded)
-            # Whole or not at all: a worker may ask for it already.
-            written.replace(path)
+        # Several threads may write at once; a second folder would take the first one with it.
+        with self._writing:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="khizana-trust-")
+            path = Path(self._folder.name, hashlib.sha256(encoded).hexdigest())
+            if not path.exists():
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                written = path.with_suffix(f".{uuid.uuid4().hex}")
+                written.write_bytes(encoded)
+                # Whole or not at all: a worker may ask for it already.
+                written.replace(path)
         return TrustOnTheWire(b"", str(path))
 
     def _forget(self) -> None:
