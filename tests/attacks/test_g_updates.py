@@ -267,3 +267,9 @@ def test_a_resource_that_is_named_like_a_link_is_compared() -> None:
     for number in (3, int(re.findall(rb"/AcroForm (\d+) 0 R", later)[-1])):
         moved[number] = body(later, number).replace(found[1] + b" 0 R", b"80 0 R")
     assert first(update(later, moved)).changes == "other"
+
+
+def test_an_update_of_words_that_lead_to_no_object_is_read_in_one_pass() -> None:
+    # Quadratic, this would take longer than anybody waits for a test.
+    words = first(hand_made(sealed(), {4: SHOWN}, unnamed=b"1 %" * 200_000 + b"\n"))
+    assert (words.intact, words.covers_whole_file) == (True, False)

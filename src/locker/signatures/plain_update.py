@@ -13,8 +13,9 @@ from pyhanko.pdf_utils.xref import XRefSectionType, parse_xref_table
 
 from locker.signatures.document import Document
 
-_SPACE = rb"(?:[ \t\r\n\f\x00]|%[^\r\n]*[\r\n])"
-_OBJECT = re.compile(rb"(?<!\d)(\d+)" + _SPACE + rb"+(\d+)" + _SPACE + rb"+obj\b")
+# Bounded, so that a file of comments costs no more than another.
+_SPACE = rb"(?:[ \t\r\n\f\x00]|%[^\r\n]{0,80}[\r\n]){1,16}"
+_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"(\d{1,10})" + _SPACE + rb"obj\b")
 _WHITE_SPACE = re.compile(rb"[ \t\r\n\f\x00]*")
 _GENERATION_MAX = 0xFFFF
 
