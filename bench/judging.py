@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from pyhanko.sign.validation import DocumentSecurityStore, validate_pdf_signatur
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from bench.beside_stock import beside_stock
 from bench.paper import drawn
 from locker.signatures import fast_hex
 from locker.signatures.judge import SignatureJudge, signature_workers
@@ -114,26 +115,19 @@ def lines(*, quick: bool) -> Iterator[dict[str, Any]]:
 
 def _beside(name: str, path: Path, made: Authorities, *, long_term: bool, quick: bool) -> dict[str, Any]:
     store = TrustStore(made.trust)
-    contestants: dict[str, Callable[[], object]] = {
-        "khizana": lambda: _ours(path, store),
-        "pyhanko": lambda: _stock(path, made, long_term=long_term),
-        "limit": lambda: hashlib.sha256(path.read_bytes()).digest(),
-    }
-    best = dict.fromkeys(contestants, 0.0)
-    for _ in range(1 if quick else 4):
-        for contestant, once in contestants.items():
-            best[contestant] = max(best[contestant], _rate(once, 0.3 if quick else 2.0))
-    return {
-        "measure": f"judge_{name}",
-        "rate_per_s": round(best["khizana"], 1),
-        "cpu_ms_per_op": round(1000 / best["khizana"], 2),
-        "pyhanko_rate_per_s": round(best["pyhanko"], 1),
-        "times_pyhanko": round(best["khizana"] / best["pyhanko"], 2),
-        "limit": "reading the file and its SHA-256",
-        "limit_rate_per_s": round(best["limit"], 1),
-        "ratio": round(best["khizana"] / best["limit"], 4),
-        "note": f"{path.stat().st_size} bytes; CPU time of one process, best round; certificates and chains are known",
-    }
+    return beside_stock(
+        f"judge_{name}",
+        {
+            "khizana": lambda: _ours(path, store),
+            "pyhanko": lambda: _stock(path, made, long_term=long_term),
+            "limit": lambda: hashlib.sha256(path.read_bytes()).digest(),
+        },
+        rounds=4,
+        quick=quick,
+        limit="reading the file and its SHA-256",
+        digits=2,
+        note=f"{path.stat().st_size} bytes; certificates and chains are known",
+    )
 
 
 def _ours(path: Path, store: Any) -> None:
@@ -181,15 +175,6 @@ async def _workers(made: Authorities, paths: list[Path]) -> dict[str, Any]:
         "judged_before_rate_per_s": round(again, 1),
         "note": "wall clock, through the pool",
     }
-
-
-def _rate(once: Callable[[], object], seconds: float) -> float:
-    once()
-    done, started = 0, time.process_time()
-    while (spent := time.process_time() - started) < seconds or not done:
-        once()
-        done += 1
-    return done / spent
 
 
 def _issue(

@@ -1,7 +1,6 @@
 """Sealing beside stock pyHanko called the obvious way: the same file and key, in turn, in one process on one core."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -17,6 +16,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from bench.beside_stock import beside_stock
 from bench.paper import drawn
 from locker.signatures.seal import Sealer, seal
 
@@ -32,35 +32,19 @@ def lines(*, quick: bool) -> Iterator[dict[str, Any]]:
     )
     for kind, key in kinds:
         certificate = _certificate(key)
-        contestants = {
-            "khizana": _ours(pdf, key, certificate),
-            "pyhanko": _stock(pdf, key, certificate),
-            "limit": _least(pdf, key),
-        }
-        best = dict.fromkeys(contestants, 0.0)
-        for _ in range(1 if quick else 5):
-            for name, once in contestants.items():
-                best[name] = max(best[name], _rate(once, 0.3 if quick else 2.0))
-        yield {
-            "measure": f"seal_b_b_{kind}",
-            "rate_per_s": round(best["khizana"], 1),
-            "cpu_ms_per_op": round(1000 / best["khizana"], 3),
-            "pyhanko_rate_per_s": round(best["pyhanko"], 1),
-            "times_pyhanko": round(best["khizana"] / best["pyhanko"], 1),
-            "limit": "SHA-256 of the file and one signature",
-            "limit_rate_per_s": round(best["limit"], 1),
-            "ratio": round(best["khizana"] / best["limit"], 3),
-            "note": f"{SIZE // 1000} kB, B-B, certified (DocMDP P=1); CPU time of one process, best round",
-        }
-
-
-def _rate(once: Callable[[], object], seconds: float) -> float:
-    once()
-    done, started = 0, time.process_time()
-    while (spent := time.process_time() - started) < seconds:
-        once()
-        done += 1
-    return done / spent
+        yield beside_stock(
+            f"seal_b_b_{kind}",
+            {
+                "khizana": _ours(pdf, key, certificate),
+                "pyhanko": _stock(pdf, key, certificate),
+                "limit": _least(pdf, key),
+            },
+            rounds=5,
+            quick=quick,
+            limit="SHA-256 of the file and one signature",
+            digits=3,
+            note=f"{SIZE // 1000} kB, B-B, certified (DocMDP P=1)",
+        )
 
 
 def _ours(pdf: bytes, key: Key, certificate: bytes) -> Callable[[], object]:
