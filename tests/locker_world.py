@@ -296,6 +296,8 @@ def settings_for(locker_dsn: str, s3: Any, folder: Path, **changes: Any) -> Lock
             "s3_secret_key": s3.secret_key,
             "s3_bucket": s3.bucket,
             "s3_fsync_folder": s3.bucket_folder,
+            # One bucket for all tests, a log for each.
+            "s3_log_prefix": f"log-{secrets.token_hex(8)}",
             "judge_workers": 1,
             **changes,
         }

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from datetime import timedelta
+from contextlib import asynccontextmanager, closing, suppress
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -29,6 +29,7 @@ from idp.upstream import store as upstream
 from kit import metrics
 from kit.audit import Audit
 from kit.db import Database, Tx
+from kit.errors import Unavailable
 from kit.outbound.fetch import Fetcher
 from kit.throttle import Throttle
 from locker.access import store as access
@@ -39,6 +40,10 @@ from locker.archive.schema import GROWTH_MAX_BYTES, ArchiveLimits
 from locker.archive.stamp_copy import Stamping
 from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
+from locker.log import store as log
+from locker.log.checkpoint import LogKey
+from locker.log.objects import LogObjects
+from locker.log.sequence import Sequencer
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
 from locker.settings import LockerSettings
@@ -186,8 +191,28 @@ async def opened_archive(
             await client.close()
 
 
+@asynccontextmanager
+async def opened_sequencer(db: Database, vault: Vault, settings: LockerSettings) -> AsyncIterator[Sequencer]:
+    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
+    sequencer = Sequencer(db, LogObjects(vault.blobs, settings.s3_log_prefix), key)
+    try:
+        yield sequencer
+    finally:
+        with suppress(Unavailable):
+            await sequencer.close()
+
+
+async def make_partitions(db: Database) -> None:
+    """Of the audit, for the next two months."""
+    month = datetime.now(UTC).date().replace(day=1)
+    for _ in range(2):
+        month = (month + timedelta(days=31)).replace(day=1)
+        await log.make_partition(db, month)
+
+
 async def count_locker_waiting(db: Database) -> None:
     metrics.waiting.labels("quarantined deposits").set(await deposits.count_quarantined(db))
+    metrics.waiting.labels("rows to log").set(await log.count_waiting(db))
     metrics.waiting.labels("copies to archive").set(await archive.count_copies(db, state="waiting"))
 
 

@@ -19,8 +19,9 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     secret: str
     """At least 64 hexadecimal digits. Form tokens and other keyed digests derive from it."""
     keys_folder: Path
-    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem`` and
-    ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports), mode 0600."""
+    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem``,
+    ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports) and ``log-Ed25519.pem`` (signs
+    the log's checkpoints; never to be changed), mode 0600."""
     client_id: str = "khizana-locker"
     """Under which the provider knows us."""
     trusted_proxies: tuple[str, ...] = ()
@@ -33,6 +34,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     s3_region: str = "us-east-1"
     s3_fsync_folder: Path | None = None
     """Where an engine on this machine keeps the bucket, for one that does not sync what it has acknowledged."""
+    s3_log_prefix: str = "log"
+    """The part of the bucket that holds the public log of the audit: checkpoint and tiles."""
 
     outbound_ca_file: Path | None = None
     """Certification authorities (PEM) for the addresses of trust lists, beside the system's."""

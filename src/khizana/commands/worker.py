@@ -30,7 +30,9 @@ from khizana.rounds import (
     count_locker_waiting,
     count_trust_lists,
     count_waiting,
+    make_partitions,
     opened_archive,
+    opened_sequencer,
     quarantine_desk,
     rotate_keys,
     sweep_idp,
@@ -48,6 +50,7 @@ from kit.pages import Pages
 from kit.throttle import Throttle
 from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
+from locker.log.sequence import sequence
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
 from locker.signatures.judge import SignatureJudge, signature_workers
@@ -61,6 +64,8 @@ COMPLETE_EVERY_S = 15.0
 REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
+SEQUENCE_EVERY_S = 1.0
+PARTITIONS_EVERY_S = 21_600.0
 QUARANTINE_EVERY_S = 10.0
 TRUST_LISTS_EVERY_S = 60.0
 ARCHIVE_EVERY_S = 30.0
@@ -114,6 +119,9 @@ async def _work(found: Deployment, which: str) -> None:
             locker_db = await stack.enter_async_context(connected(locker.database_url))
             vault = await stack.enter_async_context(opened_vault(locker_db, locker))
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
+            sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
+            rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
+            rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)
             judge = SignatureJudge(judges)

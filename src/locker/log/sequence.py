@@ -1,0 +1,162 @@
+"""The sequencer: committed rows get their place in the tree, then the tree is published.
+
+The database is the one truth about the order: an index is given in one transaction, under the lock of one row and a
+comparison of the tree's size. What is in the object store follows from it and is the same whoever writes it, so a
+round may die anywhere and any worker may go on. Before anything is signed, the published checkpoint must be a
+beginning of the tree: a database that was set back would otherwise sign another history.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from kit.db import Database, Tx
+from kit.ids import new_id
+from locker.log import store
+from locker.log.checkpoint import Checkpoint, LogKey, NoteRefused, read_checkpoint
+from locker.log.commit import NONCE_BYTES, canonical_event, commitment
+from locker.log.objects import LogObjects
+from locker.log.read_tiles import TreeReader
+from locker.log.schema import AuditRow, Head, NewLeaf, Sequenced
+from locker.log.tiles import WIDTH, Tile, grown
+
+BATCH_MAX = 2_000
+BATCHES_MAX = 50
+PUBLISHED_AT_ONCE_MAX = 100_000
+LEASE_S = 60.0
+"""Longer than any write to the object store may take: who lost the lead writes nothing any more."""
+
+log = logging.getLogger("locker.log")
+
+
+class LogForked(Exception):
+    """What was published is no beginning of what is here: nothing is signed until an operator decides."""
+
+
+class Sequencer:
+    """One in each worker; only the leader's rounds do something."""
+
+    def __init__(self, db: Database, objects: LogObjects, key: LogKey) -> None:
+        self.db = db
+        self.objects = objects
+        self.key = key
+        self.leader: UUID = new_id()
+
+    async def close(self) -> None:
+        """Another worker need not wait for the end of the lease."""
+        await store.step_down(self.db, leader=self.leader)
+
+
+async def sequence(sequencer: Sequencer, *, batch_max: int = BATCH_MAX, batches_max: int = BATCHES_MAX) -> Sequenced:
+    """One round. Raises LogForked, and Unavailable while the database or the object store is away."""
+    done = Sequenced(leads=False)
+    for _ in range(batches_max):
+        before = await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S)
+        if before is None:
+            break
+        await _must_continue(sequencer, before)
+        if before.backfill_until is not None:
+            await _queue_older(sequencer, before, limit=batch_max)
+        added = await sequencer.db.transact(lambda tx: _give_indices(tx, sequencer.leader, batch_max))
+        head = await publish(sequencer)
+        done = Sequenced(leads=True, leaves=done.leaves + added, size=head.size, published=head.published)
+        if added < batch_max and head.size == head.published and head.backfill_until is None:
+            break
+    return done
+
+
+async def _queue_older(sequencer: Sequencer, head: Head, *, limit: int) -> None:
+    async def action(tx: Tx) -> None:
+        await store.queue_older(tx, head=head, limit=limit)
+
+    # Full queue first: rows older than the log come in no faster than they are taken.
+    if await store.count_waiting(sequencer.db) < limit:
+        await sequencer.db.transact(action)
+
+
+async def _must_continue(sequencer: Sequencer, head: Head) -> None:
+    if head.verifier_key not in (None, sequencer.key.verifier_key):
+        raise LogForked("this log was signed with another key; bring it back to the keys folder")
+    note = await sequencer.objects.read_checkpoint()
+    if note is None or note == head.checkpoint:
+        return
+    try:
+        published = read_checkpoint(note, sequencer.key.verifier_key)
+    except NoteRefused as reason:
+        raise LogForked(f"the published checkpoint is not ours: {reason}") from None
+    if published.size > head.size:
+        raise LogForked(f"{published.size} leaves are published and the database has {head.size}")
+    if await TreeReader(sequencer.db).root(published.size) != published.root:
+        raise LogForked(f"the first {published.size} leaves are not those that were published")
+
+
+async def _give_indices(tx: Tx, leader: UUID, batch_max: int) -> int:
+    size = await store.hold_size(tx, leader=leader)
+    rows = [] if size is None else await store.waiting(tx, limit=batch_max)
+    if size is None or not rows:
+        return 0
+    edge = await TreeReader(tx).edge(size)
+    numbers = await store.last_numbers(tx, (row.owner or "" for row in rows))
+    leaves = []
+    for row in rows:
+        leaves.append(_leaf(row, edge.size, numbers))
+        edge.append(leaves[-1].commitment)
+        if len(leaves) % 256 == 0:
+            await asyncio.sleep(0)
+    await store.add_leaves(tx, leaves)
+    await store.keep_tiles(tx, edge.changed)
+    if not await store.grow(tx, old=size, new=edge.size):
+        raise LogForked("the tree grew beside us")
+    return len(leaves)
+
+
+def _leaf(row: AuditRow, leaf_index: int, numbers: dict[str, int]) -> NewLeaf:
+    owner = row.owner or ""
+    numbers[owner] += 1
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return NewLeaf(
+        leaf_index=leaf_index,
+        at=row.at,
+        audit_id=row.audit_id,
+        commitment=commitment(nonce, canonical_event(row, number=numbers[owner])),
+        owner=owner,
+        number=numbers[owner],
+        nonce=nonce,
+    )
+
+
+async def publish(sequencer: Sequencer) -> Head:
+    """Tiles first, then the checkpoint that needs them, then the row from which it is served."""
+    head = await store.head(sequencer.db)
+    size = min(head.size, head.published + PUBLISHED_AT_ONCE_MAX)
+    if size == head.published:
+        return head
+    reader = TreeReader(sequencer.db)
+    await sequencer.objects.write_tiles(_contents(reader, head.published, size))
+    note = sequencer.key.sign(Checkpoint(sequencer.key.origin, size, await reader.root(size)))
+    if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
+        return head
+    await sequencer.objects.write_checkpoint(note)
+    await store.publish(sequencer.db, size=size, checkpoint=note, verifier_key=sequencer.key.verifier_key)
+    await _remove_parts(sequencer.objects, head.published, size)
+    return await store.head(sequencer.db)
+
+
+async def _contents(reader: TreeReader, old: int, new: int) -> AsyncIterator[tuple[Tile, bytes]]:
+    for tile in grown(old, new):
+        if tile.level == "entries":
+            yield tile, b"".join(b"\x00\x20" + each for each in await reader.entries(tile.number, width=tile.width))
+        else:
+            yield tile, b"".join(await reader.hashes(tile.level, tile.number, width=tile.width))
+
+
+async def _remove_parts(objects: LogObjects, old: int, new: int) -> None:
+    """Only the first full tile of each level had parts before."""
+    for level in (0, 1, 2, 3, 4, 5, 6, 7):
+        before, after = old >> 8 * level, new >> 8 * level
+        if before % WIDTH and before // WIDTH < after // WIDTH:
+            await objects.remove_parts(Tile(level, before // WIDTH))
+            if level == 0:
+                await objects.remove_parts(Tile("entries", before // WIDTH))

@@ -1,0 +1,195 @@
+"""All writes of the log, and its reads of the audit that it is made of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from uuid import UUID
+
+import msgspec
+
+from kit.db import Row, Tx
+from locker.log.schema import AuditRow, Head, NewLeaf
+
+_ROW = "a.audit_id, a.at, a.action, a.actor_kind, a.actor, a.owner, a.object_id, a.purpose, a.result, a.detail"
+_HEAD = "size, published, checkpoint, verifier_key, backfill_at, backfill_id, backfill_until"
+
+
+async def lead(tx: Tx, *, leader: UUID, lease_s: float) -> Head | None:
+    """Take or keep the lead; None: another one has it."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE locker.log_head SET leader = $1, leader_until = now() + make_interval(secs => $2)
+         WHERE one AND (leader = $1 OR leader IS NULL OR leader_until < now())
+        RETURNING {_HEAD}""",
+        leader,
+        lease_s,
+    )
+    return _head(row) if row else None
+
+
+async def step_down(tx: Tx, *, leader: UUID) -> None:
+    await tx.execute("UPDATE locker.log_head SET leader = NULL WHERE one AND leader = $1", leader)
+
+
+async def head(tx: Tx) -> Head:
+    row = await tx.fetchrow(f"SELECT {_HEAD} FROM locker.log_head WHERE one")
+    assert row is not None
+    return _head(row)
+
+
+async def hold_size(tx: Tx, *, leader: UUID) -> int | None:
+    """The size, which stays until ``tx`` ends; None: the lead went to another."""
+    found: int | None = await tx.fetchval(
+        "SELECT size FROM locker.log_head WHERE one AND leader = $1 FOR UPDATE", leader
+    )
+    return found
+
+
+async def queue_older(tx: Tx, *, head: Head, limit: int) -> int:
+    """The next rows that were written before there was a log; how many, 0 when all are queued."""
+    last = await tx.fetchrow(
+        """
+        WITH portion AS (
+            SELECT a.at, a.audit_id FROM locker.audit AS a
+             WHERE (a.at, a.audit_id) > ($1, $2) AND a.at <= $3 ORDER BY a.at, a.audit_id LIMIT $4),
+        queued AS (
+            INSERT INTO locker.log_waiting (at, audit_id)
+            SELECT p.at, p.audit_id FROM portion AS p
+             WHERE NOT EXISTS (SELECT FROM locker.log_leaf AS l WHERE l.audit_id = p.audit_id)
+            ON CONFLICT DO NOTHING)
+        SELECT at, audit_id, count(*) OVER () AS rows FROM portion ORDER BY at DESC, audit_id DESC LIMIT 1""",
+        head.backfill_at,
+        head.backfill_id,
+        head.backfill_until,
+        limit,
+    )
+    if last is None:
+        await tx.execute("UPDATE locker.log_head SET backfill_until = NULL WHERE one")
+        return 0
+    await tx.execute(
+        "UPDATE locker.log_head SET backfill_at = $1, backfill_id = $2 WHERE one", last["at"], last["audit_id"]
+    )
+    return int(last["rows"])
+
+
+async def waiting(tx: Tx, *, limit: int) -> list[AuditRow]:
+    """Committed rows without an index, the oldest first. Which are seen depends on no clock."""
+    # OFFSET 0 keeps the planner from reading the whole audit for a few keys, whatever it believes of the queue.
+    rows = await tx.fetch(
+        f"""
+        SELECT {_ROW}
+          FROM locker.log_waiting AS w
+         CROSS JOIN LATERAL (SELECT * FROM locker.audit AS b
+                              WHERE b.at = w.at AND b.audit_id = w.audit_id OFFSET 0) AS a
+         ORDER BY w.at, w.audit_id LIMIT $1""",
+        limit,
+    )
+    return [msgspec.convert(dict(row), AuditRow) for row in rows]
+
+
+async def count_waiting(tx: Tx) -> int:
+    """Up to 100,000."""
+    found: int = await tx.fetchval("SELECT count(*) FROM (SELECT FROM locker.log_waiting LIMIT 100000) AS w")
+    return found
+
+
+async def last_numbers(tx: Tx, owners: Iterable[str]) -> dict[str, int]:
+    rows = await tx.fetch(
+        """
+        SELECT o.owner, coalesce((SELECT e.number FROM locker.log_entry AS e WHERE e.owner = o.owner
+                                   ORDER BY e.number DESC LIMIT 1), 0) AS number
+          FROM unnest($1::text[]) AS o (owner)""",
+        sorted(set(owners)),
+    )
+    return {row["owner"]: row["number"] for row in rows}
+
+
+async def add_leaves(tx: Tx, leaves: Sequence[NewLeaf]) -> None:
+    await tx.execute(
+        """
+        WITH fresh AS (SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::bytea[], $5::text[],
+                                            $6::bigint[], $7::bytea[])
+                              AS f (leaf_index, at, audit_id, commitment, owner, number, nonce)),
+        leaves AS (INSERT INTO locker.log_leaf (leaf_index, at, audit_id, commitment)
+                   SELECT leaf_index, at, audit_id, commitment FROM fresh ORDER BY leaf_index),
+        entries AS (INSERT INTO locker.log_entry (owner, number, leaf_index, audit_id, nonce)
+                    SELECT owner, number, leaf_index, audit_id, nonce FROM fresh)
+        DELETE FROM locker.log_waiting AS w USING fresh AS f WHERE w.at = f.at AND w.audit_id = f.audit_id""",
+        [leaf.leaf_index for leaf in leaves],
+        [leaf.at for leaf in leaves],
+        [leaf.audit_id for leaf in leaves],
+        [leaf.commitment for leaf in leaves],
+        [leaf.owner for leaf in leaves],
+        [leaf.number for leaf in leaves],
+        [leaf.nonce for leaf in leaves],
+    )
+
+
+async def keep_tiles(tx: Tx, tiles: Mapping[tuple[int, int], Sequence[bytes]]) -> None:
+    await tx.execute(
+        """
+        INSERT INTO locker.log_tile AS t (level, tile, hashes)
+        SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])
+        ON CONFLICT (level, tile) DO UPDATE SET hashes = EXCLUDED.hashes""",
+        [level for level, _ in tiles],
+        [tile for _, tile in tiles],
+        [b"".join(hashes) for hashes in tiles.values()],
+    )
+
+
+async def grow(tx: Tx, *, old: int, new: int) -> bool:
+    """Compare and swap: False where the tree was not of ``old`` leaves."""
+    return bool(
+        await tx.fetchval("UPDATE locker.log_head SET size = $2 WHERE one AND size = $1 RETURNING true", old, new)
+    )
+
+
+async def commitments(tx: Tx, *, start: int, end: int) -> list[bytes]:
+    rows = await tx.fetch(
+        "SELECT commitment FROM locker.log_leaf WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index",
+        start,
+        end,
+    )
+    return [row["commitment"] for row in rows]
+
+
+async def tile_hashes(tx: Tx, *, level: int, tile: int) -> bytes:
+    """Empty where there is none."""
+    found: bytes | None = await tx.fetchval(
+        "SELECT hashes FROM locker.log_tile WHERE level = $1 AND tile = $2", level, tile
+    )
+    return found or b""
+
+
+async def publish(tx: Tx, *, size: int, checkpoint: str, verifier_key: str) -> bool:
+    """False where a checkpoint of as many leaves or more is there already, or one under another key."""
+    return bool(
+        await tx.fetchval(
+            """
+            WITH newest AS (
+                UPDATE locker.log_head SET published = $1, checkpoint = $2, verifier_key = $3
+                 WHERE one AND published < $1 AND coalesce(verifier_key, $3) = $3 RETURNING published),
+            kept AS (
+                INSERT INTO locker.log_checkpoint (hour, size, note)
+                SELECT date_trunc('hour', now(), 'UTC'), $1, $2 FROM newest ON CONFLICT DO NOTHING)
+            SELECT true FROM newest""",
+            size,
+            checkpoint,
+            verifier_key,
+        )
+    )
+
+
+async def forget(tx: Tx, *, owner: str) -> int:
+    """How many leaves of ``owner`` nobody can open any more."""
+    forgotten: int = await tx.fetchval("SELECT locker.forget_log_of($1)", owner)
+    return forgotten
+
+
+async def make_partition(tx: Tx, month: date) -> bool:
+    """False: it is there."""
+    made: bool = await tx.fetchval("SELECT locker.make_audit_partition($1)", month)
+    return made
+
+
+def _head(row: Row) -> Head:
+    return msgspec.convert(dict(row), Head)
