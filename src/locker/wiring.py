@@ -22,7 +22,7 @@ from locker.access.cursor import Cursors
 from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
 from locker.catalogue.fields import FieldsChecker
-from locker.deposits.deposit import DepositDesk, DepositLimits, Places
+from locker.deposits.desk import DepositDesk, DepositLimits, Places
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.rendering.pictures import Pictures

@@ -7,7 +7,7 @@ import msgspec
 from kit.audit import Audit
 from kit.db import Database
 from kit.throttle import Limit, Throttle
-from locker.deposits.deposit import Places
+from locker.deposits.desk import Places
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.seals.ask_time_stamp import TimeStampAuthorities
 from locker.seals.collect import Collector

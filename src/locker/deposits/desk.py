@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+
+import msgspec
+
+from kit.audit import Audit
+from kit.db import Database
+from kit.errors import Unavailable
+from kit.jose import LocalKeySet
+from kit.throttle import Limit, Throttle
+from locker.access.provider import Provider
+from locker.catalogue.fields import FieldsChecker
+from locker.deposits import receive
+from locker.deposits.quarantine import QuarantineLimits
+from locker.signatures.judge import SignatureJudge
+from locker.trust.register import TrustRegister
+from locker.vault import Vault
+
+
+class DepositLimits(msgspec.Struct, frozen=True, kw_only=True):
+    receive: receive.Limits
+    per_client: Limit
+    lease_s: int
+    lifetime_s: int
+    documents_per_owner_max: int
+    bytes_per_owner_max: int
+    quarantine: QuarantineLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepositDesk:
+    """Everything that a deposit passes through."""
+
+    db: Database
+    audit: Audit
+    throttle: Throttle
+    provider: Provider
+    fields: FieldsChecker
+    trust: TrustRegister
+    judge: SignatureJudge
+    vault: Vault
+    signing: LocalKeySet
+    locker_url: str
+    limits: DepositLimits
+    places: "Places"
+
+
+class Places:
+    """How many deposits one process works on; each holds a temporary file and may hold a judge."""
+
+    def __init__(self, at_once_max: int) -> None:
+        self._free = at_once_max
+
+    def __enter__(self) -> None:
+        if self._free == 0:
+            raise Unavailable("deposits")
+        self._free -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._free += 1

@@ -1,0 +1,87 @@
+import msgspec
+from msgspec import UNSET
+
+from kit.db import Database
+from locker.administrations.schema import Depositor
+from locker.catalogue.find_entitled import find_entitled
+from locker.catalogue.schema import DocumentType
+from locker.deposits import receive
+from locker.deposits.desk import DepositDesk
+from locker.deposits.judge import judge, judge_data
+from locker.deposits.refusals import ReplacesUnknown
+from locker.deposits.resolve_subject import resolve_subject
+from locker.deposits.schema import DepositRequest
+from locker.documents.find_predecessor import find_predecessor
+from locker.documents.record_schema import Predecessor
+from locker.signatures.schema import Verdict
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit of which all is known that decides, and nothing is stored yet."""
+
+    request: DepositRequest
+    type_: DocumentType
+    verdict: Verdict
+    data_verdict: Verdict | None
+    owner: str
+    predecessor: Predecessor | None
+
+    @property
+    def passed(self) -> bool:
+        """False: it may pass later."""
+        return self.verdict.passed and (self.data_verdict is None or self.data_verdict.passed)
+
+
+async def examine(
+    desk: DepositDesk, received: receive.Received, request: DepositRequest, depositor: Depositor, *, client_id: str
+) -> Examined:
+    """Every check that needs no place to store anything. Raises TypeNotAllowed, FieldsInvalid, NotAuthentic,
+    SubjectUnknown, ReplacesUnknown.
+    """
+    type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
+    desk.fields.check(type_, request.fields)
+    verdict, data_verdict = await _judge(desk, received, depositor, type_)
+    owner = await resolve_subject(desk.provider, request.subject, client_id=client_id, purpose=f"deposit {type_.type}")
+    predecessor = await _predecessor(desk.db, request, owner=owner, administration=depositor.administration)
+    return Examined(
+        request=request,
+        type_=type_,
+        verdict=verdict,
+        data_verdict=data_verdict,
+        owner=owner,
+        predecessor=predecessor,
+    )
+
+
+async def _judge(
+    desk: DepositDesk, received: receive.Received, depositor: Depositor, type_: DocumentType
+) -> tuple[Verdict, Verdict | None]:
+    """Of the PDF, and of the data if there is some. NotAuthentic where either could never pass."""
+    trust = await desk.trust.trust(desk.db, depositor)
+    verdict = await judge(
+        desk.judge,
+        received.pdf,
+        trust=trust,
+        requirement=type_.signature,
+        size_max_bytes=desk.limits.receive.pdf_max_bytes,
+    )
+    if received.data is None:
+        return verdict, None
+    data_verdict = await judge_data(
+        desk.judge,
+        received.data.path,
+        received.data.signature,
+        trust=trust,
+        requirement=type_.signature,
+        size_max_bytes=desk.limits.receive.data_max_bytes,
+    )
+    return verdict, data_verdict
+
+
+async def _predecessor(db: Database, request: DepositRequest, *, owner: str, administration: str) -> Predecessor | None:
+    if request.replaces is UNSET:
+        return None
+    found = await find_predecessor(db, request.replaces, owner=owner, administration=administration, type_=request.type)
+    if found is None:
+        raise ReplacesUnknown
+    return found

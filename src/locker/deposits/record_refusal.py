@@ -1,0 +1,23 @@
+from kit.audit import AuditEvent
+from kit.errors import Refusal
+from locker.administrations.schema import Depositor
+from locker.deposits.desk import DepositDesk
+
+
+async def record_refusal(desk: DepositDesk, depositor: Depositor, refusal: Refusal, *, client_id: str) -> None:
+    """All that stays of a deposit that was refused."""
+    await desk.audit.append(
+        desk.db,
+        AuditEvent(
+            action="deposit.refused",
+            actor_kind="client",
+            actor=client_id,
+            result=refusal.code,
+            detail={"administration": depositor.administration}
+            | {
+                name: refusal.members[name]
+                for name in ("part", "indication", "sub_indication")
+                if name in refusal.members
+            },
+        ),
+    )
