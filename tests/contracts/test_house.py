@@ -35,7 +35,7 @@ SEATS = {
     "signxml": r"src/locker/signatures/.*",
     "webauthn": r"src/idp/authenticators/passkey\.py",
     "minio": r"src/locker/vault/.*",
-    "pkcs11": r"src/(?:idp/keys|locker/seals)/device\.py",
+    "pkcs11": r"src/kit/device\.py",
     "granian": r"src/khizana/commands/serve\.py",
 }
 NOT_A_NAME = {"service", "services", "utils", "util", "helpers", "helper", "models", "common", "misc"}
