@@ -118,7 +118,7 @@ class TinyProvider:
             }
         if path == "/jwks":
             return 200, self.keys.jwks()
-        if path == "/subjects/resolve":
+        if path == "/subjects/resolve-several":
             return self._resolve(json.loads(body), headers["authorization"].removeprefix("Bearer "))
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         assert self.locker_keys is not None
@@ -137,15 +137,14 @@ class TinyProvider:
             return 200, {"active": form["token"] not in self.revoked}
         return 404, {}
 
-    def _resolve(self, asked: dict[str, str], token: str) -> tuple[int, dict[str, Any]]:
+    def _resolve(self, asked: dict[str, list[dict[str, str]]], token: str) -> tuple[int, dict[str, Any]]:
         claims = verify(token, self.keys.public, algorithms=["ES256"], typ=["at+jwt"], issuer=ISSUER)
         assert "subjects:resolve" in claims["scope"].split()
-        sub = (
-            self.subjects.get(asked["uid"])
-            if "uid" in asked
-            else self.foreign_subjects.get((asked["client_id"], asked["sub"]))
-        )
-        return (200, {"sub": sub}) if sub else (404, {"code": "unknown-subject"})
+        subs = [
+            self.subjects.get(one["uid"]) if "uid" in one else self.foreign_subjects.get((one["client_id"], one["sub"]))
+            for one in asked["subjects"]
+        ]
+        return 200, {"subjects": [{"sub": sub} if sub else {"error": "unknown-subject"} for sub in subs]}
 
 
 @dataclass

@@ -44,6 +44,10 @@ class Audit:
     async def append(self, tx: Tx, event: AuditEvent) -> None:
         await tx.execute(f"{self._into} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", *self.arguments(event))
 
+    async def append_several(self, tx: Tx, events: Sequence[AuditEvent]) -> None:
+        """In one statement, in their order."""
+        await tx.execute(self.cte_of_several(f"{self.unnested(1)} ORDER BY n"), *self.arguments_of_several(events))
+
     def cte(self, first: int, *, source: str) -> str:
         """The same row as one part of a larger statement: ``SELECT … FROM source`` with the nine parameters of
         ``arguments`` numbered from ``first``."""

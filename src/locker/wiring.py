@@ -25,6 +25,7 @@ from locker.catalogue.fields import FieldsChecker
 from locker.deposits.desk import DepositDesk, DepositLimits, Places
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
+from locker.deposits.resolve_subject import Subjects
 from locker.rendering.pictures import Pictures
 from locker.reports.seal_certificate import ReportSeal
 from locker.seals.desk import SealDesk
@@ -135,7 +136,7 @@ async def connect(
             db=db,
             audit=audit,
             throttle=throttle,
-            provider=provider,
+            subjects=Subjects(provider),
             fields=FieldsChecker(),
             trust=trust,
             judge=judge,

@@ -32,38 +32,47 @@ async def resolve(
 ) -> ResolveResponse:
     if client.legal_ground is None:
         raise NoLegalGround
-    if len(request.purpose) > _PURPOSE_MAX:
-        raise Invalid("purpose: too long")
+    check(request, scopes)
 
     async def find_and_record(tx: Tx) -> str:
-        citizen_id = await _find(tx, request, scopes)
+        citizen_id = await _find(tx, request)
         if citizen_id is None:
             raise UnknownSubject
         sub = pairwise_sub(secrets, sector=client.sector, citizen_id=citizen_id)
         await remember(tx, sector=client.sector, sub=sub, citizen_id=citizen_id)
-        await audit.append(
-            tx,
-            AuditEvent(
-                action="subject.resolved",
-                actor_kind="client",
-                actor=client.client_id,
-                owner=str(citizen_id),
-                purpose=request.purpose or None,
-                detail={"legal_ground": client.legal_ground, "by": "uid" if request.uid is not UNSET else "sub"},
-            ),
-        )
+        await audit.append(tx, event(client, request, citizen_id))
         return sub
 
     return ResolveResponse(await db.transact(find_and_record))
 
 
-async def _find(tx: Tx, request: ResolveRequest, scopes: frozenset[str]) -> UUID | None:
-    if isinstance(request.uid, str) and request.sub is UNSET and request.client_id is UNSET:
-        if "subjects:resolve" not in scopes:
-            raise Forbidden("scope subjects:resolve")
+def check(request: ResolveRequest, scopes: frozenset[str]) -> None:
+    """Well-formed, and within what the token may ask."""
+    if len(request.purpose) > _PURPOSE_MAX:
+        raise Invalid("purpose: too long")
+    if request.uid is not UNSET and request.sub is UNSET and request.client_id is UNSET:
+        needed = "subjects:resolve"
+    elif request.sub is not UNSET and request.client_id is not UNSET and request.uid is UNSET:
+        needed = "subjects:translate"
+    else:
+        raise Invalid("either uid, or sub with client_id")
+    if needed not in scopes:
+        raise Forbidden(f"scope {needed}")
+
+
+def event(client: Client, request: ResolveRequest, citizen_id: UUID) -> AuditEvent:
+    """What the citizen sees of it."""
+    return AuditEvent(
+        action="subject.resolved",
+        actor_kind="client",
+        actor=client.client_id,
+        owner=str(citizen_id),
+        purpose=request.purpose or None,
+        detail={"legal_ground": client.legal_ground, "by": "uid" if request.uid is not UNSET else "sub"},
+    )
+
+
+async def _find(tx: Tx, request: ResolveRequest) -> UUID | None:
+    if request.uid is not UNSET:
         return await store.select_citizen_by_uid(tx, request.uid)
-    if isinstance(request.sub, str) and isinstance(request.client_id, str) and request.uid is UNSET:
-        if "subjects:translate" not in scopes:
-            raise Forbidden("scope subjects:translate")
-        return await store.select_citizen_by_sub(tx, client_id=request.client_id, sub=request.sub)
-    raise Invalid("either uid, or sub with client_id")
+    return await store.select_citizen_by_sub(tx, client_id=str(request.client_id), sub=str(request.sub))

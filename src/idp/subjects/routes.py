@@ -4,29 +4,46 @@ from litestar.params import JSONBody
 
 from idp.frame import AnyRequest
 from idp.subjects.resolve import resolve
-from idp.subjects.schema import ResolveRequest, ResolveResponse
-from idp.token.accept import accept
+from idp.subjects.resolve_several import resolve_several
+from idp.subjects.schema import ResolveRequest, ResolveResponse, ResolveSeveralRequest, ResolveSeveralResponse
+from idp.token.accept import AcceptedToken, accept
 from idp.userinfo.refusals import InvalidToken
 from idp.wiring import Wiring
 
+_PATH = "/subjects/resolve"
+_PATH_OF_SEVERAL = "/subjects/resolve-several"
 
-@post("/subjects/resolve", operation_id="ResolveSubject", status_code=200)
+
+@post(_PATH, operation_id="ResolveSubject", status_code=200)
 async def resolve_subject(
     request: AnyRequest, data: JSONBody[ResolveRequest], wiring: NamedDependency[Wiring]
 ) -> ResolveResponse:
     """From a unique identifier to the caller's own ``sub``, for clients with a registered legal ground."""
-    token = await accept(wiring.access_tokens, request, path="/subjects/resolve", scope="subjects:resolve")
-    # Only a client that acts for itself resolves: not an app in a citizen's name.
-    if token.claims["sub"] != token.client_id:
-        raise InvalidToken
-    return await resolve(
-        wiring.db,
-        wiring.audit,
-        wiring.secrets,
-        token.client,
-        data,
-        scopes=frozenset(str(token.claims["scope"]).split()),
+    token = await _for_itself(request, wiring, path=_PATH)
+    return await resolve(wiring.db, wiring.audit, wiring.secrets, token.client, data, scopes=_scopes(token))
+
+
+@post(_PATH_OF_SEVERAL, operation_id="ResolveSubjects", status_code=200)
+async def resolve_subjects(
+    request: AnyRequest, data: JSONBody[ResolveSeveralRequest], wiring: NamedDependency[Wiring]
+) -> ResolveSeveralResponse:
+    """The same for at most a hundred at once; each stands in its citizen's history."""
+    token = await _for_itself(request, wiring, path=_PATH_OF_SEVERAL)
+    return await resolve_several(
+        wiring.db, wiring.audit, wiring.secrets, token.client, data.subjects, scopes=_scopes(token)
     )
 
 
-ROUTES = [resolve_subject]
+async def _for_itself(request: AnyRequest, wiring: Wiring, *, path: str) -> AcceptedToken:
+    """Only a client that acts for itself resolves: not an app in a citizen's name."""
+    token = await accept(wiring.access_tokens, request, path=path, scope="subjects:resolve")
+    if token.claims["sub"] != token.client_id:
+        raise InvalidToken
+    return token
+
+
+def _scopes(token: AcceptedToken) -> frozenset[str]:
+    return frozenset(str(token.claims["scope"]).split())
+
+
+ROUTES = [resolve_subject, resolve_subjects]

@@ -1,5 +1,7 @@
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 
 class ResolveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,3 +17,20 @@ class ResolveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class ResolveResponse(msgspec.Struct, frozen=True):
     sub: str
     """The caller's own."""
+
+
+class ResolveSeveralRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    subjects: Annotated[list[ResolveRequest], Meta(min_length=1, max_length=100)]
+
+
+class OneOfSeveral(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two."""
+
+    sub: str | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    """The code that a request for this one alone would be refused with."""
+
+
+class ResolveSeveralResponse(msgspec.Struct, frozen=True):
+    subjects: list[OneOfSeveral]
+    """In the order of the request."""

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from kit.db import Tx
@@ -10,6 +11,20 @@ async def insert(tx: Tx, *, sector: str, sub: str, citizen_id: UUID) -> None:
         sector,
         sub,
         citizen_id,
+    )
+
+
+async def insert_several(tx: Tx, *, sector: str, subs: Mapping[UUID, str]) -> None:
+    """Of one sector; always in the same order, so that two that insert together never wait for each other."""
+    ordered = sorted(subs.items(), key=lambda item: item[1])
+    await tx.execute(
+        """
+        INSERT INTO idp.subject (sector, sub, citizen_id)
+        SELECT $1, given.sub, given.citizen_id FROM unnest($2::text[], $3::uuid[]) AS given (sub, citizen_id)
+        ON CONFLICT DO NOTHING""",
+        sector,
+        [sub for _, sub in ordered],
+        [citizen_id for citizen_id, _ in ordered],
     )
 
 
@@ -42,3 +57,30 @@ async def select_citizen_by_sub(tx: Tx, *, client_id: str, sub: str) -> UUID | N
 async def select_citizen_by_uid(tx: Tx, uid: str) -> UUID | None:
     value = await tx.fetchval("SELECT citizen_id FROM idp.citizen WHERE uid = $1 AND state <> 'deceased'", uid)
     return None if value is None else UUID(str(value))
+
+
+async def select_citizens_by_uids(tx: Tx, uids: Sequence[str]) -> dict[str, UUID]:
+    """Those that are known and alive."""
+    if not uids:
+        return {}
+    rows = await tx.fetch(
+        "SELECT uid, citizen_id FROM idp.citizen WHERE uid = ANY($1::text[]) AND state <> 'deceased'", list(uids)
+    )
+    return {row["uid"]: UUID(str(row["citizen_id"])) for row in rows}
+
+
+async def select_citizens_by_subs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """The same by ``client_id`` and its ``sub``."""
+    if not pairs:
+        return {}
+    rows = await tx.fetch(
+        """
+        SELECT given.client_id, given.sub, s.citizen_id
+          FROM unnest($1::text[], $2::text[]) AS given (client_id, sub)
+          JOIN idp.client c ON c.client_id = given.client_id
+          JOIN idp.subject s ON s.sector = c.sector AND s.sub = given.sub
+          JOIN idp.citizen z ON z.citizen_id = s.citizen_id AND z.state <> 'deceased'""",
+        [client_id for client_id, _ in pairs],
+        [sub for _, sub in pairs],
+    )
+    return {(row["client_id"], row["sub"]): UUID(str(row["citizen_id"])) for row in rows}

@@ -7,10 +7,10 @@ from kit.db import Database
 from kit.errors import Unavailable
 from kit.jose import LocalKeySet
 from kit.throttle import Limit, Throttle
-from locker.access.provider import Provider
 from locker.catalogue.fields import FieldsChecker
 from locker.deposits import receive
 from locker.deposits.quarantine import QuarantineLimits
+from locker.deposits.resolve_subject import Subjects
 from locker.signatures.judge import SignatureJudge
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
@@ -33,7 +33,7 @@ class DepositDesk:
     db: Database
     audit: Audit
     throttle: Throttle
-    provider: Provider
+    subjects: Subjects
     fields: FieldsChecker
     trust: TrustRegister
     judge: SignatureJudge

@@ -9,7 +9,6 @@ from locker.deposits import receive
 from locker.deposits.desk import DepositDesk
 from locker.deposits.judge import judge, judge_data
 from locker.deposits.refusals import ReplacesUnknown
-from locker.deposits.resolve_subject import resolve_subject
 from locker.deposits.schema import DepositRequest
 from locker.documents.find_predecessor import find_predecessor
 from locker.documents.record_schema import Predecessor
@@ -41,7 +40,7 @@ async def examine(
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
     verdict, data_verdict = await _judge(desk, received, depositor, type_)
-    owner = await resolve_subject(desk.provider, request.subject, client_id=client_id, purpose=f"deposit {type_.type}")
+    owner = await desk.subjects.resolve(request.subject, client_id=client_id, purpose=f"deposit {type_.type}")
     predecessor = await _predecessor(desk.db, request, owner=owner, administration=depositor.administration)
     return Examined(
         request=request,
