@@ -165,7 +165,8 @@ class Document:
         for seen, (name, value, field) in enumerate(enumerate_sig_fields(self.reader, filled_status=True)):
             if seen >= _FIELDS_MAX:
                 raise ValueError("too many signature fields")
-            yield name, value, field
+            # A name that is a number or a list names nothing.
+            yield name if isinstance(name, str | bytes) else "", value, field
 
     def active_content(self) -> tuple[frozenset[str], bool]:
         """What can act or show otherwise than the pages, and whether all of the document was looked at."""
