@@ -13,7 +13,7 @@ class PageWanted(msgspec.Struct, frozen=True, kw_only=True):
     width_px: int
     pixels_max: int
     watermark: tuple[str, ...] = ()
-    """Lines in Latin script, repeated across the picture; none for the citizen's own eyes."""
+    """Lines, each in its own script, repeated across the picture; none for the citizen's own eyes."""
 
 
 class PagePicture(msgspec.Struct, frozen=True, kw_only=True):

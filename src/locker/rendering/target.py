@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pypdfium2
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from locker.rendering.schema import PagePicture, PageWanted
+from locker.rendering.watermark import marked
 
 _PAGES_MAX = 2_000
-_FONT = ImageFont.load_default(22)
 _decoder = msgspec.msgpack.Decoder(PageWanted)
 
 
@@ -35,7 +35,7 @@ def picture(wanted: PageWanted) -> PagePicture:
     finally:
         document.close()
     if wanted.watermark:
-        image = _marked(image, wanted.watermark)
+        image = marked(image, wanted.watermark)
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=3)
     return PagePicture(png=out.getvalue())
@@ -52,17 +52,3 @@ def _rendered(page: pypdfium2.PdfPage, wanted: PageWanted) -> Image.Image:
     bitmap = page.render(scale=scale, rev_byteorder=True, limit_image_cache=True)
     image: Image.Image = bitmap.to_pil()
     return image.convert("RGB")
-
-
-def _marked(image: Image.Image, lines: tuple[str, ...]) -> Image.Image:
-    """The lines, repeated on a slant over the whole page, so that no crop is without them."""
-    text = "\n".join(line.encode("latin-1", "replace").decode("latin-1")[:80] for line in lines[:4])
-    left, top, right, bottom = ImageDraw.Draw(image).multiline_textbbox((0, 0), text, font=_FONT)
-    tile = Image.new("RGBA", (int(right - left) + 60, int(bottom - top) + 60), (0, 0, 0, 0))
-    ImageDraw.Draw(tile).multiline_text((30, 30), text, font=_FONT, fill=(120, 20, 20, 84))
-    tile = tile.rotate(24, expand=True, resample=Image.Resampling.BILINEAR)
-    overlay = Image.new("RGBA", image.size, (0, 0, 0, 0))
-    for row, y in enumerate(range(-tile.height // 2, image.height, max(1, tile.height))):
-        for x in range(-(tile.width // 2) * (row % 2), image.width, max(1, tile.width)):
-            overlay.alpha_composite(tile, (max(0, x), max(0, y)), (max(0, -x), max(0, -y)))
-    return Image.alpha_composite(image.convert("RGBA"), overlay).convert("RGB")

@@ -68,12 +68,11 @@ def shows_pictures(document: HeldDocument) -> bool:
 
 
 def watermark(opening: Opening) -> tuple[str, ...]:
-    """Recipient, time, reference. A name that the picture's letters cannot write is found by the reference."""
-    recipient = opening.recipient if opening.recipient.isascii() else "the recipient"
+    """Recipient, time, reference: in no language, so that whoever finds the picture can read two of them."""
     return (
-        f"Shared with {recipient[:48]}",
-        f"{opening.opened_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, to be looked at only",
-        f"Khizana ref. {opening.opening_id[:10]}",
+        opening.recipient[:48],
+        f"{opening.opened_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+        f"Khizana · {opening.opening_id[:10]}",
     )
 
 

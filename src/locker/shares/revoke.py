@@ -13,16 +13,20 @@ async def revoke(db: Database, audit: Audit, *, sharer: Sharer, share_id: str | 
 
     async def within(tx: Tx) -> int:
         ended = await store.revoke(tx, owner=sharer.owner, share_id=share_id)
-        for each in ended:
-            await audit.append(
+        if ended:
+            # One statement, however many there are: a citizen who ends ten thousand waits less than a second.
+            await audit.append_several(
                 tx,
-                AuditEvent(
-                    action="share.revoked",
-                    actor_kind=sharer.kind,
-                    actor=sharer.actor,
-                    owner=sharer.owner,
-                    object_id=each,
-                ),
+                [
+                    AuditEvent(
+                        action="share.revoked",
+                        actor_kind=sharer.kind,
+                        actor=sharer.actor,
+                        owner=sharer.owner,
+                        object_id=each,
+                    )
+                    for each in ended
+                ],
             )
         if not ended and share_id and await store.find(tx, owner=sharer.owner, share_id=share_id) is None:
             raise ShareUnknown

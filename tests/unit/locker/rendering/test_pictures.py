@@ -59,6 +59,20 @@ async def test_a_watermark_changes_the_picture_everywhere(tmp_path: Path) -> Non
             assert plain.crop(box).tobytes() != marked.crop(box).tobytes(), box
 
 
+async def test_a_name_in_arabic_or_tifinagh_is_drawn_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(plain_pdf())
+
+    def drawn(name: str) -> bytes:
+        return picture(wanted(path, watermark=(name, "2026", "ref"))).png
+
+    questions = {drawn("?" * length) for length in range(1, 12)}
+    names = ["بنك المغرب", "ⵉⵎⴰⵣⵉⵖⵏ", "Société"]
+    assert len({drawn(name) for name in names} | questions) == len(names) + len(questions)
+    # What no font of ours has is asked about, and a page is never without its mark for it.
+    assert drawn("漢字") == drawn("??")
+
+
 @pytest.mark.parametrize("size", [(14_400, 14_400), (14_400, 3), (3, 14_400), (1, 1)])
 async def test_u_12_a_page_of_any_size_makes_a_picture_of_bounded_size(
     tmp_path: Path, size: tuple[float, float]
