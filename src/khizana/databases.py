@@ -10,7 +10,7 @@ from kit.db import Database
 from locker.settings import LockerSettings
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
-from locker.vault.keys import FileMasterKey
+from locker.vault.masters import masters_of
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ async def connected(dsn: str) -> AsyncIterator[Database]:
 async def opened_vault(db: Database, settings: LockerSettings) -> AsyncIterator[Vault]:
     vault = Vault(
         db,
-        FileMasterKey.load_or_create(settings.keys_folder / "master.key"),
+        masters_of(settings),
         await S3BlobStore.connect(
             endpoint=settings.s3_endpoint,
             access_key=settings.s3_access_key,

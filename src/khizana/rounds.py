@@ -60,10 +60,13 @@ from locker.trust.register import TrustRegister
 from locker.trust.show_lists import count_lists
 from locker.trust.sync import FETCH_MAX_S, ListReaders, sync
 from locker.vault import Vault
+from locker.vault.rewrap_all import rewrap_all
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
 STATUS_MAX_S = 5.0
+REWRAP_BATCHES = 10
+"""Of 500 keys each."""
 
 IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "alerts": alerts.sweep,
@@ -218,6 +221,11 @@ async def count_locker_waiting(db: Database) -> None:
 
 async def count_lapsed(db: Database) -> None:
     metrics.waiting.labels("lapsed copies").set(await archive.count_copies(db, state="lapsed"))
+
+
+async def rewrap_keys(db: Database, vault: Vault) -> None:
+    """Some thousands of citizens a round, so that a month's beginning is no peak."""
+    await rewrap_all(vault.keys, Audit("locker"), db, officer=None, batches_max=REWRAP_BATCHES)
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:

@@ -29,13 +29,14 @@ class Progress:
         self._what, self._total, self._done = what, total, 0
         self._tty = sys.stderr.isatty()
 
-    def step(self) -> None:
-        self._done += 1
+    def step(self, by: int = 1) -> None:
+        before, self._done = self._done, self._done + by
+        tenth = max(1, self._total // 10)
         if self._tty:
-            filled = self.WIDTH * self._done // max(1, self._total)
+            filled = min(self.WIDTH, self.WIDTH * self._done // max(1, self._total))
             bar = "█" * filled + "░" * (self.WIDTH - filled)
             print(f"\r{self._what} {bar} {self._done}/{self._total}", end="", file=sys.stderr, flush=True)
-        elif self._done % max(1, self._total // 10) == 0 or self._done == self._total:
+        elif self._done // tenth > before // tenth or self._done == self._total:
             say(f"{self._what} {self._done}/{self._total}")
 
     def finish(self) -> None:

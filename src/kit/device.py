@@ -21,6 +21,8 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 
 DeviceFault = pkcs11.PKCS11Error
+KeyMissing = pkcs11.NoSuchKey
+"""A DeviceFault: the device is there, and has no such key."""
 DevicePublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 Pair = Literal["P-256", "Ed25519", "RSA-3072"]
@@ -145,8 +147,12 @@ class DeviceSession:
         params = GCMParams(nonce, associated_data, 128)
         try:
             return bytes(key.decrypt(sealed, mechanism=Mechanism.AES_GCM, mechanism_param=params))
-        except _NOT_DECRYPTED:
+        except (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange):
             raise NotDecrypted from None
+        except (pkcs11.GeneralError, pkcs11.FunctionFailed) as fault:
+            # Some devices have no better word for it. One that still encrypts is not away.
+            self.encrypt(b"", key_id=key_id, nonce=os.urandom(len(nonce)), associated_data=b"")
+            raise NotDecrypted from fault
 
     def _key(self, kind: ObjectClass, label: str | None, key_id: bytes | None) -> Any:
         session = self._opened()
@@ -193,9 +199,6 @@ class DeviceSession:
 
 class NotDecrypted(Exception):
     """It was not encrypted by this key for this purpose, or was changed since."""
-
-
-_NOT_DECRYPTED = (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange)
 
 
 @functools.cache

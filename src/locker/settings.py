@@ -22,6 +22,13 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem``,
     ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports) and ``log-Ed25519.pem`` (signs
     the log's checkpoints; never to be changed), mode 0600."""
+    master_pkcs11_module: Path | None = None
+    """The master key lives in this PKCS#11 module's token instead of ``master.key``: khizana keys rotate-master."""
+    master_pkcs11_token: str | None = None
+    master_pkcs11_pin: str | None = None
+    """The token's user PIN, best by KHIZANA_LOCKER_MASTER_PKCS11_PIN_FILE."""
+    backup_retention_days: int = 35
+    """How long a backup is kept. A former master key stays for so long, then nothing opens what is older."""
     client_id: str = "khizana-locker"
     """Under which the provider knows us."""
     trusted_proxies: tuple[str, ...] = ()
@@ -146,6 +153,11 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.seal_pkcs11_module is not None and (self.seal_pkcs11_token is None or self.seal_pkcs11_pin is None):
             raise ValueError("seal_pkcs11_module: the token and its PIN are needed too")
+
+        if self.master_pkcs11_module is not None and (
+            self.master_pkcs11_token is None or self.master_pkcs11_pin is None
+        ):
+            raise ValueError("master_pkcs11_module: the token and its PIN are needed too")
 
     def refused_in_production(self) -> Iterable[tuple[str, str]]:
         if not self.issuer.startswith("https://"):

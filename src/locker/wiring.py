@@ -36,7 +36,7 @@ from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
-from locker.vault.keys import FileMasterKey
+from locker.vault.masters import masters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ async def connect(
         )
         vault = Vault(
             db,
-            FileMasterKey.load_or_create(settings.keys_folder / "master.key"),
+            masters_of(settings),
             await S3BlobStore.connect(
                 endpoint=settings.s3_endpoint,
                 access_key=settings.s3_access_key,

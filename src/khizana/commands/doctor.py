@@ -25,6 +25,7 @@ from kit.migrate import pending
 from kit.settings import SettingRefused
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
+from locker.vault.masters import master_file
 
 CONNECT_MAX_S = 5.0
 SKEW_MAX_S = 2.0
@@ -176,12 +177,15 @@ async def _keys(found: Deployment) -> AsyncIterator[Finding]:
     except SettingRefused:
         pass
     try:
-        folder = found.locker_settings().keys_folder
+        locker = found.locker_settings()
     except SettingRefused:
         return
-    yield _private("keys of the locker", folder)
+    yield _private("keys of the locker", locker.keys_folder)
+    if locker.master_pkcs11_module is not None:
+        yield await _opens(found)
+        return
     try:
-        FileMasterKey.load(folder / "master.key")
+        FileMasterKey.load(master_file(locker))
     except FileNotFoundError:
         yield Finding(
             what="master key",

@@ -1,20 +1,30 @@
-"""Signing keys of the provider. A new key is published a day before it signs, so that nobody meets an unknown one."""
+"""Signing keys of the provider: a new key is published a day before it signs, so that nobody meets an unknown one.
+And the keys under which the locker keeps documents: docs/keys.md."""
 
 import argparse
 import asyncio
 import datetime as dt
 import time
-from typing import cast
+from typing import Any, cast
+
+import msgspec
 
 from idp.keys import rotate
 from idp.keys.place import place_of
 from idp.keys.ring import KeyPlace
 from idp.settings import IdpSettings
-from khizana.databases import connected
+from khizana.databases import connected, with_locker
 from khizana.deployment import Deployment, deployment, officer
-from khizana.say import answer
+from khizana.say import Progress, answer
 from kit.audit import Audit, AuditEvent
+from kit.db import Database
 from kit.jose import ASYMMETRIC, Algorithm
+from locker.settings import LockerSettings
+from locker.vault.keys import Keys
+from locker.vault.masters import make_next, masters_of, retire
+from locker.vault.rewrap_all import rewrap_all
+
+_OF_THE_LOCKER = {"rewrap", "rotate-master", "retire-master"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +38,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs.add_parser("retire", help="remove keys whose last token has expired")
     withdrawing = verbs.add_parser("withdraw", help="after a theft: what this key signed is refused from now on")
     withdrawing.add_argument("kid")
+    rewrapping = verbs.add_parser(
+        "rewrap", help="the locker's: all keys under this month's, and what is over destroyed"
+    )
+    rewrapping.add_argument("--batch", type=int, default=500, choices=range(1, 10_001), metavar="KEYS")
+    rewrapping.add_argument("--dry-run", action="store_true", help="how many there are to move")
+    verbs.add_parser("rotate-master", help="the locker's: a new master key; then: khizana keys rewrap")
+    verbs.add_parser("retire-master", help="the locker's: destroy former master keys that no backup needs any more")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.verb in _OF_THE_LOCKER:
+        answer(with_locker(lambda found, db: _of_the_locker(found.locker_settings(), db, arguments)))
+        return 0
     with deployment() as found:
         return asyncio.run(_run(found, arguments))
 
@@ -56,6 +76,33 @@ async def _run(found: Deployment, arguments: argparse.Namespace) -> int:
     finally:
         place.close()
     return 0
+
+
+async def _of_the_locker(settings: LockerSettings, db: Database, arguments: argparse.Namespace) -> dict[str, Any]:
+    masters, audit = masters_of(settings), Audit("locker")
+    keys = Keys(db, masters)
+    try:
+        match arguments.verb:
+            case "rewrap" if arguments.dry_run:
+                return {"action": "keys.rewrapped", "dry_run": True, "behind": await keys.count_behind()}
+            case "rewrap":
+                behind = await keys.count_behind()
+                progress = Progress("wrapping again", behind) if behind else None
+                done = await rewrap_all(keys, audit, db, officer=officer(), batch_max=arguments.batch, told=progress)
+                if progress:
+                    progress.finish()
+                return {"action": "keys.rewrapped", **msgspec.structs.asdict(done)}
+            case "rotate-master":
+                action, ids = "keys.master-rotated", [await make_next(settings, masters)]
+            case _:
+                needed = await keys.masters_needed()
+                action, ids = "keys.master-retired", await retire(settings, masters, needed=needed)
+        if ids:
+            event = AuditEvent(action=action, actor_kind="officer", actor=officer(), detail={"masters": ids})
+            await audit.append(db, event)
+        return {"action": action, "masters": ids}
+    finally:
+        keys.close()
 
 
 def _algorithms(arguments: argparse.Namespace) -> list[Algorithm] | None:

@@ -34,6 +34,7 @@ from khizana.rounds import (
     opened_archive,
     opened_sequencer,
     quarantine_desk,
+    rewrap_keys,
     rotate_keys,
     sweep_idp,
     sweep_locker,
@@ -63,6 +64,7 @@ SWEEP_EVERY_S = 60.0
 COMPLETE_EVERY_S = 15.0
 REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
+REWRAP_EVERY_S = 60.0
 COUNT_EVERY_S = 15.0
 SEQUENCE_EVERY_S = 1.0
 PARTITIONS_EVERY_S = 21_600.0
@@ -122,6 +124,7 @@ async def _work(found: Deployment, which: str) -> None:
             sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
             rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
             rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
+            rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)
             judge = SignatureJudge(judges)

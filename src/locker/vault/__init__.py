@@ -2,7 +2,7 @@
 
     from locker.vault import Vault, Stored, FileFrames, new_object_key
     from locker.vault.blobs import S3BlobStore
-    from locker.vault.keys import FileMasterKey
+    from locker.vault.masters import masters_of
 
 Start (``wiring.py``)::
 
@@ -10,7 +10,7 @@ Start (``wiring.py``)::
         endpoint="http://127.0.0.1:9000", access_key=…, secret_key=…, bucket=…, region="us-east-1",
         fsync_root=None | Path(<the folder that the embedded server keeps the bucket in>),
     )
-    vault = Vault(db, FileMasterKey.load_or_create(path), blobs)
+    vault = Vault(db, masters_of(settings), blobs)
     await vault.check()          # master key fits the database; raises MasterKeyWrong
     capabilities = await blobs.probe()   # what the engine lacks; `.usable`, `.lacking`
     …
@@ -55,8 +55,7 @@ for at most five minutes, so the caller's rows must refuse first.
 Sweeper and reconcile: ``vault.blobs.head(key)``, ``.delete(key)``, ``.list(prefix, after=…, limit=…)`` with prefixes
 ``blobs.PREFIXES`` ("00/" … "ff/"); ``is_object_key(name)`` tells objects from the
 ``.keep`` files of the embedded engine.
-Months: ``await vault.keys.rewrap(batch_max=500)`` → owners moved to this month's epoch, 0 when done;
-``await vault.keys.destroy_epoch("2026-09")``.
+Months: ``rewrap_all`` moves every owner to this month's epoch and destroys the epochs that are over (docs/keys.md).
 """
 
 from locker.vault.blobs import is_object_key, new_object_key

@@ -4,15 +4,19 @@ Wrapped form: 0x01 | nonce (12) | AES-256-GCM of the 32 bytes (48), so 61 bytes.
 for, so that no row can be put in the place of another.
 """
 
+import asyncio
 import contextlib
+import fcntl
 import hashlib
 import hmac
+import math
 import os
+import re
 import secrets
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +29,7 @@ from locker.vault.schema import EpochKeyRow
 KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
+_FILE_ID = re.compile(r"[0-9a-f]{16}")
 
 REMEMBERED_S = 300.0
 REMEMBERED_MAX = 10_000
@@ -32,6 +37,10 @@ REMEMBERED_MAX = 10_000
 
 class KeyNotAuthentic(Exception):
     """This wrapped key was not made by that wrapping key for that purpose, or was changed since."""
+
+
+class EpochDestroyed(KeyNotAuthentic):
+    """What it wrapped is noise."""
 
 
 class MasterKeyWrong(Exception):
@@ -84,7 +93,6 @@ def unwrap(wrapping: AESGCM, wrapped: bytes, associated_data: bytes) -> bytes:
         raise KeyNotAuthentic from None
 
 
-@runtime_checkable
 class MasterKey(Protocol):
     """Wraps a dozen epoch keys a year and unwraps one each few minutes; may be slow and may be a machine elsewhere."""
 
@@ -98,10 +106,22 @@ class MasterKey(Protocol):
         """Raises KeyNotAuthentic, or kit.errors.Unavailable where the machine is away."""
 
 
-class FileMasterKey:
-    """32 random bytes in a file that only its owner may read."""
+class MasterKeys(Protocol):
+    """Where master keys live: the newest, and former ones that something still needs."""
 
-    def __init__(self, key: bytes) -> None:
+    async def newest(self) -> MasterKey:
+        """Under which epoch keys are wrapped now. Unavailable where it cannot be asked."""
+
+    async def named(self, id_: str) -> MasterKey | None: ...
+
+    def close(self) -> None: ...
+
+
+class FileMasterKey:
+    """32 random bytes in a file that only its owner may read. A former one stands beside it as ``master-<id>.key``."""
+
+    def __init__(self, key: bytes, file: Path | None = None) -> None:
+        self._file = file
         self._wrapping = AESGCM(key)
         self._id = hmac.digest(key, b"khizana master key id", hashlib.sha256).hex()[:16]
 
@@ -115,7 +135,7 @@ class FileMasterKey:
             key = opened.read(KEY_BYTES + 1)
         if len(key) != KEY_BYTES:
             raise MasterKeyFileRefused(f"it must hold 32 bytes and nothing else: {file}")
-        return cls(key)
+        return cls(key, file)
 
     @classmethod
     def load_or_create(cls, file: Path) -> "FileMasterKey":
@@ -124,22 +144,7 @@ class FileMasterKey:
             return cls.load(file)
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(secrets.token_bytes(KEY_BYTES))
-                opened.flush()
-                os.fsync(opened.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh, file)
-        finally:
-            fresh.unlink()
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _write_once(file, secrets.token_bytes(KEY_BYTES))
         return cls.load(file)
 
     @property
@@ -151,6 +156,73 @@ class FileMasterKey:
 
     async def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
         return unwrap(self._wrapping, wrapped, associated_data)
+
+    async def newest(self) -> "FileMasterKey":
+        """Another process may have put a new one in its place."""
+        if self._file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                return self.load(self._file)
+        return self
+
+    async def named(self, id_: str) -> "FileMasterKey | None":
+        if id_ == self.id:
+            return self
+        newest = await self.newest()
+        if id_ == newest.id:
+            return newest
+        return former_of(self._file, id_) if self._file else None
+
+    def close(self) -> None: ...
+
+
+def former_of(file: Path, id_: str) -> FileMasterKey | None:
+    if not _FILE_ID.fullmatch(id_):
+        return None
+    try:
+        return FileMasterKey.load(file.with_name(f"master-{id_}.key"))
+    except FileNotFoundError:
+        return None
+
+
+def replace_file(file: Path) -> FileMasterKey:
+    """A new key in the place of ``file``, which stays as a former one. Killed at any point, no key is lost."""
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        # Of two at once each replaces what the other made, never the same one.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        former = FileMasterKey.load(file)
+        _write_once(file.with_name(f"master-{former.id}.key"), file.read_bytes())
+        fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        _write_once(fresh, secrets.token_bytes(KEY_BYTES))
+        fresh.replace(file)
+        os.fsync(descriptor)
+        return FileMasterKey.load(file)
+    finally:
+        os.close(descriptor)
+
+
+def _write_once(file: Path, content: bytes) -> None:
+    """Complete and on disk before its name appears; what is there stays."""
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file)
+    finally:
+        fresh.unlink()
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Remembered:
@@ -172,20 +244,31 @@ class _Remembered:
         self._entries.move_to_end(name)
         return key
 
-    def keep(self, name: str, key: AESGCM) -> None:
+    def until(self, name: str) -> float:
+        """When ``name`` is forgotten; now, where it is not known."""
+        return self._entries[name][0] if self.get(name) else time.monotonic()
+
+    def keep(self, name: str, key: AESGCM, *, until: float = math.inf) -> None:
         if self.get(name) is None and name in self._entries:
             return
-        self._put(name, key)
+        self._put(name, key, until=until)
 
     def bar(self, name: str) -> None:
         """A reader that saw the row before it was destroyed must not bring it back to mind."""
         self._put(name, None)
 
-    def _put(self, name: str, key: AESGCM | None) -> None:
-        self._entries[name] = (time.monotonic() + self._lifetime_s, key)
+    def _put(self, name: str, key: AESGCM | None, *, until: float = math.inf) -> None:
+        self._entries[name] = (min(until, time.monotonic() + self._lifetime_s), key)
         self._entries.move_to_end(name)
         while len(self._entries) > self._entries_max:
             self._entries.popitem(last=False)
+
+
+class Rewrapped(NamedTuple):
+    seen: int
+    """Keys that stood under an older one; 0: there are none."""
+    moved: int
+    """Of them; the others were moved or destroyed by somebody else meanwhile."""
 
 
 class Keys:
@@ -194,7 +277,7 @@ class Keys:
     def __init__(
         self,
         db: Database,
-        master: MasterKey,
+        masters: MasterKeys,
         *,
         remembered_s: float = REMEMBERED_S,
         remembered_max: int = REMEMBERED_MAX,
@@ -202,9 +285,10 @@ class Keys:
         if not 0 <= remembered_s <= REMEMBERED_S:
             raise ValueError("an unwrapped key lives for five minutes at most")
         self._db = db
-        self._master = master
+        self._masters = masters
         self._citizens = _Remembered(lifetime_s=remembered_s, entries_max=remembered_max)
         self._epochs = _Remembered(lifetime_s=remembered_s, entries_max=100)
+        self._opening: dict[str, asyncio.Task[AESGCM]] = {}
 
     async def check(self) -> None:
         """The master key opens the newest epoch key, if there is one. Raises MasterKeyWrong."""
@@ -214,6 +298,9 @@ class Keys:
                 await self._unwrap_epoch(newest)
             except KeyNotAuthentic:
                 raise MasterKeyWrong(f"epoch {newest.epoch} needs master key {newest.master_id}") from None
+
+    def close(self) -> None:
+        self._masters.close()
 
     async def new_document_key(
         self, *, owner: str, document_id: str, version: int, sealed_as: str
@@ -248,30 +335,53 @@ class Keys:
         self._citizens.bar(owner)
         return destroyed
 
-    async def rewrap(self, *, batch_max: int = 500) -> int:
-        """Move at most ``batch_max`` citizen keys of older epochs under this month's; how many. 0: all stand there.
+    async def count_behind(self) -> int:
+        """Citizen keys under an older epoch than this month's."""
+        return await store.count_citizen_keys_behind(self._db, (await store.current_epoch(self._db)).epoch)
 
-        Resumable and safe beside itself, reads and erasures: a key that changed meanwhile is left for the next call.
+    async def rewrap(self, *, batch_max: int = 500) -> Rewrapped:
+        """Move at most ``batch_max`` citizen keys of older epochs under this month's, in one statement.
+
+        Resumable and safe beside itself, reads, deposits and erasures: a key that changed meanwhile is left.
         """
+        rows = await store.citizen_keys_behind(self._db, (await store.current_epoch(self._db)).epoch, limit=batch_max)
+        if not rows:
+            return Rewrapped(0, 0)
         epoch, wrapping = await self._current_epoch()
-        rows = await store.citizen_keys_behind(self._db, epoch, limit=batch_max)
         before, after = [], []
         for row in rows:
             assert row.wrapped_key is not None
             key = unwrap(await self._epoch(row.epoch), row.wrapped_key, citizen_associated_data(row.owner, row.epoch))
             before.append(row.wrapped_key)
             after.append(wrap(wrapping, key, citizen_associated_data(row.owner, epoch)))
-        if not rows:
-            return 0
-        return await store.move_citizen_keys(
-            self._db, epoch=epoch, owners=[row.owner for row in rows], before=before, after=after
+        owners = [row.owner for row in rows]
+        return Rewrapped(
+            len(rows), await store.move_citizen_keys(self._db, epoch=epoch, owners=owners, before=before, after=after)
         )
 
-    async def destroy_epoch(self, epoch: str) -> bool:
-        """Backups older than the last rewrap then hold citizen keys that nothing opens.
+    async def rewrap_epochs(self) -> list[str]:
+        """Epoch keys that a former master key wraps go under the newest one; which were moved."""
+        newest = await self._masters.newest()
+        moved = []
+        for row in await store.epochs_of_other_masters(self._db, newest.id):
+            assert row.wrapped_key is not None
+            key = await self._unwrapped(row)
+            after = await newest.wrap(key, epoch_associated_data(row.epoch))
+            if await store.move_epoch_key(
+                self._db, epoch=row.epoch, master_id=newest.id, before=row.wrapped_key, after=after
+            ):
+                moved.append(row.epoch)
+        return moved
 
-        Refused (False) for an epoch of the last four weeks and for one that a citizen key still needs.
-        """
+    async def masters_needed(self) -> set[str]:
+        return await store.master_ids(self._db)
+
+    async def destroy_unneeded_epochs(self) -> list[str]:
+        """Every epoch key that is old enough and wraps nothing any more; which were destroyed."""
+        return [epoch for epoch in await store.epochs(self._db) if await self.destroy_epoch(epoch)]
+
+    async def destroy_epoch(self, epoch: str) -> bool:
+        """Refused (False) for an epoch of the last four weeks and for one that a citizen key still needs."""
         destroyed = await store.destroy_epoch_key(self._db, epoch)
         if destroyed:
             self._epochs.bar(epoch)
@@ -293,7 +403,7 @@ class Keys:
             wrapped = wrap(wrapping, fresh, citizen_associated_data(owner, epoch))
             if await store.add_citizen_key(self._db, owner=owner, epoch=epoch, wrapped_key=wrapped):
                 citizen = AESGCM(fresh)
-                self._citizens.keep(owner, citizen)
+                self._citizens.keep(owner, citizen, until=self._epochs.until(epoch))
                 return citizen, epoch
             row = await store.citizen_key(self._db, owner)
             assert row is not None
@@ -303,8 +413,18 @@ class Keys:
         return citizen, row.epoch
 
     async def _unwrap_citizen(self, owner: str, epoch: str, wrapped: bytes) -> AESGCM:
-        key = AESGCM(unwrap(await self._epoch(epoch), wrapped, citizen_associated_data(owner, epoch)))
-        self._citizens.keep(owner, key)
+        try:
+            wrapping = await self._epoch(epoch)
+        except EpochDestroyed:
+            # A rewrap moved the key between our two reads, and the epoch went with its last one.
+            row = await store.citizen_key(self._db, owner)
+            if row is None or row.wrapped_key is None or row.epoch == epoch:
+                raise
+            epoch, wrapped = row.epoch, row.wrapped_key
+            wrapping = await self._epoch(epoch)
+        key = AESGCM(unwrap(wrapping, wrapped, citizen_associated_data(owner, epoch)))
+        # Not longer than its epoch's: five minutes after the master key went away, nothing opens (F-29).
+        self._citizens.keep(owner, key, until=self._epochs.until(epoch))
         return key
 
     async def _epoch(self, epoch: str) -> AESGCM:
@@ -319,18 +439,32 @@ class Keys:
     async def _current_epoch(self) -> tuple[str, AESGCM]:
         row = await store.current_epoch(self._db)
         if row.master_id is None:
-            fresh = await self._master.wrap(secrets.token_bytes(KEY_BYTES), epoch_associated_data(row.epoch))
-            await store.add_epoch_key(self._db, epoch=row.epoch, master_id=self._master.id, wrapped_key=fresh)
+            master = await self._masters.newest()
+            fresh = await master.wrap(secrets.token_bytes(KEY_BYTES), epoch_associated_data(row.epoch))
+            await store.add_epoch_key(self._db, epoch=row.epoch, master_id=master.id, wrapped_key=fresh)
             made = await store.epoch_key(self._db, row.epoch)
             assert made is not None
             row = made
         return row.epoch, self._epochs.get(row.epoch) or await self._unwrap_epoch(row)
 
     async def _unwrap_epoch(self, row: EpochKeyRow) -> AESGCM:
-        if row.wrapped_key is None:
-            raise KeyNotAuthentic("this epoch was destroyed")
-        if row.master_id != self._master.id:
-            raise KeyNotAuthentic("another master key")
-        key = AESGCM(await self._master.unwrap(row.wrapped_key, epoch_associated_data(row.epoch)))
+        """Many that need it at once ask the master key once, and share also its silence."""
+        opening = self._opening.get(row.epoch)
+        if opening is None:
+            opening = self._opening[row.epoch] = asyncio.create_task(self._opened_epoch(row))
+            opening.add_done_callback(lambda _: self._opening.pop(row.epoch, None))
+        return await asyncio.shield(opening)
+
+    async def _opened_epoch(self, row: EpochKeyRow) -> AESGCM:
+        key = AESGCM(await self._unwrapped(row))
         self._epochs.keep(row.epoch, key)
         return key
+
+    async def _unwrapped(self, row: EpochKeyRow) -> bytes:
+        if row.wrapped_key is None:
+            raise EpochDestroyed
+        assert row.master_id is not None
+        master = await self._masters.named(row.master_id)
+        if master is None:
+            raise KeyNotAuthentic("another master key")
+        return await master.unwrap(row.wrapped_key, epoch_associated_data(row.epoch))

@@ -68,6 +68,51 @@ async def destroy_epoch_key(tx: Tx, epoch: str) -> bool:
     return await tx.fetchval(_DESTROY_EPOCH, epoch) is not None
 
 
+_EPOCHS = """
+    SELECT epoch
+      FROM locker.epoch_key
+     WHERE wrapped_key IS NOT NULL
+     ORDER BY epoch"""
+
+
+async def epochs(tx: Tx) -> list[str]:
+    """Those that are not destroyed."""
+    return [row["epoch"] for row in await tx.fetch(_EPOCHS)]
+
+
+_MASTER_IDS = """
+    SELECT DISTINCT master_id
+      FROM locker.epoch_key
+     WHERE wrapped_key IS NOT NULL"""
+
+
+async def master_ids(tx: Tx) -> set[str]:
+    return {row["master_id"] for row in await tx.fetch(_MASTER_IDS)}
+
+
+_OF_OTHER_MASTERS = """
+    SELECT epoch, master_id, wrapped_key, destroyed_at IS NOT NULL AS destroyed
+      FROM locker.epoch_key
+     WHERE master_id <> $1 AND wrapped_key IS NOT NULL
+     ORDER BY epoch"""
+
+
+async def epochs_of_other_masters(tx: Tx, master_id: str) -> list[EpochKeyRow]:
+    return [EpochKeyRow(**dict(row)) for row in await tx.fetch(_OF_OTHER_MASTERS, master_id)]
+
+
+_MOVE_EPOCH = """
+    UPDATE locker.epoch_key
+       SET master_id = $2, wrapped_key = $4
+     WHERE epoch = $1 AND wrapped_key = $3
+    RETURNING epoch"""
+
+
+async def move_epoch_key(tx: Tx, *, epoch: str, master_id: str, before: bytes, after: bytes) -> bool:
+    """False: it was moved or destroyed since it was read."""
+    return await tx.fetchval(_MOVE_EPOCH, epoch, master_id, before, after) is not None
+
+
 _CITIZEN = """
     SELECT owner, epoch, wrapped_key
       FROM locker.citizen_key
@@ -129,6 +174,17 @@ _BEHIND = """
 async def citizen_keys_behind(tx: Tx, epoch: str, *, limit: int) -> list[CitizenKeyRow]:
     """Keys that an older epoch wraps."""
     return [CitizenKeyRow(**dict(row)) for row in await tx.fetch(_BEHIND, epoch, limit)]
+
+
+_COUNT_BEHIND = """
+    SELECT count(*)
+      FROM locker.citizen_key
+     WHERE epoch < $1 AND wrapped_key IS NOT NULL"""
+
+
+async def count_citizen_keys_behind(tx: Tx, epoch: str) -> int:
+    behind: int = await tx.fetchval(_COUNT_BEHIND, epoch)
+    return behind
 
 
 # Only what still reads as it was read: a key destroyed meanwhile stays destroyed.

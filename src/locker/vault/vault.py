@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.db import Database, Tx
 from locker.vault import streaming
 from locker.vault.blobs import BlobStore
-from locker.vault.keys import KeyNotAuthentic, Keys, MasterKey, content_associated_data, part_associated_data
+from locker.vault.keys import KeyNotAuthentic, Keys, MasterKeys, content_associated_data, part_associated_data
 from locker.vault.refusals import BlobDamaged
 from locker.vault.schema import Stored
 from locker.vault.streaming import HEADER_BYTES, Decryptor, Encryptor, NotAuthentic
@@ -42,8 +42,8 @@ class FileFrames:
 
 
 class Vault:
-    def __init__(self, db: Database, master: MasterKey, blobs: BlobStore) -> None:
-        self.keys = Keys(db, master)
+    def __init__(self, db: Database, masters: MasterKeys, blobs: BlobStore) -> None:
+        self.keys = Keys(db, masters)
         self.blobs = blobs
 
     async def check(self) -> None:
@@ -52,6 +52,7 @@ class Vault:
 
     async def close(self) -> None:
         await self.blobs.close()
+        self.keys.close()
 
     async def put(
         self,
