@@ -23,6 +23,7 @@ from idp.discovery import routes as discovery
 from idp.frame import refusal_page
 from idp.freezing import routes as freezing
 from idp.introspection import routes as introspection
+from idp.lanes import LANES
 from idp.logout import routes as logout
 from idp.mandates import routes as mandates
 from idp.measuring import keep_measuring
@@ -42,6 +43,7 @@ from idp.upstream import routes as upstream
 from idp.userinfo import routes as userinfo
 from kit.direct import Direct
 from kit.edge import Edge, exception_handlers
+from kit.health import Health
 from kit.pace import Pace
 from kit.pages import Pages
 from kit.throttle import Throttle
@@ -121,5 +123,6 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
         exception_handlers=handlers,
         body_max=_BODY_MAX,
     )
-    app.asgi_handler = Edge(Pacing(direct, pace, settings), trusted_proxies=settings.trusted_proxies)
+    health = Health(Pacing(direct, pace, settings), "/idp", lambda: app.state.wiring.db)
+    app.asgi_handler = Edge(health, trusted_proxies=settings.trusted_proxies, lanes=LANES)
     return app

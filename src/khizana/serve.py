@@ -24,6 +24,7 @@ from idp.settings import IdpSettings
 from khizana.deployment import Deployment
 from kit import tracing
 from kit.edge import log_json_lines
+from kit.health import drain_on_signal
 from locker.app import create_app as create_locker
 from locker.settings import LockerSettings
 from locker.verification.standalone import create_standalone
@@ -146,6 +147,7 @@ def _start(which: Which) -> None:
     if endpoint := os.environ.get("KHIZANA_TRACES"):
         tracing.start_otlp(endpoint, service=f"khizana-{which}")
     die_with_parent()
+    drain_on_signal()
 
 
 def die_with_parent() -> None:

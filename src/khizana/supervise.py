@@ -46,7 +46,7 @@ class Program:
         return child.last_lines(self._log)
 
     def stop(self) -> None:
-        child.end(self._process, (signal.SIGTERM,), each_s=15)
+        child.end(self._process, (signal.SIGTERM,), each_s=25)
 
 
 S = TypeVar("S", bound=Server)

@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg: one pool, bounded waits, retries only where PostgreSQL says that nothing happened."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,9 @@ import msgspec
 
 from kit import tracing
 from kit.errors import Unavailable
+from kit.lanes import LANES, current_lane
+
+log = logging.getLogger("kit.db")
 
 T = TypeVar("T")
 Row = asyncpg.Record
@@ -20,10 +24,11 @@ RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.Ad
 AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,  # going down, coming up, or it cut a statement that took too long
+    asyncpg.InsufficientResourcesError,  # no place for a connection, no memory, no disk
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that was told to step back
     asyncpg.InterfaceError,
 )
 
@@ -40,6 +45,23 @@ class Tx(Protocol):
 # PostgreSQL plans a statement anew each time while that looks cheaper, and leaves the planning itself out of account:
 # for a join of six tables it takes six times as long as running it.
 _BY_KEYS = {"plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+RELEASE_S = 1.0
+"""For a connection to get rid of a statement that nobody waits for; then it is closed."""
+LATER_S = 1.0
+"""The server cuts a statement itself; we cut the server this much later, if the network took its answer."""
+
+
+def _bounds(command_timeout_s: float) -> dict[str, str]:
+    """Options of the connection, not of the session: a pooler between us and PostgreSQL may keep them."""
+    limit_ms = int(command_timeout_s * 1000)
+    return {
+        "statement_timeout": str(limit_ms),
+        # Whoever waits for a row hears of it before the statement itself is over.
+        "lock_timeout": str(limit_ms * 3 // 4),
+        # No transaction of ours waits for anything but the database.
+        "idle_in_transaction_session_timeout": str(limit_ms * 5 // 2),
+    }
 
 
 async def _keep(_: Any) -> None:
@@ -59,10 +81,13 @@ async def _json(connection: "asyncpg.Connection[Any]") -> None:
 class Database:
     """A pool. Its four statement methods run one statement of their own, committed when they return."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, acquire_timeout_s: float, tries: int = 5) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", *, connections_max: int, acquire_timeout_s: float, tries: int = 5
+    ) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
         self._tries = tries
+        self._lanes = {lane: asyncio.Semaphore(lane.of(connections_max)) for lane in LANES if lane.share < 1}
 
     @classmethod
     async def connect(
@@ -70,8 +95,8 @@ class Database:
         dsn: str,
         *,
         connections_max: int = 10,
-        acquire_timeout_s: float = 2.0,
-        command_timeout_s: float = 5.0,
+        acquire_timeout_s: float = 1.0,
+        command_timeout_s: float = 2.0,
         by_keys: bool = False,
     ) -> "Database":
         """Lazy: the first statement connects, so that a process starts while the database is away.
@@ -83,15 +108,17 @@ class Database:
             dsn,
             min_size=0,
             max_size=connections_max,
-            command_timeout=command_timeout_s,
+            command_timeout=command_timeout_s + LATER_S,
             timeout=acquire_timeout_s,
             max_inactive_connection_lifetime=300,
             init=_json,
-            server_settings=_BY_KEYS if by_keys else None,
+            server_settings=_bounds(command_timeout_s) | (_BY_KEYS if by_keys else {}),
             reset=_keep,
         )
         await pool
-        return cls(cast("asyncpg.Pool[Any]", pool), acquire_timeout_s=acquire_timeout_s)
+        return cls(
+            cast("asyncpg.Pool[Any]", pool), connections_max=connections_max, acquire_timeout_s=acquire_timeout_s
+        )
 
     def connections(self) -> tuple[int, int]:
         """Those that work and those that wait."""
@@ -106,16 +133,31 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
+        place = self._lanes.get(current_lane())
         try:
             # The pool's own timeout starts a task each time.
             async with asyncio.timeout(self._acquire_timeout_s):
-                connection = await self._pool.acquire()
+                if place is not None:
+                    await place.acquire()
+                try:
+                    connection = await self._pool.acquire()
+                except BaseException:
+                    if place is not None:
+                        place.release()
+                    raise
         except (TimeoutError, *AWAY) as fault:
             raise Unavailable("database") from fault
         try:
             yield connection
         finally:
-            await self._pool.release(connection)
+            try:
+                # Without a bound it would wait for a network that is gone to take the cancellation.
+                await self._pool.release(connection, timeout=RELEASE_S)
+            except (TimeoutError, *AWAY):
+                log.info("a connection that did not answer was closed")
+            finally:
+                if place is not None:
+                    place.release()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -124,7 +166,7 @@ class Database:
             try:
                 async with connection.transaction():
                     yield cast("Tx", tracing.traced(connection))
-            except (TimeoutError, *AWAY) as fault:
+            except (TimeoutError, *RETRIED, *AWAY) as fault:
                 raise Unavailable("database") from fault
 
     async def transact(self, action: Callable[[Tx], Awaitable[T]]) -> T:

@@ -19,7 +19,8 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from kit import metrics, tracing
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
-from kit.errors import Malformed, OAuthRefusal, Refusal
+from kit.errors import Malformed, OAuthRefusal, Refusal, Unavailable
+from kit.lanes import Budget, Lane, Routing
 
 access_log = logging.getLogger("khizana.access")
 fault_log = logging.getLogger("khizana.fault")
@@ -94,8 +95,16 @@ class Edge:
     whose Client-Cert is what the client showed them in TLS (RFC 9440 §4): from anybody else it is dropped.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[str] = (), hsts: bool = True) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trusted_proxies: Sequence[str] = (),
+        hsts: bool = True,
+        lanes: Sequence[tuple[Lane, str]] = (),
+    ) -> None:
         self._app = app
+        self._routing = Routing(lanes)
         self._trusted = tuple(ipaddress.ip_network(network) for network in trusted_proxies)
         # Few peers talk to us: the edge proxy's, or those of one machine.
         self._peer = lru_cache(maxsize=4_096)(self._peer_parsed)
@@ -136,7 +145,10 @@ class Edge:
                 if early:
                     await _answer(send_with_headers, early)
                 else:
-                    await self._app(scope, receive, send_with_headers)
+                    await self._bounded(scope, receive, send_with_headers)
+            except Unavailable as refusal:
+                # Only where nothing was answered yet.
+                await _answer(send_with_headers, refusal.status, refusal.code, refusal.headers)
             finally:
                 # The template, never the path: a share link's path is a secret (K-08).
                 route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
@@ -149,6 +161,32 @@ class Edge:
                     if asking.client_id:
                         said["client_id"] = asking.client_id
                     access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
+
+    async def _bounded(self, scope: Any, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
+        """In its lane and within our time. Raises Unavailable where nothing was answered."""
+        lane = self._routing.lane(scope["method"], scope["path"])
+        with lane.entered():
+            budget = Budget(lane.limit_s)
+
+            async def received() -> Any:
+                budget.pause()
+                try:
+                    return await receive()
+                finally:
+                    budget.go_on()
+
+            def sent(message: Message) -> Awaitable[None]:
+                budget.end()
+                return send(message)
+
+            try:
+                async with budget:
+                    await self._app(scope, received, sent)
+            except TimeoutError as fault:
+                if not budget.spent:
+                    raise
+                fault_log.error("cut after %s s", lane.limit_s, extra={"event": "cut", "request_id": request_id.get()})
+                raise Unavailable from fault
 
     def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
         return self._peer((scope.get("client") or ("", 0))[0])[1]
@@ -201,15 +239,19 @@ def _refused_early(scope: Mapping[str, Any]) -> int | None:
     return None
 
 
-async def _answer(send: Send, status: int) -> None:
+async def _answer(send: Send, status: int, code: str = "", headers: Mapping[str, str] = {}) -> None:
     await send(
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", b"application/problem+json"), (b"connection", b"close")],
+            "headers": [
+                (b"content-type", b"application/problem+json"),
+                (b"connection", b"close"),
+                *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+            ],
         }
     )
-    body = msgspec.json.encode({"type": "about:blank", "status": status, "code": f"http-{status}"})
+    body = msgspec.json.encode({"type": "about:blank", "status": status, "code": code or f"http-{status}"})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

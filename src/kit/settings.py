@@ -45,6 +45,7 @@ FRONT_DOOR = frozenset(
         "KHIZANA_HOME",
         "KHIZANA_PORT",
         "KHIZANA_WORKERS",
+        "KHIZANA_DRAIN_S",
         "KHIZANA_FIXTURES",
         "KHIZANA_CA_FILE",
         "KHIZANA_METRICS",

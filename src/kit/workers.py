@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.errors import Unavailable
+from kit.lanes import current_lane
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ class WorkerPool:
     ``target`` is ``"module:function"`` with ``function(argument: bytes) -> bytes``; the module is imported before a
     worker counts as ready, so importing is the place to warm up. Documents go by path, not through the pipe.
     ``address_space_bytes`` holds on Linux only (RLIMIT_AS); ``file_max_bytes`` is the largest file a worker may write,
-    by default none. Workers start with the first job, or with ``await start()``. One pool serves one event loop.
+    by default none. ``kept_for_last`` places are for work that is shed last. Workers start with the first job, or with
+    ``await start()``. One pool serves one event loop.
     """
 
     def __init__(
@@ -92,11 +94,13 @@ class WorkerPool:
         answer_max_bytes: int = 16 * 1024 * 1024,
         file_max_bytes: int = 0,
         python_path: Sequence[str] = (),
+        kept_for_last: int = 0,
     ) -> None:
         self._name = name
         self._target = target
         self._workers = workers
         self._places = workers + waiting_max
+        self._kept_for_last = min(kept_for_last, waiting_max)
         self._address_space_bytes = address_space_bytes
         self._cpu_s = cpu_s
         self._wall_s = wall_s
@@ -124,7 +128,8 @@ class WorkerPool:
 
     async def run(self, argument: bytes, *, wall_s: float | None = None) -> bytes:
         """The function's answer. Raises Unavailable, WorkerTimeout, WorkerDied or WorkerFault; cancelling kills."""
-        if self._closed or self._taken >= self._places:
+        places = self._places if current_lane().share == 1 else self._places - self._kept_for_last
+        if self._closed or self._taken >= places:
             raise Unavailable(self._name)
         self._taken += 1
         try:

@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from kit.edge import Edge, exception_handlers
+from kit.health import Health
 from kit.pages import Pages
 from locker import wiring as parts
 from locker.access import callers
@@ -21,6 +22,7 @@ from locker.documents import routes as documents
 from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
+from locker.lanes import LANES
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
 from locker.receipts.routes import jwks
@@ -85,5 +87,6 @@ def create_app(
         debug=False,
     )
     # Outermost, so that also what no route answers has its headers.
-    app.asgi_handler = Edge(app.asgi_handler, trusted_proxies=settings.trusted_proxies)
+    health = Health(app.asgi_handler, "", lambda: app.state.wiring.db)
+    app.asgi_handler = Edge(health, trusted_proxies=settings.trusted_proxies, lanes=LANES)
     return app

@@ -125,7 +125,11 @@ async def connect(
             length_max=settings.deposit_pdf_max_bytes,
         )
         stack.push_async_callback(pictures.close)
-        judges = signature_workers(workers=settings.judge_workers, waiting_max=settings.judge_waiting_max)
+        judges = signature_workers(
+            workers=settings.judge_workers,
+            waiting_max=settings.judge_waiting_max,
+            kept_for_last=settings.judge_waiting_max // 4,
+        )
         stack.push_async_callback(judges.close)
         audit, throttle = Audit("locker"), Throttle("locker")
         signing = LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])

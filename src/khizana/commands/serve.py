@@ -1,23 +1,51 @@
 """The server of production, and the child that ``run`` supervises: granian with bounds on what a client may hold."""
 
 import argparse
+import contextlib
 import os
 import re
+import signal
+import threading
 from pathlib import Path
+from typing import Any
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from khizana.deployment import Deployment
 from khizana.home import processors
 from khizana.metrics import serve_sums
+from kit.health import DRAIN
 from kit.settings import SettingRefused
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
-STOP_MAX_S = 10
+STOP_MAX_S = 20
+"""For what is being answered when the server is told to stop."""
+DRAIN_MAX_S = 60.0
+
+
+class _Server(MPServer):
+    """Told to stop, it first says at ``readyz`` that it wants no more, for ``drain_s``, and goes on answering."""
+
+    drain_s = 0.0
+
+    def signal_handler_interrupt(self, *arguments: Any, **named: Any) -> None:
+        if self.drain_s == 0 or self._draining():
+            super().signal_handler_interrupt(*arguments, **named)  # type: ignore[no-untyped-call]
+            return
+        self._drain_began = True
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker._id(), DRAIN)  # type: ignore[no-untyped-call]
+        timer = threading.Timer(self.drain_s, super().signal_handler_interrupt)
+        timer.daemon = True
+        timer.start()
+
+    def _draining(self) -> bool:
+        return getattr(self, "_drain_began", False)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         check_verification(deployment.verification_settings())
     workers = arguments.workers or int(os.environ.get("KHIZANA_WORKERS") or processors())
-    Granian(
+    drain_s = float(os.environ.get("KHIZANA_DRAIN_S") or 0)
+    if not 0 <= drain_s <= DRAIN_MAX_S:
+        raise SettingRefused("KHIZANA_DRAIN_S", f"seconds, at most {DRAIN_MAX_S:.0f}")
+    # A process that is only just starting must not die of it.
+    signal.signal(DRAIN, signal.SIG_IGN)
+    server = _Server(
         f"khizana.serve:{arguments.which}",
         factory=True,
         address=arguments.host,
@@ -60,5 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers_kill_timeout=STOP_MAX_S,
         log_level=LogLevels.warning,
         working_dir=Path("/"),
-    ).serve()
+    )
+    server.drain_s = drain_s
+    server.serve()
     return 0

@@ -24,6 +24,7 @@ def signature_workers(
     cpu_s: int = 5,
     wall_s: float = 10.0,
     jobs_max: int = 500,
+    kept_for_last: int = 0,
 ) -> WorkerPool:
     """The pool that judges. A document gets ``cpu_s`` seconds of one core; the wall clock is for a crowded machine."""
     return WorkerPool(
@@ -35,6 +36,7 @@ def signature_workers(
         cpu_s=cpu_s,
         wall_s=wall_s,
         jobs_max=jobs_max,
+        kept_for_last=kept_for_last,
     )
 
 

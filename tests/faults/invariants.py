@@ -1,0 +1,65 @@
+"""What must hold after every fault, asked in one place."""
+
+import hashlib
+
+from kit.audit import Audit
+from kit.throttle import Throttle
+from locker.sweeping.reconcile import reconcile
+from locker.sweeping.sweep import sweep
+from locker.vault import Stored
+from tests.faults.rig import Rig
+
+
+async def check(rig: Rig) -> None:
+    """I1 to I5 over everything that the run ever answered; nobody deposits meanwhile. Adds to the figures."""
+    db, figures = rig.db, rig.figures
+    rows = {row["document_id"]: row for row in await db.fetch("SELECT * FROM locker.document")}
+    answered = {answer["document_id"]: answer for answer in rig.answered.values()}
+    figures.answered_201 = len(rig.answered)
+    figures.losses = len(answered.keys() - rows.keys())
+    assert figures.losses == 0
+    # I4: one key, one document. A document whose answer was lost on its way has a key that we know all the same.
+    assert len(answered) == len(rig.answered)
+    kept = await db.fetch("SELECT answer->>'document_id' AS id FROM locker.idempotency WHERE answer IS NOT NULL")
+    assert sorted(row["id"] for row in kept) == sorted(rows)
+    # I1: every answered 201 is readable and equal.
+    for document_id, answer in answered.items():
+        row = rows[document_id]
+        stored = Stored(
+            object_key=row["object_key"],
+            wrapped_key=row["wrapped_key"],
+            epoch=row["epoch"],
+            plaintext_sha256=row["sha256"],
+            ciphertext_sha256=row["ciphertext_sha256"],
+            length=row["length"],
+            format=row["format"],
+        )
+        content = await rig.vault.read_all(
+            stored, owner=row["owner"], document_id=document_id, version=row["version"], length_max=10_000_000
+        )
+        assert hashlib.sha256(content).hexdigest() == answer["sha256"]
+    # I2: no row without its object; I3: no object unreferenced after a sweep.
+    audit = Audit("locker")
+    assert (await reconcile(db, audit, rig.vault, grace_s=0)).missing == []
+    swept = await sweep(
+        db, audit, Throttle("locker"), rig.vault, grace_s=0, outbox_lifetime_s=86_400, refused_lifetime_s=86_400
+    )
+    figures.orphans_swept += swept.orphans
+    after = await reconcile(db, audit, rig.vault, grace_s=0)
+    assert (after.documents, after.objects, after.missing, after.unknown) == (len(rows), len(rows), [], [])
+    assert await db.fetchval("SELECT count(*) FROM locker.deposit_intent") == 0
+    deposited = await db.fetchval("SELECT count(*) FROM locker.audit WHERE action = 'document.deposited'")
+    assert deposited == len(rows)
+    assert await db.fetchval("SELECT documents FROM locker.holding") == len(rows)
+    # I5: every opening has its access row, and there are no more than the citizen allowed.
+    shares = await db.fetch(
+        """
+        SELECT s.openings_max, s.openings_used,
+               (SELECT count(*) FROM locker.opening o WHERE o.owner = s.owner AND o.share_id = s.share_id) AS openings,
+               (SELECT count(*) FROM locker.audit a
+                 WHERE a.owner = s.owner AND a.object_id = s.share_id AND a.action = 'share.opened') AS told
+          FROM locker.share s"""
+    )
+    for share in shares:
+        assert share["openings_used"] == share["openings"] == share["told"] <= share["openings_max"]
+    figures.openings = sum(share["openings"] for share in shares)

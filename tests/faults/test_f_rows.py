@@ -1,0 +1,383 @@
+"""Rows F of the catalogue, on one running product: two servers, and a fault proxy before each store.
+
+After each fault the invariants are asked. The figures of the whole run are printed at its end.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from khizana.embedded.postgres import EmbeddedPostgres
+from khizana.embedded.s3 import EmbeddedS3
+from locker.access.sessions import SESSION_COOKIE
+from tests.faults.invariants import check
+from tests.faults.rig import DRAIN_S, Rig, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+KILLED_DEPOSITS = 60
+KILLS = 4
+AT_ONCE = 3
+SOON_S = 2.0
+OBJECTS_MAX_S = 6.0
+SLACK_S = 1.5
+"""For a machine on which several test processes run."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def stores(folder: Path) -> Iterator[dict[str, Any]]:
+    """By name, because some tests start one again."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    started: dict[str, Any] = {"postgres": EmbeddedPostgres.start(home), "s3": EmbeddedS3.start(home)}
+    yield started
+    for store in started.values():
+        store.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(folder: Path, stores: dict[str, Any]) -> AsyncIterator[Rig]:
+    async with running(folder, stores["postgres"], stores["s3"]) as running_rig:
+        yield running_rig
+
+
+async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
+    started = time.monotonic()
+    return await request, time.monotonic() - started
+
+
+async def wallet(rig: Rig, *, node: int = 0, path: str = "/wallet") -> httpx.Response:
+    async with rig.nodes[node].http() as http:
+        return await http.get(path, headers={"Cookie": f"{SESSION_COOKIE}={rig.cookie}"})
+
+
+async def public(rig: Rig, path: str, *, node: int = 0) -> httpx.Response:
+    async with rig.nodes[node].http() as http:
+        return await http.get(path)
+
+
+async def depositing(rig: Rig, name: str, count: int, during: Callable[[], Awaitable[None]]) -> None:
+    """Deposit until ``during`` is over and ``count`` are answered, some at once; each is repeated until it is."""
+    over = asyncio.Event()
+    made = 0
+
+    async def work() -> None:
+        nonlocal made
+        while not over.is_set() or made < count:
+            made += 1
+            key = f"{name}-{made}"
+            pdf = await asyncio.to_thread(rig.pdf, pages=1 if made % 4 else 60)
+            await rig.deposit_until_answered(pdf, key=key)
+
+    async def fault() -> None:
+        try:
+            await during()
+        finally:
+            over.set()
+
+    async with asyncio.timeout(240):
+        await asyncio.gather(fault(), *(work() for _ in range(AT_ONCE)))
+
+
+async def until_answered(rig: Rig, more: int) -> None:
+    wanted = len(rig.answered) + more
+    while len(rig.answered) < wanted:
+        await asyncio.sleep(0.02)
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    return answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+
+
+async def test_f_01_killed_servers_lose_no_deposit(rig: Rig) -> None:
+    async def kill() -> None:
+        for number in range(KILLS):
+            await until_answered(rig, 6)
+            struck = [rig.nodes[number % 2]] if number + 1 < KILLS else rig.nodes
+            await asyncio.gather(*(node.kill() for node in struck))
+            rig.figures.kills += len(struck)
+            for node in struck:
+                node.begin()
+            await asyncio.gather(*(node.up() for node in struck))
+
+    await depositing(rig, "f-01", KILLED_DEPOSITS, kill)
+    await check(rig)
+    assert rig.figures.kills == KILLS + 1
+
+
+async def test_f_04_a_database_stopped_at_once_loses_no_deposit(rig: Rig, stores: dict[str, Any]) -> None:
+    async def stop() -> None:
+        await until_answered(rig, 6)
+        postgres = stores["postgres"]
+        postgres.process.send_signal(signal.SIGQUIT)  # what pg_ctl -m immediate sends
+        postgres.process.wait(10)
+        postgres.stop()
+        stores["postgres"] = EmbeddedPostgres.start(rig.home.folder)
+        rig.figures.kills += 1
+        await until_answered(rig, 6)
+
+    await depositing(rig, "f-04", 12, stop)
+    await check(rig)
+
+
+async def test_f_05_a_database_that_is_down_is_said_soon_and_what_needs_none_goes_on(rig: Rig) -> None:
+    pdf = rig.pdf()
+    with rig.database.faulty("refused"):
+        for node in (0, 1):
+            for answer, took_s in [
+                await timed(wallet(rig, node=node)),
+                await timed(rig.deposit(pdf, key="f-05", node=node)),
+            ]:
+                assert is_unavailable(answer), answer.text
+                assert took_s < SOON_S
+            for path in (
+                "/livez",
+                "/idp/livez",
+                "/idp/jwks",
+                "/idp/.well-known/openid-configuration",
+                "/.well-known/jwks.json",
+            ):
+                assert (await public(rig, path, node=node)).status_code == 200
+            readiness = await rig.readiness(node=node)
+            assert (readiness.status_code, readiness.json()["database"]) == (503, False)
+    await rig.recovered()
+    assert (await wallet(rig)).status_code == 200
+    assert (await rig.deposit_until_answered(pdf, key="f-05"))["document_id"]
+    await check(rig)
+
+
+async def test_f_05_a_database_behind_a_cut_cable_is_given_up_and_comes_back(rig: Rig) -> None:
+    """Nothing is refused and nothing comes: only bounds of ours end the waiting."""
+    await asyncio.gather(*(wallet(rig) for _ in range(12)))
+    with rig.database.faulty("silent"):
+        held = await asyncio.gather(*(timed(wallet(rig)) for _ in range(12)))
+        assert all(is_unavailable(answer) for answer, _ in held)
+        assert max(took_s for _, took_s in held) < 5 + SLACK_S
+        answer, took_s = await timed(wallet(rig))
+        assert is_unavailable(answer)
+        assert took_s < SOON_S
+        assert (await public(rig, "/livez")).status_code == 200
+    await rig.recovered()
+    answers = await asyncio.gather(*(wallet(rig) for _ in range(12)))
+    assert [answer.status_code for answer in answers] == [200] * 12
+    await check(rig)
+
+
+async def test_f_08_a_pool_full_of_waiting_reads_leaves_the_rest_alive(rig: Rig) -> None:
+    document_id = (await rig.deposit_until_answered(rig.pdf(), key="f-08"))["document_id"]
+    path = await rig.share(document_id, openings=1)
+    async with rig.owner_db.transaction() as tx:
+        await tx.execute("LOCK TABLE locker.session IN ACCESS EXCLUSIVE MODE")
+        flood = [asyncio.create_task(timed(wallet(rig))) for _ in range(40)]
+        # While they wait, what has its own part of the pool works.
+        assert (await public(rig, "/livez")).status_code == 200
+        assert (await rig.readiness()).status_code == 200
+        assert (await public(rig, "/verify")).status_code == 200
+        assert (await rig.deposit(rig.pdf(), key="f-08-beside")).status_code == 201
+        answers = await asyncio.gather(*flood)
+    assert all(is_unavailable(answer) for answer, _ in answers)
+    assert max(took_s for _, took_s in answers) < SOON_S + SLACK_S
+    assert (await wallet(rig)).status_code == 200
+    async with rig.nodes[0].http() as http:
+        assert (await http.post(path)).status_code == 200
+    await check(rig)
+
+
+_TENTH = """
+    CREATE SEQUENCE locker.tenth;
+    GRANT USAGE ON SEQUENCE locker.tenth TO PUBLIC;
+    CREATE FUNCTION locker.fail_each_tenth() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE n bigint := nextval('locker.tenth');
+    BEGIN
+        IF n % 20 = 0 THEN RAISE EXCEPTION 'injected' USING ERRCODE = '40001'; END IF;
+        IF n % 20 = 10 THEN RAISE EXCEPTION 'injected' USING ERRCODE = '40P01'; END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER fail BEFORE INSERT ON locker.document FOR EACH ROW EXECUTE FUNCTION locker.fail_each_tenth();
+    CREATE TRIGGER fail BEFORE INSERT ON locker.audit FOR EACH ROW EXECUTE FUNCTION locker.fail_each_tenth();
+    CREATE TRIGGER fail BEFORE INSERT ON locker.opening FOR EACH ROW EXECUTE FUNCTION locker.fail_each_tenth();
+    CREATE TRIGGER fail BEFORE INSERT ON locker.deposit_intent
+        FOR EACH ROW EXECUTE FUNCTION locker.fail_each_tenth();"""
+
+
+async def test_f_09_what_postgresql_rolls_back_happens_again_and_once(rig: Rig) -> None:
+    await rig.owner_db.execute(_TENTH)
+    try:
+        document_id = ""
+        for number in range(20):
+            answer = await rig.deposit(rig.pdf(), key=f"f-09-{number}", node=number % 2)
+            assert answer.status_code == 201, answer.text
+            document_id = answer.json()["document_id"]
+        path = await rig.share(document_id, openings=20)
+        for number in range(24):
+            async with rig.nodes[number % 2].http() as http:
+                opened = await http.post(path)
+            assert opened.status_code == (200 if number < 20 else 404), opened.text
+        assert await rig.owner_db.fetchval("SELECT last_value FROM locker.tenth") > 100
+    finally:
+        await rig.owner_db.execute("DROP FUNCTION locker.fail_each_tenth() CASCADE; DROP SEQUENCE locker.tenth")
+    await check(rig)
+
+
+async def test_f_10_without_the_object_store_nothing_is_promised_and_lists_work(rig: Rig) -> None:
+    seen = (await rig.deposit_until_answered(rig.pdf(), key="f-10-before"))["document_id"]
+    pdf = rig.pdf()
+    rows = await rig.db.fetchval("SELECT count(*) FROM locker.document")
+    with rig.objects.faulty("refused"):
+        deposited, took_s = await timed(rig.deposit(pdf, key="f-10"))
+        assert (deposited.status_code, deposited.json()["code"]) == (503, "object-store-unavailable")
+        assert is_unavailable(deposited)
+        assert took_s < OBJECTS_MAX_S + SLACK_S
+        assert await rig.db.fetchval("SELECT count(*) FROM locker.document") == rows
+        assert is_unavailable(await rig.original(seen))
+        assert (await wallet(rig)).status_code == 200
+        assert (await rig.readiness()).status_code == 200
+    assert (await rig.original(seen)).status_code == 200
+    assert (await rig.deposit(pdf, key="f-10")).status_code == 201
+    await check(rig)
+
+
+@pytest.mark.parametrize("fault", ["slow", "silent", "dripping"])
+async def test_f_11_a_slow_object_store_is_cut_and_holds_nobody_else_up(rig: Rig, fault: Any) -> None:
+    pdf = rig.pdf()
+    seen = (await rig.deposit_until_answered(rig.pdf(), key=f"f-11-{fault}-before"))["document_id"]
+    usual = max([(await timed(wallet(rig)))[1] for _ in range(20)])
+    with rig.objects.faulty(fault, delay_s=30):
+        slow = [asyncio.create_task(timed(rig.original(seen))) for _ in range(8)]
+        slow.append(asyncio.create_task(timed(rig.deposit(pdf, key=f"f-11-{fault}"))))
+        beside = sorted([(await timed(wallet(rig)))[1] for _ in range(20)])
+        assert not any(task.done() for task in slow)
+        for answer, took_s in await asyncio.gather(*slow):
+            assert is_unavailable(answer), answer.text
+            assert took_s < OBJECTS_MAX_S + SLACK_S
+        assert beside[18] < max(3 * usual, 0.3)
+    assert (await rig.original(seen)).status_code == 200
+    await rig.deposit_until_answered(pdf, key=f"f-11-{fault}")
+    await check(rig)
+
+
+async def test_f_15_other_bytes_are_never_served_and_never_promised(rig: Rig) -> None:
+    seen = await rig.deposit_until_answered(rig.pdf(), key="f-15-before")
+    pdf = rig.pdf()
+    with rig.objects.faulty("spoilt"):
+        answer = await rig.original(seen["document_id"])
+        assert (answer.status_code, answer.json()["code"]) == (502, "document-damaged")
+        assert (await rig.deposit(pdf, key="f-15")).status_code == 502
+    assert (await rig.original(seen["document_id"])).status_code == 200
+    assert (await rig.deposit(pdf, key="f-15")).status_code == 201
+    await check(rig)
+
+
+async def test_f_20_a_server_whose_clock_is_ten_minutes_ahead_says_so_and_takes_no_token(rig: Rig) -> None:
+    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        pytest.skip("SKIPPED: libfaketime is not here (Debian: apt-get install faketime)")
+    node = rig.nodes[1]
+    await node.kill()
+    # The monotonic clock stays as it is, as it does where a clock is set.
+    node.begin(LD_PRELOAD=str(libraries[0]), FAKETIME="+10m", FAKETIME_DONT_FAKE_MONOTONIC="1")
+    await node.up()
+    readiness = await rig.readiness(node=1)
+    assert (readiness.status_code, readiness.json()["database"]) == (503, True)
+    assert abs(readiness.json()["clock_skew_s"] - 600) < 5
+    # Its proof of possession is ten minutes old there.
+    assert (await rig.deposit(rig.pdf(), key="f-20", node=1)).status_code == 401
+    assert (await rig.readiness(node=0)).status_code == 200
+    assert (await rig.deposit(rig.pdf(), key="f-20", node=0)).status_code == 201
+    await node.kill()
+    await node.start()
+    await check(rig)
+
+
+async def test_f_31_one_server_after_the_other_is_replaced_and_no_deposit_notices(rig: Rig) -> None:
+    """As a load balancer does it: requests go where readyz says yes."""
+    ready = [True, True]
+    over = asyncio.Event()
+    statuses: list[int] = []
+
+    async def watch(node: int) -> None:
+        while not over.is_set():
+            try:
+                ready[node] = (await rig.readiness(node=node)).status_code == 200
+            except httpx.HTTPError:
+                ready[node] = False
+            await asyncio.sleep(DRAIN_S / 10)
+
+    async def load() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            node = number % 2 if ready[number % 2] else (number + 1) % 2
+            pdf = await asyncio.to_thread(rig.pdf)
+            statuses.append((await rig.deposit(pdf, key=f"f-31-{number}", node=node)).status_code)
+            statuses.append((await wallet(rig, node=node)).status_code)
+
+    async def replace() -> None:
+        for number, node in enumerate(rig.nodes):
+            await until_answered(rig, 3)
+            node.terminate()
+            assert await node.ended(30) == 0
+            await node.start()
+            while not ready[number]:
+                await asyncio.sleep(0.05)
+        await until_answered(rig, 3)
+        over.set()
+
+    await asyncio.gather(watch(0), watch(1), load(), replace())
+    assert set(statuses) == {200, 201}
+    await check(rig)
+
+
+async def test_f_32_a_server_told_to_stop_says_so_first_and_finishes_uploads(rig: Rig) -> None:
+    node = rig.nodes[1]
+    begun, told_to_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:1000]
+        begun.set()
+        await told_to_end.wait()
+        yield body[1000:]
+
+    request = await rig.request(rig.pdf())
+    body = request.content
+    async with node.http() as http:
+        uploading = asyncio.create_task(
+            http.post(
+                "/v1/deposits",
+                content=slowly(),
+                auth=request.holder,
+                headers={"Idempotency-Key": '"f-32"', "Content-Type": request.content_type},
+            )
+        )
+        await begun.wait()
+        node.terminate()
+        while (readiness := (await rig.readiness(node=1))).status_code == 200:
+            await asyncio.sleep(0.02)
+        assert readiness.json()["draining"] is True
+        assert (await public(rig, "/livez", node=1)).status_code == 200
+        told_to_end.set()
+        answer = await uploading
+    assert answer.status_code == 201, answer.text
+    rig.answered["f-32"] = answer.json()
+    assert await node.ended(30) == 0
+    await node.start()
+    await check(rig)
+
+
+async def test_no_fault_was_met_with_a_bare_500(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\nF {msgspec.json.encode(rig.figures).decode()}")
+    assert [line for node in rig.nodes for line in node.faults()] == []

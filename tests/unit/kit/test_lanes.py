@@ -1,0 +1,181 @@
+"""Each lane has its own part, and our time for a request is ours alone."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from kit.db import Database
+from kit.edge import Edge
+from kit.errors import Unavailable
+from kit.health import Health
+from kit.lanes import LAST, READING, Budget, Lane, Routing
+from locker.lanes import LANES
+from tests.conftest import Dsns
+
+
+def scope(path: str = "/") -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+    }
+
+
+async def asked(app: Any, *, path: str = "/", receive: Any = None) -> tuple[int, dict[bytes, bytes], bytes]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope(path), receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
+
+
+async def say(send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def test_what_takes_too_long_is_cut_and_says_when_to_come_back() -> None:
+    ended = asyncio.Event()
+
+    async def stuck(_: Any, __: Any, ___: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.05)
+    status, headers, body = await asked(Edge(stuck, lanes=[(lane, "GET /")]))
+    assert (status, headers[b"retry-after"]) == (503, b"2")
+    assert b"unavailable" in body
+    assert ended.is_set()
+
+
+async def test_time_of_a_sender_is_not_our_time() -> None:
+    async def upload(_: Any, receive: Any, send: Any) -> None:
+        for _number in range(5):
+            await receive()
+        await say(send)
+
+    async def slowly() -> dict[str, Any]:
+        await asyncio.sleep(0.03)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.1)
+    assert (await asked(Edge(upload, lanes=[(lane, "GET /")]), receive=slowly))[0] == 200
+
+
+async def test_an_answer_that_has_begun_is_not_cut() -> None:
+    async def stream(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.body", "body": b"whole", "more_body": False})
+
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.05)
+    assert (await asked(Edge(stream, lanes=[(lane, "GET /")])))[2] == b"whole"
+
+
+async def test_a_full_lane_refuses_at_once_and_its_neighbour_goes_on() -> None:
+    narrow, wide = (Lane(name, share=1.0, at_once_max=1, limit_s=5.0) for name in ("narrow", "wide"))
+    release, inside = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        if scope["path"] == "/narrow":
+            inside.set()
+            await release.wait()
+        await say(send)
+
+    edge = Edge(app, lanes=[(narrow, "GET /narrow"), (wide, "GET /wide")])
+    first = asyncio.create_task(asked(edge, path="/narrow"))
+    await inside.wait()
+    status, headers, _ = await asked(edge, path="/narrow")
+    assert (status, headers[b"retry-after"]) == (503, b"2")
+    assert (await asked(edge, path="/wide"))[0] == 200
+    release.set()
+    assert (await first)[0] == 200
+    assert (await asked(edge, path="/narrow"))[0] == 200
+
+
+async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
+    db = await Database.connect(dsns.locker, connections_max=4, acquire_timeout_s=0.2)
+    try:
+
+        async def read() -> str:
+            with READING.entered():
+                try:
+                    await db.fetchval("SELECT pg_sleep(0.5)")
+                except Unavailable:
+                    return "refused"
+                return "read"
+
+        reads = [asyncio.create_task(read()) for _ in range(8)]
+        await asyncio.sleep(0)
+        with LAST.entered():
+            assert await db.fetchval("SELECT 1") == 1
+        assert sorted(await asyncio.gather(*reads)) == ["read"] * 2 + ["refused"] * 6
+        with READING.entered():
+            assert await db.fetchval("SELECT 2") == 2
+    finally:
+        await db.close()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "lane"),
+    [
+        ("POST /v1/documents/X/revoke", "last"),
+        ("POST /wallet/shares/revoke-all", "last"),
+        ("DELETE /v1/shares/X", "last"),
+        ("GET /.well-known/jwks.json", "last"),
+        ("POST /v1/verifications", "verifying"),
+        ("GET /d/interior-birth-X", "verifying"),
+        ("POST /v1/deposits", "depositing"),
+        ("POST /v1/deposits/batches", "in-bulk"),
+        ("GET /wallet/documents/X/pages/1.png", "paper"),
+        ("GET /wallet", "reading"),
+    ],
+)
+def test_each_request_has_its_lane(request_line: str, lane: str) -> None:
+    method, path = request_line.split()
+    assert Routing(LANES).lane(method, path).name == lane
+
+
+async def test_a_spent_budget_says_so() -> None:
+    budget = Budget(0.01)
+    with pytest.raises(TimeoutError):
+        async with budget:
+            await asyncio.sleep(1)
+    assert budget.spent
+
+
+async def test_a_server_whose_database_is_away_lives_and_is_not_ready() -> None:
+    db = await Database.connect("postgresql://idp:x@/khizana?host=/nonexistent", acquire_timeout_s=0.2)
+
+    async def none(_: Any, __: Any, ___: Any) -> None:
+        raise AssertionError("not asked")
+
+    health = Health(none, "", lambda: db)
+    assert (await asked(health, path="/livez"))[0] == 200
+    status, headers, body = await asked(health, path="/readyz")
+    assert (status, headers[b"retry-after"]) == (503, b"2")
+    assert b'"database":false' in body
+    await db.close()
+
+
+@pytest.mark.parametrize(("ahead_s", "status"), [(0, 200), (20, 200), (600, 503), (-600, 503)])
+async def test_f_20_a_clock_that_is_wrong_is_shown_and_too_wrong_is_not_ready(
+    locker_db: Database, ahead_s: float, status: int
+) -> None:
+    async def none(_: Any, __: Any, ___: Any) -> None:
+        raise AssertionError("not asked")
+
+    health = Health(none, "", lambda: locker_db, clock=lambda: time.time() + ahead_s)
+    answer, _, body = await asked(health, path="/readyz")
+    assert answer == status
+    assert abs(float(body.split(b'"clock_skew_s":')[1].rstrip(b"}")) - ahead_s) < 1
