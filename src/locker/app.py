@@ -23,6 +23,7 @@ from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
 from locker.lanes import LANES
+from locker.log import routes as log
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
 from locker.receipts.routes import jwks
@@ -50,6 +51,7 @@ ROUTES: list[Any] = [
     *links.ROUTES,
     *verification.ROUTES,
     *history.ROUTES,
+    *log.ROUTES,
 ]
 
 

@@ -26,6 +26,8 @@ from locker.deposits.desk import DepositDesk, DepositLimits, Places
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.receive import Limits as ReceiveLimits
 from locker.deposits.resolve_subject import Subjects
+from locker.log.checkpoint import LogKey
+from locker.log.objects import LogObjects
 from locker.rendering.pictures import Pictures
 from locker.reports.seal_certificate import ReportSeal
 from locker.seals.desk import SealDesk
@@ -60,6 +62,8 @@ class Wiring:
     trust: TrustRegister
     deposits: DepositDesk
     report_seal: ReportSeal
+    log_key: LogKey
+    log_objects: LogObjects
     paper: Offload
     seals: SealDesk
     closing: AsyncExitStack
@@ -172,6 +176,8 @@ async def connect(
             judge=judge,
             trust=trust,
             deposits=deposits,
+            log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url),
+            log_objects=LogObjects(vault.blobs, settings.s3_log_prefix),
             report_seal=ReportSeal.load_or_create(settings.keys_folder, name=settings.locker_url),
             paper=paper,
             seals=await seal_desk(

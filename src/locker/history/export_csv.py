@@ -1,4 +1,4 @@
-"""The whole history as CSV, a few hundred lines in memory at a time."""
+"""The history as CSV, a few hundred lines in memory at a time."""
 
 import csv
 import io
@@ -7,22 +7,22 @@ from collections.abc import AsyncIterator, Iterable
 from kit.db import Tx
 from locker.access.cursor import Cursors
 from locker.history.list_history import list_history
-from locker.history.schema import HistoryEvent
+from locker.history.schema import Chosen, HistoryEvent
 
 _BATCH = 500
 ROWS_MAX = 1_000_000
 _HEADS = (
-    "at", "action", "actor_kind", "actor", "actor_name", "recipient", "object_id", "types", "fields", "purpose",
-    "result",
+    "number", "at", "action", "actor_kind", "actor", "actor_name", "recipient", "object_id", "types", "fields",
+    "purpose", "result",
 )  # fmt: skip
 
 
-async def export_csv(tx: Tx, cursors: Cursors, *, owner: str) -> AsyncIterator[bytes]:
+async def export_csv(tx: Tx, cursors: Cursors, *, owner: str, chosen: Chosen) -> AsyncIterator[bytes]:
     """RFC 4180, UTF-8 with a byte order mark, which spreadsheets need to read Arabic."""
     yield b"\xef\xbb\xbf" + _lines([_HEADS])
     after: str | None = None
     for _batch in range(ROWS_MAX // _BATCH):
-        page = await list_history(tx, cursors, owner=owner, of="all", after=after, limit=_BATCH)
+        page = await list_history(tx, cursors, owner=owner, chosen=chosen, after=after, limit=_BATCH)
         yield _lines(_cells(event) for event in page.events)
         after = page.next
         if after is None:
@@ -39,6 +39,7 @@ def _cells(event: HistoryEvent) -> tuple[str, ...]:
     return tuple(
         cell(text)
         for text in (
+            "" if event.number is None else str(event.number),
             event.at.isoformat(),
             event.action,
             event.actor_kind,

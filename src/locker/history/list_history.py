@@ -3,27 +3,26 @@
 from kit.db import Tx
 from locker.access.cursor import Cursors, Position
 from locker.history import store
-from locker.history.schema import Filter, HistoryEvent, HistoryPage, LoggedRow
+from locker.history.schema import Chosen, HistoryEvent, HistoryPage, LoggedRow
 
 PAGE_MAX = 200
 
 
 async def list_history(
-    tx: Tx, cursors: Cursors, *, owner: str, of: Filter, after: str | None, limit: int
+    tx: Tx, cursors: Cursors, *, owner: str, chosen: Chosen, after: str | None, limit: int
 ) -> HistoryPage:
-    """Newest first; ``after`` is a cursor of the same filter."""
-    name = f"history-{of}"
-    position = cursors.read(after, owner=owner, of=name) if after else None
-    rows = await store.events(tx, owner=owner, of=of, after=position, limit=limit + 1)
+    """Newest first; ``after`` is a cursor of the same choice."""
+    position = cursors.read(after, owner=owner, of=chosen.name) if after else None
+    rows = await store.events(tx, owner=owner, chosen=chosen, after=position, limit=limit + 1)
     following = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        following = cursors.write(Position(last.at, last.audit_id), owner=owner, of=name)
+        following = cursors.write(Position(last.at, last.audit_id), owner=owner, of=chosen.name)
     return HistoryPage(events=await _named(tx, rows[:limit]), next=following)
 
 
 async def latest(tx: Tx, *, owner: str, limit: int) -> list[HistoryEvent]:
-    return await _named(tx, await store.events(tx, owner=owner, of="all", after=None, limit=limit))
+    return await _named(tx, await store.events(tx, owner=owner, chosen=Chosen(), after=None, limit=limit))
 
 
 async def _named(tx: Tx, rows: list[LoggedRow]) -> list[HistoryEvent]:
@@ -31,6 +30,7 @@ async def _named(tx: Tx, rows: list[LoggedRow]) -> list[HistoryEvent]:
     return [
         HistoryEvent(
             audit_id=row.audit_id,
+            number=row.number,
             at=row.at,
             action=row.action,
             actor_kind=row.actor_kind,

@@ -9,10 +9,34 @@ Filter = Literal["all", "others", "documents", "shares", "sessions"]
 """``others``: what somebody else did. ``documents``, ``shares``, ``sessions``: by what it was done to."""
 
 
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines. What is None chooses nothing."""
+
+    of: Filter = "all"
+    action: str | None = None
+    by: ActorKind | None = None
+    """What kind of actor: ``citizen`` is the owner, ``anonymous`` the holder of a link."""
+    actor: str | None = None
+    """Identifier of who did it, or of the administration for which it spoke."""
+    document: str | None = None
+    """Acts on this document, or on a share that held it."""
+    since: dt.date | None = None
+    until: dt.date | None = None
+    """Its last day (UTC)."""
+
+    @property
+    def name(self) -> str:
+        """Names the list, so that a cursor of one is of no use in another."""
+        return f"history-{msgspec.json.encode(self).decode()}"
+
+
 class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the log as its owner may see it."""
 
     audit_id: str
+    number: int | None
+    """1, 2, 3, … of this citizen's lines, in the order in which they came into the log; none may be missing. None: the
+    line waits for its place, a second or two."""
     at: dt.datetime
     action: str
     actor_kind: ActorKind
@@ -37,6 +61,7 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 
 class LoggedRow(msgspec.Struct, frozen=True, kw_only=True):
     audit_id: str
+    number: int | None
     at: dt.datetime
     action: str
     actor_kind: ActorKind
@@ -60,3 +85,13 @@ class LoggedRow(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self) -> list[str]:
         listed = self.detail.get("fields")
         return [field for field in listed if isinstance(field, str)] if isinstance(listed, list) else []
+
+
+class SignedLine(msgspec.Struct, frozen=True, kw_only=True):
+    event: HistoryEvent
+    proof: str | None
+    """A ``.tlog-proof``; None while the line waits for its place in the log."""
+
+
+class SignedEnd(msgspec.Struct, frozen=True, kw_only=True):
+    signature: str

@@ -50,6 +50,9 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     result: Message
     href: str | None
+    number: int | None
+    proof: str | None
+    """Where the file that proves it is; None while it waits for its place in the log."""
 
 
 def line(event: HistoryEvent, locale: Locale) -> LineView:
@@ -66,6 +69,8 @@ def line(event: HistoryEvent, locale: Locale) -> LineView:
         ok=event.result == "ok",
         result=_("Done") if event.result == "ok" else _RESULTS.get(event.result, _("Refused")),
         href=_href(event),
+        number=event.number,
+        proof=None if event.number is None else f"/wallet/history/{event.audit_id}/proof",
     )
 
 

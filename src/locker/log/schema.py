@@ -40,6 +40,24 @@ class NewLeaf(msgspec.Struct, frozen=True, kw_only=True):
     nonce: bytes
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A row with its place in the log and what opens its leaf."""
+
+    row: AuditRow
+    number: int
+    leaf_index: int
+    nonce: bytes
+
+
+class Consistency(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 6962 §2.1.2: that the log of ``old`` leaves is the beginning of the one of ``new``."""
+
+    old: int
+    new: int
+    hashes: list[str]
+    """Standard base64."""
+
+
 class Sequenced(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did."""
 

@@ -80,8 +80,18 @@ async def _must_continue(sequencer: Sequencer, head: Head) -> None:
     if head.verifier_key not in (None, sequencer.key.verifier_key):
         raise LogForked("this log was signed with another key; bring it back to the keys folder")
     note = await sequencer.objects.read_checkpoint()
-    if note is None or note == head.checkpoint:
+    if note == head.checkpoint:
         return
+    if note is not None:
+        size = await _published_size(sequencer, head, note)
+        if size >= head.published:
+            return
+    # Gone, or an older one: a write of a dead worker that arrived late, or somebody's hand.
+    log.warning("the published checkpoint is not the newest: it is written again")
+    await sequencer.objects.write_checkpoint(head.checkpoint or "")
+
+
+async def _published_size(sequencer: Sequencer, head: Head, note: str) -> int:
     try:
         published = read_checkpoint(note, sequencer.key.verifier_key)
     except NoteRefused as reason:
@@ -90,6 +100,7 @@ async def _must_continue(sequencer: Sequencer, head: Head) -> None:
         raise LogForked(f"{published.size} leaves are published and the database has {head.size}")
     if await TreeReader(sequencer.db).root(published.size) != published.root:
         raise LogForked(f"the first {published.size} leaves are not those that were published")
+    return published.size
 
 
 async def _give_indices(tx: Tx, leader: UUID, batch_max: int) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from kit.db import Row, Tx
-from locker.log.schema import AuditRow, Head, NewLeaf
+from locker.log.schema import AuditRow, Entry, Head, NewLeaf
 
 _ROW = "a.audit_id, a.at, a.action, a.actor_kind, a.actor, a.owner, a.object_id, a.purpose, a.result, a.detail"
 _HEAD = "size, published, checkpoint, verifier_key, backfill_at, backfill_id, backfill_until"
@@ -179,6 +179,33 @@ async def publish(tx: Tx, *, size: int, checkpoint: str, verifier_key: str) -> b
     )
 
 
+async def entries(tx: Tx, *, owner: str, audit_ids: Sequence[UUID]) -> list[Entry]:
+    """Of those rows of ``owner`` that have their place."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_ROW}, e.number, e.nonce, e.leaf_index
+          FROM locker.log_entry AS e
+          JOIN locker.log_leaf AS l ON l.leaf_index = e.leaf_index
+          JOIN locker.audit AS a ON a.at = l.at AND a.audit_id = l.audit_id
+         WHERE e.owner = $1 AND e.audit_id = ANY ($2::uuid[]) AND a.owner = $1""",
+        owner,
+        audit_ids,
+    )
+    return [_entry(row) for row in rows]
+
+
+async def is_waiting(tx: Tx, *, owner: str, audit_id: UUID) -> bool:
+    return bool(
+        await tx.fetchval(
+            """
+            SELECT EXISTS (SELECT FROM locker.log_waiting AS w JOIN locker.audit AS a USING (at, audit_id)
+                            WHERE w.audit_id = $2 AND a.owner = $1)""",
+            owner,
+            audit_id,
+        )
+    )
+
+
 async def forget(tx: Tx, *, owner: str) -> int:
     """How many leaves of ``owner`` nobody can open any more."""
     forgotten: int = await tx.fetchval("SELECT locker.forget_log_of($1)", owner)
@@ -189,6 +216,16 @@ async def make_partition(tx: Tx, month: date) -> bool:
     """False: it is there."""
     made: bool = await tx.fetchval("SELECT locker.make_audit_partition($1)", month)
     return made
+
+
+def _entry(row: Row) -> Entry:
+    values = dict(row)
+    return Entry(
+        number=values.pop("number"),
+        nonce=values.pop("nonce"),
+        leaf_index=values.pop("leaf_index"),
+        row=msgspec.convert(values, AuditRow),
+    )
 
 
 def _head(row: Row) -> Head:

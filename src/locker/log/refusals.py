@@ -1,0 +1,13 @@
+from kit.errors import Conflict, NotFound
+
+
+class LineUnknown(NotFound):
+    code, title = "line-unknown", "There is no such line in your access history."
+
+
+class NotLoggedYet(Conflict):
+    code, title = "not-logged-yet", "This line gets its place in the log within seconds. Try again in a moment."
+
+
+class NoSuchTree(NotFound):
+    code, title = "no-such-tree", "The log has no checkpoint over so many entries."

@@ -1,0 +1,244 @@
+"""What anyone may fetch, and what a citizen takes away: verified by the example program, which knows nothing of us."""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import pytest_asyncio
+from cryptography.exceptions import InvalidSignature
+
+from locker.log.checkpoint import LogKey, read_checkpoint
+from locker.log.merkle import is_consistent, root_of
+from locker.log.sequence import Sequencer, sequence
+from tests.citizen_browser import CitizenWorld, open_citizen_world
+from tests.conftest import ROOT
+from tests.locker_world import LOCKER, YOUSSEF
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EXAMPLE = ROOT / "examples" / "verify_proof.py"
+
+
+def example() -> Any:
+    spec = spec_from_file_location("verify_proof", EXAMPLE)
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+VERIFY = example().verify
+
+
+class LoggedWorld:
+    def __init__(self, place: CitizenWorld) -> None:
+        self.place = place
+        wiring = place.world.wiring
+        self.sequencer = Sequencer(wiring.db, wiring.log_objects, wiring.log_key)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.place.world.locker.get(path, headers=headers)
+
+    async def history(self, query: str = "", **of: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"/v1/history?{query}", **self.place.world.citizen(**of))
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["events"])
+
+    async def proof(self, audit_id: str, **of: str) -> httpx.Response:
+        return await self.get(f"/v1/history/{audit_id}/proof", **self.place.world.citizen(**of))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def log(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoggedWorld]:
+    async with open_citizen_world(dsns, s3, tmp_path_factory.mktemp("locker")) as opened:
+        opened_log = LoggedWorld(opened)
+        await opened.share(await opened.document())
+        await sequence(opened_log.sequencer)
+        yield opened_log
+
+
+async def test_a_14_each_line_of_a_history_is_proven_offline_by_a_program_that_is_not_ours(
+    log: LoggedWorld, tmp_path: Path
+) -> None:
+    await sequence(log.sequencer)
+    key, proof = tmp_path / "log.key", tmp_path / "line.tlog-proof"
+    key.write_text((await log.get("/log/key")).text)
+    events = await log.history()
+    assert len(events) >= 2
+    for event in events:
+        answer = await log.proof(event["audit_id"])
+        assert answer.status_code == 200
+        assert f'filename="line-{event["audit_id"]}.tlog-proof"' in answer.headers["content-disposition"]
+        proven = VERIFY(key.read_text(), answer.text)
+        assert {name: proven[name] for name in ("audit_id", "action", "number", "object_id", "purpose")} == {
+            name: event[name] for name in ("audit_id", "action", "number", "object_id", "purpose")
+        }
+        assert proven["owner"] == next(iter(log.place.world.subs.values()))
+    proof.write_text(answer.text, newline="")
+    # Apart from everything of ours: no path to our packages, no network.
+    ran = subprocess.run(
+        [sys.executable, "-I", str(EXAMPLE), str(key), str(proof)], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert events[-1]["audit_id"] in ran.stdout
+    proof.write_text(answer.text.replace("\nindex ", "\nindex 1"), newline="")
+    assert subprocess.run([sys.executable, "-I", str(EXAMPLE), str(key), str(proof)], timeout=60).returncode == 1
+
+
+async def test_the_example_is_short_and_imports_nothing_of_ours() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    assert len(lines) <= 80
+    imported = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
+    assert imported <= {"base64", "hashlib", "json", "sys", "cryptography"}
+
+
+async def test_a_14_one_altered_byte_proves_nothing(log: LoggedWorld) -> None:
+    key = (await log.get("/log/key")).text
+    event = (await log.history())[0]
+    proof = (await log.proof(event["audit_id"])).text
+    assert VERIFY(key, proof)
+    for at in range(len(proof)):
+        for wrong in (
+            proof[:at] + chr(ord(proof[at]) ^ 1) + proof[at + 1 :],
+            proof[:at] + proof[at + 1 :],
+            proof[:at] + "A" + proof[at:],
+        ):
+            if wrong != proof:
+                with pytest.raises((ValueError, InvalidSignature)):
+                    VERIFY(key, wrong)
+
+
+async def test_a_proof_is_for_the_owner_of_the_line(log: LoggedWorld) -> None:
+    event = (await log.history())[0]
+    for refused in (
+        await log.proof(event["audit_id"], uid=YOUSSEF),
+        await log.proof("00000000-0000-7000-8000-000000000000"),
+        await log.proof("no-uuid"),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (404, "line-unknown")
+    assert (await log.get(f"/v1/history/{event['audit_id']}/proof")).status_code == 401
+
+
+async def test_a_line_that_waits_says_so_and_is_proven_later(log: LoggedWorld) -> None:
+    document_id = await log.place.document()
+    event = (await log.history(f"document={document_id}"))[0]
+    assert event["number"] is None
+    waiting = await log.proof(event["audit_id"])
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "not-logged-yet")
+    await sequence(log.sequencer)
+    assert (await log.history(f"document={document_id}"))[0]["number"]
+    assert (await log.proof(event["audit_id"])).status_code == 200
+
+
+async def test_lines_are_numbered_without_a_gap(log: LoggedWorld) -> None:
+    await sequence(log.sequencer)
+    numbers = [event["number"] for event in await log.history("limit=200")]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+async def test_anyone_reads_the_log_and_rebuilds_its_root(log: LoggedWorld) -> None:
+    await sequence(log.sequencer)
+    key, note = await log.get("/log/key"), await log.get("/log/checkpoint")
+    assert key.text.startswith("localhost:8000/log+")
+    checkpoint = read_checkpoint(note.text, key.text.strip())
+    assert "max-age=1" in note.headers["cache-control"]
+    assert note.headers["content-type"] == "text/plain; charset=utf-8"
+    tile = await log.get(f"/log/tile/0/000.p/{checkpoint.size}")
+    assert "immutable" in tile.headers["cache-control"]
+    hashes = [tile.content[at : at + 32] for at in range(0, len(tile.content), 32)]
+    assert len(hashes) == checkpoint.size
+    assert root_of(hashes) == checkpoint.root
+    bundle = (await log.get(f"/log/tile/entries/000.p/{checkpoint.size}")).content
+    assert len(bundle) == 34 * checkpoint.size
+
+
+@pytest.mark.parametrize(
+    "path", ["0/001", "0/000.p/255", "0/000.p/0", "0/0", "9/000", "entries/", "0/..%2fcheckpoint", "%2e%2e/checkpoint"]
+)
+async def test_what_is_no_tile_is_not_found(log: LoggedWorld, path: str) -> None:
+    answer = await log.get(f"/log/tile/{path}")
+    assert answer.status_code == 404
+    assert "immutable" not in answer.headers["cache-control"]
+
+
+async def test_nothing_that_is_public_says_anything_of_anybody(log: LoggedWorld) -> None:
+    """All bytes that the log publishes are hashes; guessing an event does not help without its random bytes."""
+    note = (await log.get("/log/checkpoint")).text
+    size = int(note.split("\n")[1])
+    bundle = (await log.get(f"/log/tile/entries/000.p/{size}")).content
+    commitments = {bundle[at + 2 : at + 34] for at in range(0, len(bundle), 34)}
+    event = (await log.history())[0]
+    extra = (await log.proof(event["audit_id"])).text.split("\n")[1].removeprefix("extra ")
+    opening = base64.b64decode(extra)
+    assert hashlib.sha256(opening).digest() in commitments
+    assert hashlib.sha256(opening[32:]).digest() not in commitments
+    for sub in log.place.world.subs.values():
+        assert sub.encode() not in bundle
+
+
+async def test_each_two_checkpoints_are_proven_consistent(log: LoggedWorld) -> None:
+    key = (await log.get("/log/key")).text.strip()
+    notes = [(await log.get("/log/checkpoint")).text]
+    for _ in range(3):
+        await log.place.document()
+        await sequence(log.sequencer)
+        notes.append((await log.get("/log/checkpoint")).text)
+    checkpoints = [read_checkpoint(note, key) for note in notes]
+    for old in checkpoints:
+        for new in checkpoints:
+            answer = await log.get(f"/v1/log/consistency?old={old.size}&new={new.size}")
+            if old.size > new.size:
+                assert answer.status_code == 404
+                continue
+            proof = [base64.b64decode(each) for each in answer.json()["hashes"]]
+            assert is_consistent(old.size, new.size, old.root, new.root, proof)
+    too_far = await log.get(f"/v1/log/consistency?old=1&new={checkpoints[-1].size + 1}")
+    assert (too_far.status_code, too_far.json()["code"]) == (404, "no-such-tree")
+
+
+async def test_the_history_is_exported_as_signed_json_with_proofs(log: LoggedWorld) -> None:
+    await sequence(log.sequencer)
+    await log.place.document()
+    answer = await log.get("/v1/history/export", **log.place.world.citizen())
+    assert answer.headers["content-type"].startswith("application/jsonl")
+    *lines, end = answer.content.splitlines(keepends=True)
+    jwks = (await log.get("/.well-known/jwks.json")).json()
+    claims = jwt.decode(json.loads(end)["signature"], jwt.PyJWK(jwks["keys"][0]), algorithms=["ES256"], issuer=LOCKER)
+    assert claims["lines"] == len(lines)
+    assert claims["whole"]
+    assert claims["sha256"] == hashlib.sha256(b"".join(lines)).hexdigest()
+    key = (await log.get("/log/key")).text
+    waiting, *proven = map(json.loads, lines)
+    assert waiting["proof"] is None
+    assert proven
+    for each in proven:
+        assert VERIFY(key, each["proof"])["audit_id"] == each["event"]["audit_id"]
+
+
+async def test_the_citizen_downloads_a_proof_from_the_page(log: LoggedWorld) -> None:
+    await sequence(log.sequencer)
+    citizen = await log.place.signed_in()
+    await sequence(log.sequencer)
+    page = await citizen.get("/wallet/history")
+    href = page.text.split('/proof" download')[0].rsplit('href="', 1)[1] + "/proof"
+    answer = await citizen.get(href)
+    assert VERIFY((await log.get("/log/key")).text, answer.text)["action"] == "session.started"
+    other = await log.place.signed_in(YOUSSEF)
+    assert (await other.get(href)).status_code == 404
+
+
+async def test_a_key_of_the_log_is_made_once(tmp_path: Path) -> None:
+    one, two = (LogKey.load_or_create(tmp_path, "https://locker.example.ma") for _ in range(2))
+    assert one.verifier_key == two.verifier_key
+    assert one.verifier_key.startswith("locker.example.ma/log+")
+    assert (tmp_path / "log-Ed25519.pem").stat().st_mode & 0o777 == 0o600
