@@ -27,6 +27,7 @@ from locker.log import routes as log
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
 from locker.receipts.routes import jwks
+from locker.resolving import routes as resolving
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
 from locker.shares import api_routes as shares_api
@@ -50,6 +51,7 @@ ROUTES: list[Any] = [
     *shares_api.ROUTES,
     *links.ROUTES,
     *verification.ROUTES,
+    *resolving.ROUTES,
     *history.ROUTES,
     *log.ROUTES,
 ]

@@ -13,6 +13,7 @@ _MEANINGS = {
     408: "The body arrived too slowly.",
     409: "It does not fit the present state.",
     410: "This locker was erased.",
+    412: "It is not as If-Match says.",
     413: "Larger than what is accepted.",
     415: "A media type that is not accepted.",
     422: "Well-formed, and refused.",

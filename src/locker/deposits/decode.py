@@ -21,6 +21,8 @@ def decode(part: bytes) -> DepositRequest:
         raise DepositInvalid("this is not JSON in UTF-8 with each member once") from None
     if (request.subject.uid is UNSET) == (request.subject.sub is UNSET):
         raise DepositInvalid("subject: either uid or sub")
+    if request.correction is not UNSET and request.replaces is UNSET:
+        raise DepositInvalid("correction: it needs replaces")
     if (
         request.valid_from is not UNSET
         and request.valid_until is not UNSET

@@ -134,10 +134,11 @@ async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict, data
 
     async def commit(tx: Tx) -> Outcome:
         await desk.vault.hold_owner_key(tx, owner=new.owner)
-        if not await store.leave_quarantine(tx, owner=new.owner, document_id=new.document_id, attempt=row.attempt):
+        left = await store.leave_quarantine(tx, owner=new.owner, document_id=new.document_id, attempt=row.attempt)
+        if left is None:
             return "overtaken"
         await count(tx, new, documents_max=desk.documents_per_owner_max, bytes_max=desk.bytes_per_owner_max)
-        await record(tx, desk.audit, new)
+        await record(tx, desk.audit, new, revoked_early=left)
         return "passed"
 
     return await desk.db.transact(commit)

@@ -144,6 +144,8 @@ def _new_document(
         chain_id=predecessor.chain_id if predecessor else document_id,
         version=version,
         replaces=predecessor.document_id if predecessor else None,
+        correction=None if request.correction is UNSET else request.correction,
+        reference=None if request.reference is UNSET else request.reference,
         stored=stored,
         fields_sealed=fields_sealed,
         data=data,

@@ -72,16 +72,17 @@ async def deposit_document(
 )
 async def read_deposit(
     document_id: FromPath[str], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
-) -> DepositRecord:
+) -> Response[DepositRecord]:
     """What you deposited and how it stands: never its contents, its fields or whose it is."""
     depositor = await identify(wiring.db, client_id=client.client_id)
-    return await find_deposit(
+    found = await find_deposit(
         wiring.db,
         wiring.signing,
         document_id,
         administration=depositor.administration,
         locker_url=wiring.settings.locker_url,
     )
+    return Response(found, headers={"ETag": f'"{found.revision}"'})
 
 
 ROUTES: list[Any] = [deposit_document, read_deposit]

@@ -5,6 +5,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from locker.administrations.schema import TypeCode
+from locker.documents.record_schema import CorrectionReason, Reference
 
 Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$")]
 Sub = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$")]
@@ -35,6 +36,10 @@ class DepositRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The last day on which the document is valid (UTC)."""
     replaces: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
     """URI or document_id of the version that this one takes the place of."""
+    correction: CorrectionReason | UnsetType = UNSET
+    """With ``replaces``: that version was wrong, and why."""
+    reference: Reference | UnsetType = UNSET
+    """Your own name for this deposit, by which you may revoke it, even before it is here. Used once."""
 
 
 class Deposited(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +107,8 @@ class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     deposited_at: datetime
     sha256: str
     length: int
+    revision: int = 1
+    """Of its state: what ``If-Match`` names."""
     data_sha256: str | None = None
     """Of the data that was deposited with it."""
     data_signature_sha256: str | None = None

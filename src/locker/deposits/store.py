@@ -6,7 +6,7 @@ import msgspec
 
 from kit.db import Tx
 from locker.deposits.schema import DepositRecord, Intent, Judgement, Part
-from locker.documents.record_schema import NewDocument
+from locker.documents.record_schema import DocumentState, NewDocument
 from locker.signatures.schema import Verdict
 from locker.vault import Stored
 
@@ -179,7 +179,8 @@ async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> De
                CASE WHEN d.state = 'valid' AND d.valid_until < (now() AT TIME ZONE 'UTC')::date
                     THEN 'expired' ELSE d.state END AS state,
                d.state_reason, d.state_changed_at, d.valid_from, d.valid_until, d.deposited_at,
-               encode(d.sha256, 'hex') AS sha256, d.length, d.replaces, d.replaced_by, d.indication, d.level,
+               encode(d.sha256, 'hex') AS sha256, d.length, d.revision, d.replaces, d.replaced_by, d.indication,
+               d.level,
                encode(s.sha256, 'hex') AS data_sha256, encode(s.signature_sha256, 'hex') AS data_signature_sha256
           FROM locker.document_uri u JOIN locker.document d USING (owner, document_id)
           LEFT JOIN locker.signed_data s USING (owner, document_id)
@@ -274,18 +275,55 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
     return QuarantineRow(document=document, attempts=row["attempts"], attempt=row["attempt"])
 
 
-async def leave_quarantine(tx: Tx, *, owner: str, document_id: str, attempt: UUID) -> bool:
-    """In the transaction that makes the document. False for an attempt that was overtaken."""
+async def revoke_waiting(
+    tx: Tx, *, document_id: str, administration: str, reason: str, client_id: str
+) -> tuple[DocumentState, bool] | None:
+    """How it will stand when it becomes a document, by the first revocation; and whether that is this one."""
+    row = await tx.fetchrow(
+        """
+        WITH was AS (
+            SELECT owner, document_id, revocation_reason FROM locker.quarantine
+             WHERE document_id = $1 AND administration = $2 AND state = 'waiting' FOR UPDATE)
+        UPDATE locker.quarantine q
+           SET revocation_reason = coalesce(was.revocation_reason, $3), revoked_by = coalesce(q.revoked_by, $4)
+          FROM was
+         WHERE q.owner = was.owner AND q.document_id = was.document_id
+        RETURNING q.owner, q.document, q.revocation_reason, now() AS at, was.revocation_reason IS NULL AS new""",
+        document_id,
+        administration,
+        reason,
+        client_id,
+    )
+    if row is None:
+        return None
+    state = DocumentState(
+        document_id=document_id,
+        uri=row["document"]["uri"],
+        owner=row["owner"],
+        type=row["document"]["type"],
+        state="revoked",
+        state_reason=row["revocation_reason"],
+        state_changed_at=row["at"],
+        revision=1,
+    )
+    return state, row["new"]
+
+
+async def leave_quarantine(
+    tx: Tx, *, owner: str, document_id: str, attempt: UUID
+) -> tuple[str | None, str | None] | None:
+    """In the transaction that makes the document: why and by whom it was revoked while it waited. None for an attempt
+    that was overtaken."""
     row = await tx.fetchrow(
         """
         DELETE FROM locker.quarantine
          WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
-        RETURNING document_id""",
+        RETURNING revocation_reason, revoked_by""",
         owner,
         document_id,
         attempt,
     )
-    return row is not None
+    return (row["revocation_reason"], row["revoked_by"]) if row else None
 
 
 async def wait_on(

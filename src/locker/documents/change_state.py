@@ -1,114 +1,157 @@
+"""Suspend, resume, revoke: what an issuer says later of what it deposited, for all owners of the deposit at once."""
+
+import hashlib
 from collections.abc import Sequence
+
+import msgspec
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
+from locker.deposits.revoke_waiting import revoke_waiting
 from locker.documents import store
 from locker.documents.identifier import document_id_of
-from locker.documents.lifecycle_refusals import DocumentNotYours, StateConflict
-from locker.documents.record_schema import DocumentState, RevocationReason, State, SuspensionReason
+from locker.documents.lifecycle_refusals import DocumentNotYours, StateChanged, StateConflict, StateKeyReused
+from locker.documents.preconditions import names
+from locker.documents.record_schema import Acting, DocumentState, Member, RevocationReason, State, SuspensionReason
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    before: tuple[State, ...]
+    after: State
+    reason: str | None
+    action: str
 
 
 async def revoke(
-    db: Database, audit: Audit, document_id: str, *, administration: str, client_id: str, reason: RevocationReason
+    db: Database, audit: Audit, document_id: str, acting: Acting, *, reason: RevocationReason
 ) -> DocumentState:
-    """For good. Also a superseded version can be revoked: its issuer no longer stands by what it said."""
-    return await _change(
-        db,
-        audit,
-        document_id,
-        administration=administration,
-        client_id=client_id,
-        before=("valid", "suspended", "superseded"),
-        after="revoked",
-        reason=reason,
-        action="document.revoked",
-    )
+    """For good. Also a superseded version can be revoked: its issuer no longer stands by what it said.
+
+    One that still waits to be judged is revoked from its first moment, if it ever becomes a document.
+    """
+    return await _change(db, audit, document_id, acting, revocation(reason))
 
 
 async def suspend(
-    db: Database, audit: Audit, document_id: str, *, administration: str, client_id: str, reason: SuspensionReason
+    db: Database, audit: Audit, document_id: str, acting: Acting, *, reason: SuspensionReason
 ) -> DocumentState:
-    return await _change(
-        db,
-        audit,
-        document_id,
-        administration=administration,
-        client_id=client_id,
-        before=("valid",),
-        after="suspended",
-        reason=reason,
-        action="document.suspended",
+    change = Change(before=("valid",), after="suspended", reason=reason, action="document.suspended")
+    return await _change(db, audit, document_id, acting, change)
+
+
+async def resume(db: Database, audit: Audit, document_id: str, acting: Acting) -> DocumentState:
+    change = Change(before=("suspended",), after="valid", reason=None, action="document.resumed")
+    return await _change(db, audit, document_id, acting, change)
+
+
+def revocation(reason: str) -> Change:
+    return Change(
+        before=("valid", "suspended", "superseded"), after="revoked", reason=reason, action="document.revoked"
     )
 
 
-async def resume(db: Database, audit: Audit, document_id: str, *, administration: str, client_id: str) -> DocumentState:
-    return await _change(
-        db,
-        audit,
-        document_id,
+async def apply(
+    tx: Tx, audit: Audit, members: Sequence[Member], change: Change, *, administration: str, client_id: str
+) -> list[DocumentState]:
+    """In the caller's transaction; those that changed, each with a line in its own owner's history."""
+    changed = await store.change_state(
+        tx,
+        members,
         administration=administration,
-        client_id=client_id,
-        before=("suspended",),
-        after="valid",
-        reason=None,
-        action="document.resumed",
+        before=change.before,
+        after=change.after,
+        reason=change.reason,
     )
-
-
-async def _change(
-    db: Database,
-    audit: Audit,
-    document_id: str,
-    *,
-    administration: str,
-    client_id: str,
-    before: Sequence[State],
-    after: State,
-    reason: str | None,
-    action: str,
-) -> DocumentState:
-    """The same again answers the same and writes nothing. Raises DocumentNotYours, StateConflict."""
-    owner = await store.owner_of(db, document_id=document_id) if document_id_of(document_id) == document_id else None
-    if owner is None:
-        raise DocumentNotYours
-
-    async def record(tx: Tx) -> DocumentState:
-        changed = await store.change_state(
-            tx,
-            owner=owner,
-            document_id=document_id,
-            administration=administration,
-            before=before,
-            after=after,
-            reason=reason,
-        )
-        if changed is None:
-            return await _unchanged(tx, owner, document_id, administration=administration, after=after, reason=reason)
+    for state in changed:
         await audit.append(
             tx,
             AuditEvent(
-                action=action,
+                action=change.action,
                 actor_kind="client",
                 actor=client_id,
-                owner=owner,
-                object_id=document_id,
-                detail={"administration": administration, "type": changed.type, "reason": reason or ""},
+                owner=state.owner,
+                object_id=state.document_id,
+                detail={"administration": administration, "type": state.type, "reason": change.reason or ""},
             ),
         )
         await store.append_to_outbox(
-            tx, owner=owner, topic=action, body={"document_id": document_id, "type": changed.type}
+            tx,
+            owner=state.owner,
+            topic=change.action,
+            body={"document_id": state.document_id, "type": state.type},
         )
-        return changed
-
-    return await db.transact(record)
+    return changed
 
 
-async def _unchanged(
-    tx: Tx, owner: str, document_id: str, *, administration: str, after: State, reason: str | None
-) -> DocumentState:
-    present = await store.state_of(tx, owner=owner, document_id=document_id, administration=administration)
-    if present is None:
+async def _change(db: Database, audit: Audit, document_id: str, acting: Acting, change: Change) -> DocumentState:
+    """The same again answers the same and writes nothing; under the same Idempotency-Key also after later changes.
+
+    Raises DocumentNotYours, StateConflict, StateChanged, StateKeyReused.
+    """
+    if document_id_of(document_id) != document_id:
         raise DocumentNotYours
-    if present.state != after or present.state_reason != reason:
+
+    async def within(tx: Tx) -> DocumentState:
+        key = acting.idempotency_key
+        if key is not None:
+            request_sha256 = _digest(document_id, change)
+            before = await store.begin_request(tx, client_id=acting.client_id, key=key, request_sha256=request_sha256)
+            if before is not None:
+                return _answered(*before, request_sha256=request_sha256)
+        answer = await _changed(tx, audit, document_id, acting, change)
+        if key is not None:
+            await store.answer_request(tx, client_id=acting.client_id, key=key, answer=msgspec.to_builtins(answer))
+        return answer
+
+    return await db.transact(within)
+
+
+async def _changed(tx: Tx, audit: Audit, document_id: str, acting: Acting, change: Change) -> DocumentState:
+    members = await store.members(tx, document_id=document_id)
+    if not members:
+        waiting = await revoke_waiting(tx, audit, document_id, acting, change.reason) if _is_final(change) else None
+        if waiting is not None:
+            return waiting
+        # Judged between the two looks.
+        members = await store.members(tx, document_id=document_id)
+    if not members:
+        raise DocumentNotYours
+    if acting.if_match is not None:
+        present = await _present(tx, members[0], acting, hold=True)
+        if not names(acting.if_match, f'"{present.revision}"', weak=False):
+            raise StateChanged(present.state, present.revision)
+    changed = await apply(tx, audit, members, change, administration=acting.administration, client_id=acting.client_id)
+    own = next((state for state in changed if state.document_id == document_id), None)
+    if own is not None:
+        return own
+    present = await _present(tx, members[0], acting)
+    if present.state != change.after or present.state_reason != change.reason:
         raise StateConflict(present.state)
     return present
+
+
+async def _present(tx: Tx, member: Member, acting: Acting, *, hold: bool = False) -> DocumentState:
+    present = await store.state_of(
+        tx,
+        owner=member.owner,
+        document_id=member.document_id,
+        administration=acting.administration,
+        hold=hold,
+    )
+    if present is None:
+        raise DocumentNotYours
+    return present
+
+
+def _is_final(change: Change) -> bool:
+    return change.after == "revoked"
+
+
+def _digest(document_id: str, change: Change) -> bytes:
+    return hashlib.sha256(msgspec.json.encode([document_id, change.after, change.reason])).digest()
+
+
+def _answered(sha256: bytes, answer: object, *, request_sha256: bytes) -> DocumentState:
+    if sha256 != request_sha256 or answer is None:
+        raise StateKeyReused
+    return msgspec.convert(answer, DocumentState)

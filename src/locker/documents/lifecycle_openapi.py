@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from locker.documents.record_schema import Revocation, Suspension
+from locker.documents.record_schema import ReferenceRevocation, Revocation, Suspension
 
 
 def _json(type_: type[msgspec.Struct]) -> RequestBody:
@@ -25,3 +25,9 @@ class RevokeOperation(Operation):
 class SuspendOperation(Operation):
     def __post_init__(self) -> None:
         self.request_body = _json(Suspension)
+
+
+@dataclass
+class RevokeReferenceOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json(ReferenceRevocation)

@@ -1,20 +1,30 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from locker.access.bearer import ClientCaller
 from locker.administrations.identify import identify
+from locker.deposits.body import idempotency_key
 from locker.documents import change_state
-from locker.documents.lifecycle_openapi import RevokeOperation, SuspendOperation
-from locker.documents.record_schema import DocumentState, Revocation, Suspension
+from locker.documents.lifecycle_openapi import RevokeOperation, RevokeReferenceOperation, SuspendOperation
+from locker.documents.record_schema import (
+    Acting,
+    Awaited,
+    DocumentState,
+    ReferenceRevocation,
+    Revocation,
+    Suspension,
+)
+from locker.documents.revoke_reference import revoke_reference
 from locker.home.body import decoded
 from locker.problem import problems
 from locker.wiring import Wiring
 
-_REFUSED = problems(400, 401, 403, 404, 409, 422, 503)
+_REFUSED = problems(400, 401, 403, 404, 409, 412, 422, 503)
 _OPT = {"scope": "documents:deposit"}
 
 
@@ -24,6 +34,8 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     state_reason: str | None
     state_changed_at: str
+    revision: int
+    """Also the ETag: what ``If-Match`` names."""
 
     @classmethod
     def of(cls, state: DocumentState) -> "StateMessage":
@@ -33,6 +45,7 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
             state=state.state,
             state_reason=state.state_reason,
             state_changed_at=state.state_changed_at.isoformat(),
+            revision=state.revision,
         )
 
 
@@ -50,20 +63,11 @@ async def revoke(
     request: Request[Any, Any, Any],
     wiring: NamedDependency[Wiring],
     client: NamedDependency[ClientCaller],
-) -> StateMessage:
+) -> Response[StateMessage]:
     """Say for good that a document you deposited no longer holds. Live shares show it at once."""
     revocation = await decoded(request, Revocation)
-    depositor = await identify(wiring.db, client_id=client.client_id)
-    return StateMessage.of(
-        await change_state.revoke(
-            wiring.db,
-            wiring.audit,
-            document_id,
-            administration=depositor.administration,
-            client_id=client.client_id,
-            reason=revocation.reason,
-        )
-    )
+    acting = await _acting(request, wiring, client)
+    return _answer(await change_state.revoke(wiring.db, wiring.audit, document_id, acting, reason=revocation.reason))
 
 
 @post(
@@ -80,20 +84,11 @@ async def suspend(
     request: Request[Any, Any, Any],
     wiring: NamedDependency[Wiring],
     client: NamedDependency[ClientCaller],
-) -> StateMessage:
+) -> Response[StateMessage]:
     """Say that a document you deposited does not hold until you resume it."""
     suspension = await decoded(request, Suspension)
-    depositor = await identify(wiring.db, client_id=client.client_id)
-    return StateMessage.of(
-        await change_state.suspend(
-            wiring.db,
-            wiring.audit,
-            document_id,
-            administration=depositor.administration,
-            client_id=client.client_id,
-            reason=suspension.reason,
-        )
-    )
+    acting = await _acting(request, wiring, client)
+    return _answer(await change_state.suspend(wiring.db, wiring.audit, document_id, acting, reason=suspension.reason))
 
 
 @post(
@@ -105,19 +100,56 @@ async def suspend(
     tags=["administrations"],
 )
 async def resume(
-    document_id: FromPath[str], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
-) -> StateMessage:
+    document_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    wiring: NamedDependency[Wiring],
+    client: NamedDependency[ClientCaller],
+) -> Response[StateMessage]:
     """End a suspension."""
+    acting = await _acting(request, wiring, client)
+    return _answer(await change_state.resume(wiring.db, wiring.audit, document_id, acting))
+
+
+@post(
+    "/v1/revocations",
+    operation_id="RevokeReference",
+    operation_class=RevokeReferenceOperation,
+    status_code=200,
+    responses={
+        202: ResponseSpec(
+            Awaited, description="Nothing was deposited under this reference yet; what comes is revoked."
+        ),
+        **problems(400, 401, 403, 409, 422, 503),
+    },
+    opt=_OPT,
+    tags=["administrations"],
+)
+async def revoke_by_reference(
+    request: Request[Any, Any, Any], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
+) -> Response[StateMessage | Awaited]:
+    """Say by your own reference that a document does not hold, in whatever order your events arrive here."""
+    asked = await decoded(request, ReferenceRevocation)
+    acting = await _acting(request, wiring, client)
+    found = await revoke_reference(wiring.db, wiring.audit, acting, asked)
+    if isinstance(found, Awaited):
+        return Response(found, status_code=202)
+    return Response(StateMessage.of(found), headers={"ETag": f'"{found.revision}"'})
+
+
+async def _acting(request: Request[Any, Any, Any], wiring: Wiring, client: ClientCaller) -> Acting:
+    """``Idempotency-Key`` and ``If-Match`` are understood and not required: a change says whole what shall be."""
     depositor = await identify(wiring.db, client_id=client.client_id)
-    return StateMessage.of(
-        await change_state.resume(
-            wiring.db,
-            wiring.audit,
-            document_id,
-            administration=depositor.administration,
-            client_id=client.client_id,
-        )
+    key = request.headers.get("idempotency-key")
+    return Acting(
+        administration=depositor.administration,
+        client_id=client.client_id,
+        idempotency_key=None if key is None else idempotency_key(key),
+        if_match=request.headers.get("if-match"),
     )
 
 
-ROUTES = [revoke, suspend, resume]
+def _answer(state: DocumentState) -> Response[StateMessage]:
+    return Response(StateMessage.of(state), headers={"ETag": f'"{state.revision}"'})
+
+
+ROUTES: list[Any] = [revoke, suspend, resume, revoke_by_reference]

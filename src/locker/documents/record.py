@@ -4,18 +4,47 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 from locker.archive.enlist import enlist
 from locker.documents import store
-from locker.documents.lifecycle_refusals import StateConflict
-from locker.documents.record_schema import NewDocument
+from locker.documents.change_state import apply, revocation
+from locker.documents.lifecycle_refusals import ReferenceTaken, StateConflict
+from locker.documents.record_schema import Member, NewDocument
 from locker.signed_data.record import record as record_data
 
+Revoked = tuple[str | None, str | None]
+"""Why and by which client."""
 
-async def record(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
+
+async def record(tx: Tx, audit: Audit, new: NewDocument, *, revoked_early: Revoked = (None, None)) -> datetime:
     """Write a deposited document, and what it takes the place of, inside the depositor's transaction.
 
-    Its bytes are stored already. Returns when it was deposited; raises StateConflict if what it replaces is no longer
-    a current version.
+    Its bytes are stored already. What its issuer revoked before it was here is revoked from its first moment. Returns
+    when it was deposited; raises StateConflict if what it replaces is no longer a current version, ReferenceTaken.
     """
-    if new.replaces is not None and not await store.supersede(tx, owner=new.owner, document_id=new.replaces):
+    deposited_at = await _insert(tx, audit, new)
+    if new.reference is not None:
+        bound = await store.bind_reference(
+            tx, administration=new.administration, reference=new.reference, document_id=new.document_id
+        )
+        if bound is None:
+            raise ReferenceTaken
+        revoked_early = revoked_early if revoked_early[0] else bound
+    reason, client_id = revoked_early
+    if reason:
+        members = [Member(owner=new.owner, document_id=new.document_id)]
+        await apply(
+            tx,
+            audit,
+            members,
+            revocation(reason),
+            administration=new.administration,
+            client_id=client_id or new.deposited_by,
+        )
+    return deposited_at
+
+
+async def _insert(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
+    if new.replaces is not None and not await store.supersede(
+        tx, owner=new.owner, document_id=new.replaces, reason=new.correction
+    ):
         raise StateConflict("superseded")
     deposited_at = await store.insert(tx, new)
     if new.data is not None:
@@ -23,7 +52,8 @@ async def record(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
     await enlist(tx, owner=new.owner, document_id=new.document_id)
     if new.replaces is not None:
         await store.link_successor(tx, owner=new.owner, document_id=new.replaces, replaced_by=new.document_id)
-        await _append(tx, audit, new, action="document.superseded", document_id=new.replaces)
+        action = "document.corrected" if new.correction else "document.superseded"
+        await _append(tx, audit, new, action=action, document_id=new.replaces)
     await _append(tx, audit, new, action="document.deposited", document_id=new.document_id)
     return deposited_at
 
@@ -37,7 +67,8 @@ async def _append(tx: Tx, audit: Audit, new: NewDocument, *, action: str, docume
             actor=new.deposited_by,
             owner=new.owner,
             object_id=document_id,
-            detail={"administration": new.administration, "type": new.type, "version": new.version},
+            detail={"administration": new.administration, "type": new.type, "version": new.version}
+            | ({"reason": new.correction} if action == "document.corrected" else {}),
         ),
     )
     await store.append_to_outbox(tx, owner=new.owner, topic=action, body={"document_id": document_id, "type": new.type})

@@ -1,9 +1,10 @@
 """What is written of a document; what is read of it stands in ``schema.py``."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from locker.signatures.schema import Verdict
 from locker.signed_data.schema import NewSignedData
@@ -20,10 +21,18 @@ RevocationReason = Literal[
     "reported-lost",
 ]
 SuspensionReason = Literal["under-review", "court-order", "reported-lost", "reported-stolen"]
+CorrectionReason = Literal["clerical-error", "facts-wrong", "fields-wrong", "court-order"]
+"""What was wrong in the version before. ``fields-wrong``: the PDF was right and may come again as it is."""
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+"""What an administration calls its own deposit; unique to it."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: RevocationReason
+
+
+class ReferenceRevocation(Revocation, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reference: Reference
 
 
 class Suspension(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +52,11 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: str
     version: int
     replaces: str | None
+    correction: str | None = None
+    """Why it takes the place of ``replaces``, where that one was wrong."""
+    reference: str | None = None
+    group_id: str | None = None
+    """Of a deposit with several owners: what joins their documents."""
     stored: Stored
     fields_sealed: bytes
     data: NewSignedData | None = None
@@ -95,3 +109,29 @@ class DocumentState(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     state_reason: str | None
     state_changed_at: datetime
+    revision: int
+    """Moves with every change."""
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of a deposit; of one with several owners, each has one."""
+
+    owner: str
+    document_id: str
+
+
+class Awaited(msgspec.Struct, frozen=True, kw_only=True):
+    """A revocation that came before its document: what is deposited under this reference is revoked at once."""
+
+    reference: str
+    state: Literal["awaited"] = "awaited"
+    reason: str
+
+
+class Acting(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changes a state, and on what conditions."""
+
+    administration: str
+    client_id: str
+    idempotency_key: str | None = None
+    if_match: str | None = None

@@ -8,9 +8,9 @@ import msgspec
 
 from kit.db import Tx
 from kit.ids import new_id
-from locker.documents.record_schema import DocumentState, NewDocument, Predecessor, State
+from locker.documents.record_schema import DocumentState, Member, NewDocument, Predecessor, State
 
-_STATE = "document_id, uri, owner, type, state, state_reason, state_changed_at"
+_STATE = "d.document_id, d.uri, d.owner, d.type, d.state, d.state_reason, d.state_changed_at, d.revision"
 
 
 async def insert(tx: Tx, new: NewDocument) -> datetime:
@@ -19,7 +19,7 @@ async def insert(tx: Tx, new: NewDocument) -> datetime:
     deposited_at: datetime = await tx.fetchval(
         """
         WITH routed AS (
-            INSERT INTO locker.document_uri (document_id, uri, owner) VALUES ($2, $3, $1))
+            INSERT INTO locker.document_uri (document_id, uri, owner, group_id) VALUES ($2, $3, $1, $28))
         INSERT INTO locker.document
                (owner, document_id, uri, administration, type, type_version, valid_from, valid_until, deposited_by,
                 chain_id, version, replaces, object_key, wrapped_key, epoch, fields_sealed, sha256, length,
@@ -54,6 +54,7 @@ async def insert(tx: Tx, new: NewDocument) -> datetime:
         new.signed_at,
         new.verdict,
         new.trust_version,
+        new.group_id,
     )
     return deposited_at
 
@@ -89,15 +90,17 @@ async def predecessor(tx: Tx, *, owner: str, document_id: str, administration: s
     return Predecessor(**dict(row)) if row else None
 
 
-async def supersede(tx: Tx, *, owner: str, document_id: str) -> bool:
+async def supersede(tx: Tx, *, owner: str, document_id: str, reason: str | None) -> bool:
     """Before its successor is inserted: of two successors one wins. False if it is no longer a current version."""
     row = await tx.fetchrow(
         """
-        UPDATE locker.document SET state = 'superseded', state_reason = NULL, state_changed_at = now()
+        UPDATE locker.document SET state = 'superseded', state_reason = $3, state_changed_at = now(),
+                                   revision = revision + 1
          WHERE owner = $1 AND document_id = $2 AND state IN ('valid', 'suspended')
         RETURNING document_id""",
         owner,
         document_id,
+        reason,
     )
     return row is not None
 
@@ -113,33 +116,48 @@ async def link_successor(tx: Tx, *, owner: str, document_id: str, replaced_by: s
 
 async def change_state(
     tx: Tx,
+    members: Sequence[Member],
     *,
-    owner: str,
-    document_id: str,
     administration: str,
     before: Sequence[State],
     after: State,
     reason: str | None,
-) -> DocumentState | None:
-    """One statement: of racing changes, each finds the state that the one before it left. None: not in ``before``."""
-    row = await tx.fetchrow(
+) -> list[DocumentState]:
+    """One statement: of racing changes, each finds the state that the one before it left. Those that changed.
+
+    Locked in one order, whoever's address was named, so that two changes of one deposit never wait for each other.
+    """
+    rows = await tx.fetch(
         f"""
-        UPDATE locker.document SET state = $5, state_reason = $6, state_changed_at = now()
-         WHERE owner = $1 AND document_id = $2 AND administration = $3 AND state = ANY($4::text[])
+        WITH held AS (
+            SELECT d.owner, d.document_id
+              FROM locker.document d
+              JOIN unnest($1::text[], $2::text[]) AS member (owner, document_id) USING (owner, document_id)
+             WHERE d.administration = $3 AND d.state = ANY($4::text[])
+             ORDER BY d.owner, d.document_id FOR UPDATE OF d)
+        UPDATE locker.document d
+           SET state = $5, state_reason = $6, state_changed_at = now(), revision = d.revision + 1
+          FROM held
+         WHERE d.owner = held.owner AND d.document_id = held.document_id
         RETURNING {_STATE}""",
-        owner,
-        document_id,
+        [member.owner for member in members],
+        [member.document_id for member in members],
         administration,
         list(before),
         after,
         reason,
     )
-    return _state(row) if row else None
+    return [_state(row) for row in rows]
 
 
-async def state_of(tx: Tx, *, owner: str, document_id: str, administration: str) -> DocumentState | None:
+async def state_of(
+    tx: Tx, *, owner: str, document_id: str, administration: str, hold: bool = False
+) -> DocumentState | None:
+    """``hold``: nobody changes it before this transaction ends."""
     row = await tx.fetchrow(
-        f"SELECT {_STATE} FROM locker.document WHERE owner = $1 AND document_id = $2 AND administration = $3",
+        f"""
+        SELECT {_STATE} FROM locker.document d WHERE owner = $1 AND document_id = $2 AND administration = $3
+        {"FOR UPDATE" if hold else ""}""",
         owner,
         document_id,
         administration,
@@ -147,9 +165,97 @@ async def state_of(tx: Tx, *, owner: str, document_id: str, administration: str)
     return _state(row) if row else None
 
 
-async def owner_of(tx: Tx, *, document_id: str) -> str | None:
-    owner: str | None = await tx.fetchval("SELECT owner FROM locker.document_uri WHERE document_id = $1", document_id)
-    return owner
+async def members(tx: Tx, *, document_id: str) -> list[Member]:
+    """The document, first, and those that were deposited with it for other owners; none where there is no document."""
+    rows = await tx.fetch(
+        """
+        SELECT owner, document_id FROM locker.document_uri WHERE document_id = $1
+         UNION ALL
+        SELECT m.owner, m.document_id
+          FROM locker.document_uri u JOIN locker.document_uri m ON m.group_id = u.group_id
+         WHERE u.document_id = $1 AND m.document_id <> $1""",
+        document_id,
+    )
+    return [Member(owner=row["owner"], document_id=row["document_id"]) for row in rows]
+
+
+async def begin_request(tx: Tx, *, client_id: str, key: str, request_sha256: bytes) -> tuple[bytes, Any] | None:
+    """None for the first; else the digest and the answer of who was. Waits for one that is not over yet."""
+    first = await tx.fetchval(
+        """
+        INSERT INTO locker.state_request (client_id, key, request_sha256) VALUES ($1, $2, $3)
+        ON CONFLICT DO NOTHING RETURNING true""",
+        client_id,
+        key,
+        request_sha256,
+    )
+    if first:
+        return None
+    row = await tx.fetchrow(
+        "SELECT request_sha256, answer FROM locker.state_request WHERE client_id = $1 AND key = $2", client_id, key
+    )
+    return (row["request_sha256"], row["answer"]) if row else (b"", None)
+
+
+async def answer_request(tx: Tx, *, client_id: str, key: str, answer: Any) -> None:
+    await tx.execute(
+        "UPDATE locker.state_request SET answer = $3 WHERE client_id = $1 AND key = $2", client_id, key, answer
+    )
+
+
+async def forget_requests(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
+    rows = await tx.fetch(
+        """
+        DELETE FROM locker.state_request
+         WHERE (client_id, key) IN (SELECT client_id, key FROM locker.state_request
+                                     WHERE created_at < now() - make_interval(secs => $1) LIMIT $2)
+        RETURNING 1""",
+        float(lifetime_s),
+        batch_max,
+    )
+    return len(rows)
+
+
+async def bind_reference(
+    tx: Tx, *, administration: str, reference: str, document_id: str
+) -> tuple[str | None, str | None] | None:
+    """The document now has this name. Why and by whom it was revoked before it came; None if another has the name."""
+    row = await tx.fetchrow(
+        """
+        INSERT INTO locker.deposit_reference AS r (administration, reference, document_id) VALUES ($1, $2, $3)
+        ON CONFLICT (administration, reference) DO UPDATE SET document_id = excluded.document_id
+              WHERE r.document_id IS NULL
+        RETURNING revocation_reason, revoked_by""",
+        administration,
+        reference,
+        document_id,
+    )
+    return (row["revocation_reason"], row["revoked_by"]) if row else None
+
+
+async def revoke_reference(
+    tx: Tx, *, administration: str, reference: str, reason: str, client_id: str, awaited_max: int
+) -> tuple[str | None, str, bool] | None:
+    """The document of this name, if there is one; the reason that counts, which is the first; and whether it is this
+    one. None where this administration already awaits as many as one may."""
+    row = await tx.fetchrow(
+        """
+        INSERT INTO locker.deposit_reference AS r (administration, reference, revocation_reason, revoked_by)
+        SELECT $1, $2, $3, $4
+         WHERE EXISTS (SELECT 1 FROM locker.deposit_reference WHERE administration = $1 AND reference = $2)
+            OR (SELECT count(*) FROM (SELECT 1 FROM locker.deposit_reference
+                                       WHERE administration = $1 AND document_id IS NULL LIMIT $5) AS awaited) < $5
+        ON CONFLICT (administration, reference) DO UPDATE
+           SET revocation_reason = coalesce(r.revocation_reason, excluded.revocation_reason),
+               revoked_by = coalesce(r.revoked_by, excluded.revoked_by)
+        RETURNING document_id, revocation_reason, xmax = 0 AS new""",
+        administration,
+        reference,
+        reason,
+        client_id,
+        awaited_max,
+    )
+    return (row["document_id"], row["revocation_reason"], row["new"]) if row else None
 
 
 async def append_to_outbox(tx: Tx, *, owner: str, topic: str, body: dict[str, Any]) -> None:

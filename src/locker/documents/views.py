@@ -46,6 +46,8 @@ def sentence(document: HeldDocument, locale: Locale) -> tuple[Message, str]:
         return _("Authentic and unaltered, issued by %(issuer)s, but not valid yet.", issuer=issuer), "wait"
     if document.standing == "expired":
         return _("Authentic and unaltered, issued by %(issuer)s, but no longer in its dates.", issuer=issuer), "wait"
+    if document.standing == "superseded" and document.state_reason:
+        return _("Issued by %(issuer)s, which has corrected it since: use the newer version.", issuer=issuer), "wait"
     if document.standing == "superseded":
         return _("Issued by %(issuer)s and replaced since by a newer version.", issuer=issuer), "wait"
     if document.standing == "suspended":

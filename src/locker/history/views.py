@@ -11,6 +11,7 @@ from locker.history.schema import HistoryEvent
 _ACTIONS: dict[str, Message] = {
     "document.deposited": _("Put a document into your locker"),
     "document.superseded": _("Replaced a document by a newer version"),
+    "document.corrected": _("Corrected a document by a newer version"),
     "document.revoked": _("Revoked a document"),
     "document.suspended": _("Suspended a document"),
     "document.resumed": _("Made a suspended document valid again"),

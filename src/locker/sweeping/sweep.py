@@ -3,11 +3,14 @@ from kit.db import Database
 from kit.throttle import Throttle
 from locker.deposits import orphans
 from locker.documents.forget_outbox import forget_outbox
+from locker.documents.forget_requests import forget_requests
 from locker.sweeping.schema import Orphan, Swept
 from locker.vault import Vault
 
 _BATCH = 200
 _LISTED_MAX = 1_000
+_REPEATED_WITHIN_S = 30 * 86_400
+"""An issuer's queue may repeat a change of state that late."""
 
 
 async def sweep(
@@ -49,6 +52,9 @@ async def sweep(
         gone = await forget_outbox(db, lifetime_s=outbox_lifetime_s, batch_max=_BATCH)
         outbox += gone
         if gone < _BATCH:
+            break
+    for _ in range(batches_max):
+        if await forget_requests(db, lifetime_s=_REPEATED_WITHIN_S, batch_max=_BATCH) < _BATCH:
             break
     for _ in range(batches_max):
         if await orphans.forget_refused(db, lifetime_s=refused_lifetime_s, batch_max=_BATCH) < _BATCH:

@@ -1,4 +1,4 @@
-from kit.errors import BodyTooLarge, Invalid, Malformed, NotFound, Refusal, Unavailable
+from kit.errors import BodyTooLarge, Invalid, Malformed, Refusal, Unavailable
 
 
 class FileMissing(Malformed):
@@ -27,10 +27,6 @@ class AnswerRefused(Malformed):
     """Only what we signed is handed out again as a file of ours."""
 
     code, title = "answer-refused", "This is not an answer of ours."
-
-
-class DocumentUriUnknown(NotFound):
-    code, title = "document-uri-unknown", "No document has this address."
 
 
 class AtUnreadable(Malformed):

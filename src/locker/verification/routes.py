@@ -1,23 +1,20 @@
 import datetime as dt
-import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import Parameter
 
 from kit.edge import address_prefix, wants_page
 from kit.i18n import Message
 from kit.throttle import Limit
 from locker.access.sessions import SESSION_COOKIE
-from locker.documents.schema import name_in
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober
 from locker.problem import problems
 from locker.reports.schema import DetailedReport, SimpleReport
 from locker.signatures.schema import Verdict
-from locker.verification import store
 from locker.verification.desk import VerificationDesk
 from locker.verification.openapi import VerifyOperation
 from locker.verification.read_at import read_at
@@ -26,18 +23,15 @@ from locker.verification.refusals import (
     AnswerRefused,
     AtInFuture,
     AtUnreadable,
-    DocumentUriUnknown,
     FileMissing,
     FileTooLarge,
 )
 from locker.verification.render_report import render_report, report_kind
-from locker.verification.schema import Answer, Judged, PublicDocument, Verified
+from locker.verification.schema import Answer, Judged, Verified
 from locker.verification.sign_answer import check_answer, check_report, sign_answer
 from locker.verification.verify import Verifier, verify
 from locker.verification.views import view
-from locker.wiring import Wiring
 
-_URI = re.compile(r"(?:[a-z0-9.]{3,64}-[A-Z0-9]{2,16}-)?([0-9A-HJKMNP-TV-Z]{25})", re.ASCII)
 _HANDED_BACK_MAX_BYTES = 500_000
 
 
@@ -147,35 +141,6 @@ async def verifications(
     return answered
 
 
-@get("/d/{uri:str}", operation_id="ResolveDocument", responses=problems(404, 429, 503), tags=["verification"])
-async def resolve(uri: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
-    """What anybody may know of a document by its printed address: that it exists and who issued it."""
-    limit = Limit("resolve", attempts=60, per_s=60)
-    await wiring.throttle.count(wiring.db, limit, address_prefix(prober(request)))
-    found = await _public(wiring, uri)
-    if not wants_page(request):
-        return Response(found, media_type="application/json")
-    spoken = locale(request)
-    return page(
-        request,
-        wiring,
-        "locker/verification/document.html",
-        name=name_in(found.type_names, spoken),
-        issuer=name_in(found.administration_names, spoken),
-        document=found,
-    )
-
-
-async def _public(wiring: Wiring, uri: str) -> PublicDocument:
-    match = _URI.fullmatch(uri)
-    if match is None:
-        raise DocumentUriUnknown
-    found = await store.public_document(wiring.db, document_id=match[1], uri=uri if "-" in uri else None)
-    if found is None:
-        raise DocumentUriUnknown
-    return found
-
-
 async def _judge(request: AnyRequest, desk: VerificationDesk, *, at: dt.datetime | None) -> Judged:
     """``at`` may also be a field of the form."""
     limit = Limit("verify", attempts=desk.per_address_per_minute, per_s=60)
@@ -228,4 +193,4 @@ def _file(body: bytes, name: str, media_type: str) -> Response[bytes]:
 OF_FILES: list[Any] = [verify_page, verify_form, download_answer, report_seal, verifications]
 """What needs no database."""
 
-ROUTES: list[Any] = [*OF_FILES, resolve]
+ROUTES: list[Any] = OF_FILES

@@ -13,6 +13,7 @@ ACTS: dict[str, Standing] = {
     "document.suspended": "suspended",
     "document.revoked": "revoked",
     "document.superseded": "superseded",
+    "document.corrected": "superseded",
 }
 
 

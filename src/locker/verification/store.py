@@ -6,7 +6,7 @@ import msgspec
 
 from kit.db import Tx
 from locker.documents.read_store import STANDING
-from locker.verification.schema import Deposited, PublicDocument
+from locker.verification.schema import Deposited
 from locker.verification.standing_at import ACTS, standing_at
 
 _SAME_BYTES_MAX = 100
@@ -48,7 +48,7 @@ async def deposited_at(tx: Tx, *, sha256: bytes, at: dt.datetime) -> Deposited |
                (SELECT e.action FROM locker.audit e
                  WHERE e.owner = d.owner AND e.object_id = d.document_id AND e.action = ANY ($3::text[])
                    AND e.result = 'ok' AND e.at <= $2
-                 ORDER BY e.at DESC, e.audit_id DESC LIMIT 1) AS last_act
+                 ORDER BY e.at DESC, (e.action = 'document.deposited'), e.audit_id DESC LIMIT 1) AS last_act
           FROM {_OF_THESE_BYTES}
           JOIN locker.document_type t ON t.type = d.type
           JOIN locker.administration a ON a.administration = d.administration
@@ -83,18 +83,3 @@ async def sealed_by(tx: Tx, *, certificate_sha256: bytes) -> dict[str, str] | No
         certificate_sha256,
     )
     return None if row is None else dict(row["names"])
-
-
-async def public_document(tx: Tx, *, document_id: str, uri: str | None) -> PublicDocument | None:
-    row = await tx.fetchrow(
-        """
-        SELECT d.uri, d.type, t.names AS type_names, d.administration, a.names AS administration_names
-          FROM locker.document_uri u
-          JOIN locker.document d ON d.owner = u.owner AND d.document_id = u.document_id
-          JOIN locker.document_type t ON t.type = d.type
-          JOIN locker.administration a ON a.administration = d.administration
-         WHERE u.document_id = $1 AND ($2::text IS NULL OR u.uri = $2)""",
-        document_id,
-        uri,
-    )
-    return None if row is None else msgspec.convert(dict(row), PublicDocument)

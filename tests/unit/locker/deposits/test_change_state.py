@@ -144,3 +144,31 @@ async def test_a_reason_is_one_of_the_list_and_nothing_else_is_said(world: World
     answer = await world.locker.post(f"/v1/documents/{document_id}/revoke", headers=world.machine(), json=members)
     assert answer.status_code == 422
     assert (await record(world, document_id))["state"] == "valid"
+
+
+async def test_a_correction_is_a_new_version_that_says_what_was_wrong(world: World) -> None:
+    pdf = world.sealed(text="right")
+    first = await deposited(world, pdf=pdf)
+    second = await deposited(
+        world, pdf=pdf, replaces=first, correction="fields-wrong", fields={"family_name": "El Alaoui"}
+    )
+    old, new = await record(world, first), await record(world, second)
+    assert (old["state"], old["state_reason"], old["replaced_by"]) == ("superseded", "fields-wrong", second)
+    assert (new["state"], new["version"], new["sha256"]) == ("valid", 2, old["sha256"])
+    detail = await world.locker.get(f"/v1/documents/{second}", headers=world.citizen())
+    assert detail.json()["fields"] == {"family_name": "El Alaoui"}
+    # The old one still says what it said, and where to go on.
+    detail = await world.locker.get(f"/v1/documents/{first}", headers=world.citizen())
+    assert (detail.json()["fields"], detail.json()["replaced_by"]) == ({"family_name": "Alaoui"}, second)
+    [event] = await world.rows(
+        "SELECT owner, detail FROM locker.audit WHERE object_id = $1 AND action = 'document.corrected'", first
+    )
+    assert (event["owner"], event["detail"]["reason"]) == (world.subs[AMINA], "fields-wrong")
+
+
+async def test_a_correction_needs_what_it_corrects_and_a_reason_of_the_list(world: World) -> None:
+    first = await deposited(world)
+    for members in ({"correction": "fields-wrong"}, {"replaces": first, "correction": "because"}):
+        answer = await world.deposit(**members)
+        assert (answer.status_code, answer.json()["code"]) == (422, "deposit-invalid")
+    assert (await record(world, first))["state"] == "valid"

@@ -120,6 +120,37 @@ async def test_it_becomes_a_document_once_revocation_data_has_arrived(world: Wor
     assert (receipt["sub"], receipt["sha256"]) == (answer["uri"], answer["sha256"])
 
 
+async def test_f_24_revoked_while_it_waits_it_is_revoked_from_its_first_moment(world: World) -> None:
+    answer = await quarantined(world)
+    revoked = await asyncio.gather(
+        *(
+            world.locker.post(
+                f"/v1/documents/{answer['document_id']}/revoke",
+                headers=world.machine(),
+                json={"reason": "issued-in-error"},
+            )
+            for _ in range(10)
+        )
+    )
+    assert {(each.status_code, each.json()["state"]) for each in revoked} == {(200, "revoked")}
+    stranger = await world.locker.post(
+        f"/v1/documents/{answer['document_id']}/revoke",
+        headers=world.machine("ma.gov.justice"),
+        json={"reason": "issued-in-error"},
+    )
+    assert stranger.status_code == 404
+    await revocation_lists_arrive(world)
+    assert await judge_again(desk(world)) == JudgedAgain(passed=1)
+    found = await record_of(world, answer["document_id"])
+    assert (found["state"], found["state_reason"]) == ("revoked", "issued-in-error")
+    lines = await world.rows("SELECT action FROM locker.audit WHERE object_id = $1", answer["document_id"])
+    assert sorted(line["action"] for line in lines if line["action"] != "deposit.quarantined") == [
+        "deposit.revoked-early",
+        "document.deposited",
+        "document.revoked",
+    ]
+
+
 async def test_of_many_workers_one_makes_the_document(world: World) -> None:
     answer = await quarantined(world)
     await revocation_lists_arrive(world)

@@ -208,21 +208,6 @@ async def test_a_prober_is_slowed(place: CitizenWorld) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_printed_address_tells_that_it_exists_and_who_issued_it_and_no_more(place: CitizenWorld) -> None:
-    deposited = (await place.world.deposit()).json()
-    for uri in (deposited["uri"], deposited["document_id"]):
-        answer = await place.world.locker.get(f"/d/{uri}")
-        assert answer.json() == {
-            "uri": deposited["uri"],
-            "type": "BIRTHEXTRACT",
-            "type_names": {"ar": "BIRTHEXTRACT", "fr": "BIRTHEXTRACT", "zgh": "BIRTHEXTRACT", "en": "BIRTHEXTRACT"},
-            "administration": "ma.gov.interieur",
-            "administration_names": dict.fromkeys(("ar", "fr", "zgh", "en"), "ma.gov.interieur"),
-        }
-    for unknown in ("x", "0" * 25, deposited["uri"].replace("interieur", "justice"), "a" * 300):
-        assert (await place.world.locker.get(f"/d/{unknown}")).status_code == 404
-
-
 async def test_files_of_other_software_get_an_answer_and_never_a_green_one_that_they_must_not(
     place: CitizenWorld, fixtures_dir: Path
 ) -> None:

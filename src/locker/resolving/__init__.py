@@ -1,0 +1,1 @@
+"""A document's printed address, and the little that anybody may know by it."""
