@@ -43,6 +43,7 @@ VERBS: Mapping[str, str] = {
     "deposit": "deposit one sealed PDF as an administration",
     "seal": "have one PDF sealed as an administration",
     "sealing": "make seal keys, enable and disable the sealing for an administration",
+    "audit": "verify the log of accesses, show how far it is",
     "archive": "show and renew the long-term copies and their evidence records",
 }
 

@@ -1,13 +1,24 @@
 """Group A of the attack catalogue, the log: who owns the database cannot rewrite what happened."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.unit.locker.log.log_world import AMINA, LogWorld, open_log
+from kit.jose import SigningKey
+from locker.log.checkpoint import Checkpoint, LogKey, read_checkpoint
+from locker.log.commit import canonical_event
+from locker.log.forget_owner import forget_owner
+from locker.log.schema import Finding
+from locker.log.store import held_leaves
+from locker.log.tiles import Tile
+from locker.log.verify import verify
+from tests.unit.locker.log.log_world import AMINA, YOUSSEF, LogWorld, open_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -50,3 +61,235 @@ async def test_a_10_the_one_way_to_change_the_audit_forgets_an_owner_and_does_no
     for nobody in ("", None):
         with pytest.raises(asyncpg.RaiseError):
             await place.db.fetchval("SELECT locker.forget_log_of($1)", nobody)
+
+
+async def found(place: LogWorld, *known: str) -> list[Finding]:
+    verified = await verify(
+        place.db,
+        place.sequencer.objects,
+        verifier_key=place.sequencer.key.verifier_key,
+        known=[(f"kept {number}", note) for number, note in enumerate(known)],
+    )
+    return verified.findings
+
+
+async def kinds(place: LogWorld, *known: str) -> set[str]:
+    return {finding.kind for finding in await found(place, *known)}
+
+
+async def filled(place: LogWorld) -> None:
+    """Three hundred rows, published twice on the way, and two that wait."""
+    await place.act_at_once(280)
+    await place.rounds()
+    await place.act(15, owner=YOUSSEF)
+    await place.act(5, owner=None)
+    await place.rounds()
+    await place.act(2)
+    assert await found(place) == []
+
+
+async def row_at(place: LogWorld, leaf_index: int) -> Any:
+    return await place.value("SELECT audit_id FROM locker.log_leaf WHERE leaf_index = $1", leaf_index)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "action = 'document.verified'",
+        "actor = 'somebody-else'",
+        "actor_kind = 'system'",
+        "owner = 'sub-amina'",
+        "owner = NULL",
+        "object_id = 'D1'",
+        "purpose = 'credit'",
+        "result = 'refused'",
+        'detail = detail || \'{"type": "OTHER"}\'',
+    ],
+)
+async def test_a_11_a_row_that_the_databases_owner_changed_is_named(place: LogWorld, column: str) -> None:
+    await filled(place)
+    audit_id = await row_at(place, 290)
+    await place.owner_db.execute(f"UPDATE locker.audit SET {column} WHERE audit_id = $1", audit_id)
+    (finding,) = await found(place)
+    assert (finding.kind, finding.leaf_index, finding.audit_id) == ("changed", 290, audit_id)
+
+
+async def test_a_11_a_row_that_was_changed_with_its_leaf_is_named_by_what_was_published(place: LogWorld) -> None:
+    """Nonce, leaf and row are rewritten so that they fit each other; the published tile and its root do not."""
+    await filled(place)
+    other = await place.owner_db.fetchrow(
+        "SELECT e.nonce, l.commitment FROM locker.log_leaf l JOIN locker.log_entry e USING (leaf_index)"
+        " WHERE leaf_index = 17"
+    )
+    assert other is not None
+    await place.owner_db.execute(
+        "UPDATE locker.audit SET purpose = 'nothing bad' WHERE audit_id = $1", await row_at(place, 17)
+    )
+    (leaf,) = await held_leaves(place.db, start=17, end=18)
+    assert leaf.row
+    assert leaf.number
+    event = canonical_event(leaf.row, number=leaf.number)
+    await place.owner_db.execute(
+        "UPDATE locker.log_leaf SET commitment = $1 WHERE leaf_index = 17", sha256(other["nonce"] + event).digest()
+    )
+    findings = await found(place)
+    assert ("changed", 17) in {(finding.kind, finding.leaf_index) for finding in findings}
+    # With the tiles and checkpoints of both places rewritten too, by whoever holds no key: what is signed tells.
+    await place.blobs.delete(f"{place.prefix}/tile/0/000")
+    assert "damaged" in await kinds(place)
+
+
+@pytest.mark.parametrize("and_its", [(), ("log_leaf",), ("log_leaf", "log_entry")])
+async def test_a_11_a_row_that_was_removed_is_named(place: LogWorld, and_its: tuple[str, ...]) -> None:
+    await filled(place)
+    audit_id = await row_at(place, 30)
+    for table in ("audit", *and_its):
+        await place.owner_db.execute(f"DELETE FROM locker.{table} WHERE audit_id = $1", audit_id)
+    findings = await found(place)
+    assert ("missing", 30) in {(finding.kind, finding.leaf_index) for finding in findings}
+    if "log_leaf" not in and_its:
+        assert findings[0].audit_id == audit_id
+
+
+async def test_a_11_a_row_whose_time_was_changed_is_named(place: LogWorld) -> None:
+    await filled(place)
+    audit_id = await row_at(place, 30)
+    await place.owner_db.execute("UPDATE locker.audit SET at = at - interval '1 day' WHERE audit_id = $1", audit_id)
+    (finding,) = await found(place)
+    assert (finding.kind, finding.leaf_index, finding.audit_id) == ("missing", 30, audit_id)
+
+
+SWAP_LEAVES = """
+    UPDATE locker.log_leaf AS l SET (at, audit_id{more}) = (SELECT at, audit_id{more} FROM swapped AS s
+                                                    WHERE s.leaf_index = 60 - l.leaf_index)
+     WHERE leaf_index IN (20, 40)"""
+
+
+@pytest.mark.parametrize("with_entries", [False, True])
+@pytest.mark.parametrize("with_commitments", [False, True])
+async def test_a_11_rows_that_changed_places_are_named(
+    place: LogWorld, with_entries: bool, with_commitments: bool
+) -> None:
+    await filled(place)
+    more = ", commitment" if with_commitments else ""
+    async with place.owner_db.transaction() as tx:
+        await tx.execute("CREATE TEMP TABLE swapped AS SELECT * FROM locker.log_leaf WHERE leaf_index IN (20, 40)")
+        await tx.execute("UPDATE locker.log_leaf SET audit_id = NULL WHERE leaf_index IN (20, 40)")
+        await tx.execute(SWAP_LEAVES.format(more=more))
+        if with_entries:
+            await tx.execute("UPDATE locker.log_entry SET leaf_index = 60 - leaf_index WHERE leaf_index IN (20, 40)")
+        await tx.execute("DROP TABLE swapped")
+    findings = await found(place)
+    assert {("reordered", 20), ("reordered", 40)} <= {(finding.kind, finding.leaf_index) for finding in findings}
+
+
+async def test_a_11_a_row_that_was_slipped_in_beside_the_log_is_named(place: LogWorld) -> None:
+    await filled(place)
+    await place.owner_db.execute("ALTER TABLE locker.audit DISABLE TRIGGER queue_for_log")
+    await place.act(1, action="share.opened")
+    await place.owner_db.execute("ALTER TABLE locker.audit ENABLE TRIGGER queue_for_log")
+    audit_id = await place.value("SELECT audit_id FROM locker.audit WHERE action = 'share.opened'")
+    (finding,) = await found(place)
+    assert (finding.kind, finding.audit_id) == ("unlogged", audit_id)
+
+
+async def test_a_11_a_row_that_was_taken_out_of_the_queue_is_named(place: LogWorld) -> None:
+    await filled(place)
+    await place.db.execute("DELETE FROM locker.log_waiting")
+    assert [finding.kind for finding in await found(place)] == ["unlogged", "unlogged"]
+
+
+async def test_a_11_making_a_line_unreadable_is_no_erasure(place: LogWorld) -> None:
+    await filled(place)
+    async with place.db.transaction() as tx:
+        await forget_owner(tx, owner=YOUSSEF)
+    assert await found(place) == []
+    audit_id = await row_at(place, 30)
+    await place.owner_db.execute("DELETE FROM locker.log_entry WHERE audit_id = $1", audit_id)
+    assert {(finding.kind, finding.leaf_index) for finding in await found(place)} == {
+        ("changed", 30),
+        ("unaccounted", None),
+    }
+    await place.owner_db.execute(
+        "UPDATE locker.audit SET action = 'erased', actor_kind = 'system', actor = '', owner = NULL, detail = '{}'"
+        " WHERE audit_id = $1",
+        audit_id,
+    )
+    (finding,) = await found(place)
+    assert finding.kind == "unaccounted"
+
+
+async def test_a_11_a_log_that_was_set_back_is_found_by_what_was_published_and_by_what_somebody_kept(
+    place: LogWorld,
+) -> None:
+    await filled(place)
+    await place.rounds()
+    kept = await place.sequencer.objects.read_checkpoint()
+    assert kept
+    first = await place.value("SELECT note FROM locker.log_checkpoint")
+    await place.owner_db.execute(
+        "DELETE FROM locker.log_leaf WHERE leaf_index >= 280; DELETE FROM locker.log_entry WHERE leaf_index >= 280;"
+        "DELETE FROM locker.audit AS a WHERE NOT EXISTS (SELECT FROM locker.log_leaf l WHERE l.audit_id = a.audit_id);"
+        f"UPDATE locker.log_head SET size = 280, published = 280, checkpoint = '{first}'"
+    )
+    (finding,) = await found(place)
+    assert (finding.kind, "published" in finding.said) == ("rolled-back", True)
+    # Who sets the object store back as well still cannot set back what others kept.
+    await place.sequencer.objects.write_checkpoint(first)
+    assert await kinds(place) == set()
+    (finding,) = await found(place, kept)
+    assert (finding.kind, "kept 0" in finding.said) == ("rolled-back", True)
+
+
+async def test_a_11_another_tree_under_the_right_key_is_found(place: LogWorld) -> None:
+    """The key was misused to sign a tree without one of the rows, for one reader."""
+    await filled(place)
+    other = place.sequencer.key.sign(Checkpoint(place.sequencer.key.origin, 280, b"other history".ljust(32)))
+    (finding,) = await found(place, other)
+    assert (finding.kind, "kept 0" in finding.said) == ("forked", True)
+
+
+async def test_a_11_a_checkpoint_that_our_key_did_not_sign_is_refused(place: LogWorld) -> None:
+    await filled(place)
+    stranger = LogKey(SigningKey.generate("EdDSA"), place.sequencer.key.origin)
+    note = await place.sequencer.objects.read_checkpoint()
+    assert note
+    await place.sequencer.objects.write_checkpoint(
+        stranger.sign(read_checkpoint(note, place.sequencer.key.verifier_key))
+    )
+    assert await kinds(place) == {"refused"}
+
+
+@pytest.mark.parametrize("path", ["0/000", "1/000.p/1", "entries/000", "entries/001.p/44"])
+async def test_a_published_tile_that_was_altered_is_named_and_the_rows_are_not(place: LogWorld, path: str) -> None:
+    await filled(place)
+    tile = next(
+        each for each in (Tile(0, 0), Tile(1, 0, 1), Tile("entries", 0), Tile("entries", 1, 44)) if each.path == path
+    )
+    content = await place.sequencer.objects.read_tile(tile)
+    assert content
+    await place.write(f"tile/{path}", content[:5] + bytes([content[5] ^ 1]) + content[6:])
+    findings = await found(place)
+    assert {finding.kind for finding in findings} == {"damaged"}
+    assert all(finding.audit_id is None for finding in findings)
+    assert any(re.search(rf"{re.escape(path)}\b|published leaf", finding.said) for finding in findings)
+
+
+async def test_it_walks_while_rows_come_in_and_owners_are_forgotten(place: LogWorld) -> None:
+    await filled(place)
+
+    async def live() -> None:
+        for number in range(6):
+            await place.act_at_once(40, owner=f"sub-{number}")
+            await place.rounds()
+            async with place.db.transaction() as tx:
+                await forget_owner(tx, owner=f"sub-{number}")
+
+    async def check() -> list[Finding]:
+        findings = []
+        for _ in range(8):
+            findings += await found(place)
+        return findings
+
+    _, findings = await asyncio.gather(live(), check())
+    assert findings == []

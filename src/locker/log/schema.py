@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -49,6 +49,61 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     nonce: bytes
 
 
+class HeldLeaf(msgspec.Struct, frozen=True, kw_only=True):
+    """A leaf with all that the database has of it."""
+
+    leaf_index: int
+    commitment: bytes
+    at: datetime | None
+    audit_id: UUID | None
+    row: AuditRow | None
+    number: int | None
+    nonce: bytes | None
+    entry_index: int | None
+    """Where its entry says that it is."""
+
+
+FindingKind = Literal[
+    "changed", "missing", "reordered", "unlogged", "unaccounted", "forked", "rolled-back", "refused", "damaged"
+]
+"""``changed``, ``missing``, ``reordered``: a row is not as it was, or not where it was. ``unlogged``: a row that is in
+neither the tree nor the queue. ``unaccounted``: leaves that nobody can open and no erasure accounts for. ``forked``: a
+signed checkpoint of another tree. ``rolled-back``: what was signed is longer than what is here. ``refused``: a
+checkpoint that the log's key did not sign. ``damaged``: a copy of the tree differs, and the signed root says that the
+other copy is right."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    kind: FindingKind
+    said: str
+    leaf_index: int | None = None
+    audit_id: UUID | None = None
+    at: datetime | None = None
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    leaves: int
+    published: int
+    checkpoints: int
+    erased: int
+    """Leaves that nobody can open any more, each accounted for by an erasure."""
+    lost: int
+    """Leaves whose rows went with a database; known by what was published."""
+    waiting: int
+    findings: list[Finding]
+    further_findings: int
+    """More than are listed."""
+
+
+class Accounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log says of itself beside what is there, at one moment."""
+
+    erased: int
+    forgotten: int
+    lost: int
+    adopted: int
+
+
 class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 6962 §2.1.2: that the log of ``old`` leaves is the beginning of the one of ``new``."""
 
@@ -56,6 +111,14 @@ class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     new: int
     hashes: list[str]
     """Standard base64."""
+
+
+class LogShown(msgspec.Struct, frozen=True, kw_only=True):
+    verifier_key: str
+    leaves: int
+    published: int
+    waiting: int
+    checkpoint: str | None
 
 
 class Sequenced(msgspec.Struct, frozen=True, kw_only=True):

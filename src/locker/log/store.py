@@ -1,13 +1,13 @@
 """All writes of the log, and its reads of the audit that it is made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
 
 from kit.db import Row, Tx
-from locker.log.schema import AuditRow, Entry, Head, NewLeaf
+from locker.log.schema import Accounts, AuditRow, Entry, Head, HeldLeaf, NewLeaf
 
 _ROW = "a.audit_id, a.at, a.action, a.actor_kind, a.actor, a.owner, a.object_id, a.purpose, a.result, a.detail"
 _HEAD = "size, published, checkpoint, verifier_key, backfill_at, backfill_id, backfill_until"
@@ -206,6 +206,66 @@ async def is_waiting(tx: Tx, *, owner: str, audit_id: UUID) -> bool:
     )
 
 
+async def held_leaves(tx: Tx, *, start: int, end: int) -> list[HeldLeaf]:
+    rows = await tx.fetch(
+        f"""
+        SELECT l.leaf_index, l.commitment, l.at AS leaf_at, l.audit_id AS leaf_audit_id,
+               e.number, e.nonce, e.leaf_index AS entry_index, {_ROW}
+          FROM locker.log_leaf AS l
+          LEFT JOIN LATERAL (SELECT * FROM locker.audit AS b
+                              WHERE b.at = l.at AND b.audit_id = l.audit_id OFFSET 0) AS a ON true
+          LEFT JOIN locker.log_entry AS e ON e.owner = coalesce(a.owner, '') AND e.audit_id = l.audit_id
+         WHERE l.leaf_index >= $1 AND l.leaf_index < $2 ORDER BY l.leaf_index""",
+        start,
+        end,
+    )
+    return [_held(row) for row in rows]
+
+
+async def unlogged(
+    tx: Tx, *, after: tuple[datetime, UUID], limit: int
+) -> tuple[list[tuple[datetime, UUID]], tuple[datetime, UUID] | None]:
+    """Of the next ``limit`` rows of the audit those that are neither in the tree nor in the queue, and the last one
+    looked at; None: there are no further rows. A row is always in one of the two, at any one moment."""
+    rows = await tx.fetch(
+        """
+        SELECT p.at, p.audit_id,
+               NOT EXISTS (SELECT FROM locker.log_leaf AS l WHERE l.audit_id = p.audit_id)
+               AND NOT EXISTS (SELECT FROM locker.log_waiting AS w WHERE w.at = p.at AND w.audit_id = p.audit_id)
+               AND NOT EXISTS (SELECT FROM locker.log_head AS h
+                                WHERE p.at <= h.backfill_until AND (p.at, p.audit_id) > (h.backfill_at, h.backfill_id))
+               AS unlogged
+          FROM (SELECT a.at, a.audit_id FROM locker.audit AS a WHERE (a.at, a.audit_id) > ($1, $2)
+                 ORDER BY a.at, a.audit_id LIMIT $3) AS p
+         ORDER BY p.at, p.audit_id""",
+        *after,
+        limit,
+    )
+    last = (rows[-1]["at"], rows[-1]["audit_id"]) if rows else None
+    return [(row["at"], row["audit_id"]) for row in rows if row["unlogged"]], last
+
+
+async def accounts(tx: Tx) -> Accounts:
+    row = await tx.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM locker.log_leaf WHERE audit_id IS NOT NULL)
+               - (SELECT count(*) FROM locker.log_entry) AS erased,
+               (SELECT coalesce(sum((detail ->> 'leaves')::bigint), 0)::bigint FROM locker.audit
+                 WHERE action = 'log.forgotten') AS forgotten,
+               (SELECT count(*) FROM locker.log_leaf WHERE audit_id IS NULL) AS lost,
+               (SELECT coalesce(sum((detail ->> 'leaves')::bigint), 0)::bigint FROM locker.audit
+                 WHERE action = 'log.adopted') AS adopted"""
+    )
+    assert row is not None
+    return msgspec.convert(dict(row), Accounts)
+
+
+async def kept_checkpoints(tx: Tx) -> list[tuple[datetime, str]]:
+    """The first of each hour: at most 8,760 a year."""
+    rows = await tx.fetch("SELECT hour, note FROM locker.log_checkpoint ORDER BY hour")
+    return [(row["hour"], row["note"]) for row in rows]
+
+
 async def forget(tx: Tx, *, owner: str) -> int:
     """How many leaves of ``owner`` nobody can open any more."""
     forgotten: int = await tx.fetchval("SELECT locker.forget_log_of($1)", owner)
@@ -226,6 +286,14 @@ def _entry(row: Row) -> Entry:
         leaf_index=values.pop("leaf_index"),
         row=msgspec.convert(values, AuditRow),
     )
+
+
+def _held(row: Row) -> HeldLeaf:
+    values = dict(row)
+    names = ("leaf_index", "commitment", "number", "nonce", "entry_index")
+    held = {name: values.pop(name) for name in names}
+    held["at"], held["audit_id"] = values.pop("leaf_at"), values.pop("leaf_audit_id")
+    return HeldLeaf(**held, row=None if values["audit_id"] is None else msgspec.convert(values, AuditRow))
 
 
 def _head(row: Row) -> Head:

@@ -43,6 +43,14 @@ class LogWorld:
     def other_worker(self) -> Sequencer:
         return Sequencer(self.db, self.sequencer.objects, self.sequencer.key)
 
+    async def write(self, name: str, content: bytes) -> None:
+        """As somebody who may write to the bucket does."""
+
+        async def once() -> AsyncIterator[bytes]:
+            yield content
+
+        await self.blobs.put(f"{self.prefix}/{name}", once, len(content), repeatable=True)
+
     async def rounds(self, many: int = 1) -> None:
         for _ in range(many):
             await sequence(self.sequencer)

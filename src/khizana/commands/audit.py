@@ -1,0 +1,77 @@
+"""The log of accesses: whether every row is in it as it was, and how far it is."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from khizana.databases import opened_vault, with_locker
+from khizana.deployment import Deployment
+from khizana.say import answer, say
+from kit.db import Database
+from locker.log import store
+from locker.log.checkpoint import LogKey
+from locker.log.objects import LogObjects
+from locker.log.schema import LogShown, Verified
+from locker.log.verify import verify
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verifying = verbs.add_parser("verify", help="walk all rows against the tree and its checkpoints; 1 if one is wrong")
+    verifying.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="one that you kept: it must be a beginning of this log (may be said again)",
+    )
+    verbs.add_parser("show", help="how far the log is, and its verifier key")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.verb == "show":
+        answer(with_locker(_show))
+        return 0
+    known = [(str(file), file.read_text(encoding="utf-8")) for file in arguments.checkpoint]
+    verified = with_locker(lambda found, db: _verify(found, db, known))
+    answer(verified)
+    return 1 if verified.findings else 0
+
+
+async def _verify(found: Deployment, db: Database, known: Sequence[tuple[str, str]]) -> Verified:
+    settings = found.locker_settings()
+    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
+    async with opened_vault(db, settings) as vault:
+        return await verify(
+            db,
+            LogObjects(vault.blobs, settings.s3_log_prefix),
+            verifier_key=key.verifier_key,
+            known=known,
+            progress=_Progress(),
+        )
+
+
+async def _show(found: Deployment, db: Database) -> LogShown:
+    settings = found.locker_settings()
+    head = await store.head(db)
+    return LogShown(
+        verifier_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url).verifier_key,
+        leaves=head.size,
+        published=head.published,
+        waiting=await store.count_waiting(db),
+        checkpoint=head.checkpoint,
+    )
+
+
+class _Progress:
+    """A line for each hundredth, so that a long run says something and its output stays readable."""
+
+    def __init__(self) -> None:
+        self._last = ("", 0)
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        hundredth = (what, 100 * done // max(1, of))
+        if hundredth != self._last:
+            self._last = hundredth
+            say(f"{what}: {done} of {of}")
