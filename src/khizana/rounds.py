@@ -44,6 +44,7 @@ from locker.log import store as log
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
 from locker.log.sequence import Sequencer
+from locker.scanning.scanner import Scanner
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
 from locker.settings import LockerSettings
@@ -59,6 +60,8 @@ from locker.trust.read_list import list_workers
 from locker.trust.register import TrustRegister
 from locker.trust.show_lists import count_lists
 from locker.trust.sync import FETCH_MAX_S, ListReaders, sync
+from locker.uploads import store as uploads
+from locker.uploads.scan_again import ScanDesk
 from locker.vault import Vault
 from locker.vault.rewrap_all import rewrap_all
 from locker.wiring import quarantine_limits
@@ -121,6 +124,18 @@ def quarantine_desk(db: Database, vault: Vault, judge: SignatureJudge, settings:
         pdf_max_bytes=settings.deposit_pdf_max_bytes,
         documents_per_owner_max=settings.documents_per_owner_max,
         bytes_per_owner_max=settings.bytes_per_owner_max,
+        folder=settings.temporary_folder,
+    )
+
+
+def scan_desk(db: Database, vault: Vault, scanner: Scanner, settings: LockerSettings) -> ScanDesk:
+    return ScanDesk(
+        db=db,
+        audit=Audit("locker"),
+        vault=vault,
+        scanner=scanner,
+        upload_max_bytes=settings.upload_max_bytes,
+        quarantine_days=settings.upload_bin_days,
         folder=settings.temporary_folder,
     )
 
@@ -216,6 +231,7 @@ async def make_partitions(db: Database) -> None:
 async def count_locker_waiting(db: Database) -> None:
     metrics.waiting.labels("quarantined deposits").set(await deposits.count_quarantined(db))
     metrics.waiting.labels("rows to log").set(await log.count_waiting(db))
+    metrics.waiting.labels("uploads to scan").set(await uploads.count_pending(db))
     metrics.waiting.labels("copies to archive").set(await archive.count_copies(db, state="waiting"))
 
 

@@ -33,6 +33,8 @@ from locker.settings import LockerSettings
 from locker.shares import api_routes as shares_api
 from locker.shares import link_routes as links
 from locker.shares import routes as shares
+from locker.uploads import api_routes as uploads_api
+from locker.uploads import routes as uploads
 from locker.verification import routes as verification
 from locker.verification.database_register import desk_of
 from locker.verification.desk import provide_desk
@@ -52,6 +54,8 @@ ROUTES: list[Any] = [
     *links.ROUTES,
     *verification.ROUTES,
     *resolving.ROUTES,
+    *uploads.ROUTES,
+    *uploads_api.ROUTES,
     *history.ROUTES,
     *log.ROUTES,
 ]

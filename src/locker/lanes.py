@@ -12,6 +12,7 @@ LANES: Sequence[tuple[Lane, str]] = (
     (VERIFYING, r"\w+ /v1/(verifications|printed)(/|$)"),
     (IN_BULK, r"\w+ /v1/deposits/batches"),
     (DEPOSITING, r"\w+ /v1/deposits(/|$)"),
+    (DEPOSITING, r"POST /(v1|wallet)/uploads$"),
     (PAPER, r"\w+ /v1/seals(/|$)"),
-    (PAPER, r"\w+ .*/(printed|certificate|report|pages/[\w.]+)$"),
+    (PAPER, r"\w+ .*/(printed|certificate|report|pages/[\w.]+|picture\.png)$"),
 )

@@ -1,8 +1,11 @@
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from kit.settings import Mode, Settings
+
+_SCANNER = re.compile(r"/.+|(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}")
 
 
 class LockerSettings(Settings, frozen=True, kw_only=True):
@@ -93,6 +96,25 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000
 
+    clamav: str | None = None
+    """``host:port`` or the absolute path of a Unix socket of a ClamAV daemon. Without it, nothing is scanned."""
+    clamav_answer_max_s: float = 15.0
+    """For one file; after it there is no verdict, and what has none is kept and not served."""
+    clamav_at_once_max: int = 8
+    """Files of one process at the scanner; as many wait."""
+
+    upload_max_bytes: int = 10_000_000
+    upload_receive_max_s: float = 300.0
+    """Of an old phone on a slow network."""
+    uploads_per_owner_max: int = 200
+    upload_bytes_per_owner_max: int = 500_000_000
+    """Also what is in the bin counts, until it is gone."""
+    upload_bin_days: int = 30
+    """How long what a citizen deleted can be restored; also how long a quarantined upload is kept."""
+    uploads_per_owner_per_hour: int = 120
+    upload_workers: int = 1
+    upload_waiting_max: int = 32
+
     archive_renewal_margin_days: int = 180
     """How long before a certificate or an algorithm ends its time stamps are renewed."""
     archive_renew_each: bool = False
@@ -151,6 +173,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """Seals of one administration that wait for a time stamp; while there are more, it gets 503 instead of B-B."""
 
     def __post_init__(self) -> None:
+        if self.clamav is not None and not _SCANNER.fullmatch(self.clamav):
+            raise ValueError("clamav: host:port, or the absolute path of a Unix socket")
         if self.seal_pkcs11_module is not None and (self.seal_pkcs11_token is None or self.seal_pkcs11_pin is None):
             raise ValueError("seal_pkcs11_module: the token and its PIN are needed too")
 

@@ -30,12 +30,16 @@ from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
 from locker.rendering.pictures import Pictures
 from locker.reports.seal_certificate import ReportSeal
+from locker.scanning.open_scanner import open_scanner
 from locker.seals.desk import SealDesk
 from locker.seals.open_desk import seal_desk
 from locker.settings import LockerSettings
 from locker.shares.pin import Pins
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.trust.register import TrustRegister
+from locker.uploads.desk import UploadDesk, UploadLimits
+from locker.uploads.files import Files
+from locker.uploads.receive import Limits as UploadReceiveLimits
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
 from locker.vault.masters import masters_of
@@ -61,6 +65,7 @@ class Wiring:
     judge: SignatureJudge
     trust: TrustRegister
     deposits: DepositDesk
+    uploads: UploadDesk
     report_seal: ReportSeal
     log_key: LogKey
     log_objects: LogObjects
@@ -138,6 +143,13 @@ async def connect(
         audit, throttle = Audit("locker"), Throttle("locker")
         signing = LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
         judge, trust = SignatureJudge(judges), TrustRegister()
+        files = Files.start(
+            workers=settings.upload_workers,
+            waiting_max=settings.upload_waiting_max,
+            file_max_bytes=settings.upload_max_bytes,
+        )
+        stack.push_async_callback(files.close)
+        scanner = open_scanner(settings)
         paper = Offload("paper", threads=1, waiting_max=settings.paper_waiting_max)
         stack.callback(paper.close)
         deposits = DepositDesk(
@@ -178,6 +190,16 @@ async def connect(
             deposits=deposits,
             log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url),
             log_objects=LogObjects(vault.blobs, settings.s3_log_prefix),
+            uploads=UploadDesk(
+                db=db,
+                audit=audit,
+                throttle=throttle,
+                vault=vault,
+                files=files,
+                scanner=scanner,
+                limits=upload_limits(settings),
+                places=Places(settings.deposits_at_once_max),
+            ),
             report_seal=ReportSeal.load_or_create(settings.keys_folder, name=settings.locker_url),
             paper=paper,
             seals=await seal_desk(
@@ -213,6 +235,20 @@ def _deposit_limits(settings: LockerSettings) -> DepositLimits:
         documents_per_owner_max=settings.documents_per_owner_max,
         bytes_per_owner_max=settings.bytes_per_owner_max,
         quarantine=quarantine_limits(settings),
+    )
+
+
+def upload_limits(settings: LockerSettings) -> UploadLimits:
+    return UploadLimits(
+        receive=UploadReceiveLimits(
+            file_max_bytes=settings.upload_max_bytes,
+            receive_max_s=settings.upload_receive_max_s,
+            folder=settings.temporary_folder,
+        ),
+        per_owner=Limit("uploads", settings.uploads_per_owner_per_hour, 3_600),
+        uploads_per_owner_max=settings.uploads_per_owner_max,
+        bytes_per_owner_max=settings.upload_bytes_per_owner_max,
+        bin_days=settings.upload_bin_days,
     )
 
 

@@ -48,6 +48,7 @@ SCOPE_LABELS: Mapping[str, Message] = {
     "offline_access": _("Stay connected while you are away, until you end it"),
     "documents:read": _("See your documents in your locker"),
     "documents:share": _("Share your documents for you"),
+    "documents:upload": _("Keep files of your own in your locker, and read and delete them"),
 }
 
 DOCUMENT_LABELS: Mapping[str, Message] = {

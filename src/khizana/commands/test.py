@@ -91,8 +91,9 @@ def install_missing() -> None:
     if not missing:
         return
     if os.geteuid() == 0 and _is_debian() and shutil.which("apt-get"):
-        # Where services are started, nginx's package would start one.
-        wanted = [one for one in missing if "nginx" not in one or not Path("/run/systemd/system").exists()]
+        # Where services are started, these packages would start one.
+        served = Path("/run/systemd/system").exists()
+        wanted = [one for one in missing if not (served and ("nginx" in one or "clamav" in one))]
         say(f"installing Debian's packages for the tests: {', '.join(wanted)}")
         _install(wanted)
     for package in missing:
@@ -137,6 +138,8 @@ WANTED: dict[str, Callable[[], object]] = {
     "nginx-light": lambda: find_program("nginx"),
     "libnginx-mod-http-lua": lambda: Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists(),
     "softhsm2": lambda: find_program("softhsm2-util"),
+    "clamav-daemon": lambda: find_program("clamd"),
+    "libimage-exiftool-perl": lambda: find_program("exiftool"),
 }
 
 

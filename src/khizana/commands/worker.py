@@ -36,6 +36,7 @@ from khizana.rounds import (
     quarantine_desk,
     rewrap_keys,
     rotate_keys,
+    scan_desk,
     sweep_idp,
     sweep_locker,
     sync_trust_lists,
@@ -52,10 +53,12 @@ from kit.throttle import Throttle
 from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
 from locker.log.sequence import sequence
+from locker.scanning.open_scanner import open_scanner
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.trust.register import TrustRegister
+from locker.uploads.scan_again import scan_again
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
@@ -69,6 +72,7 @@ COUNT_EVERY_S = 15.0
 SEQUENCE_EVERY_S = 1.0
 PARTITIONS_EVERY_S = 21_600.0
 QUARANTINE_EVERY_S = 10.0
+SCAN_EVERY_S = 5.0
 TRUST_LISTS_EVERY_S = 60.0
 ARCHIVE_EVERY_S = 30.0
 LOCKER_COUNT_EVERY_S = 60.0
@@ -132,6 +136,9 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(
                 _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
             )
+            if scanner := open_scanner(locker):
+                scanning = scan_desk(locker_db, vault, scanner, locker)
+                rounds.append(_every(SCAN_EVERY_S, "scan of uploads", lambda: scan_again(scanning)))
             rounds.append(
                 _every(TRUST_LISTS_EVERY_S, "sync of the trust lists", lambda: sync_trust_lists(locker_db, locker))
             )

@@ -160,7 +160,7 @@ def _wallet() -> dict[str, Any]:
         "redirect_uris": [WALLET_CALLBACK, "org.example.wallet:/callback"],
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"],
-        "scope": "openid profile offline_access documents:read documents:share",
+        "scope": "openid profile offline_access documents:read documents:share documents:upload",
     }
 
 

@@ -28,6 +28,14 @@ _ACTIONS: dict[str, Message] = {
     "share.downloaded": _("Downloaded a shared document"),
     "share.refused": _("Was refused at a shared link"),
     "share.pin-locked": _("Tried too many wrong PINs on a shared link and was stopped"),
+    "upload.received": _("Put a file of your own into your locker"),
+    "upload.quarantined": _("Put a file with harmful software apart"),
+    "upload.cleared": _("Found no harmful software in a file"),
+    "upload.viewed": _("Looked at a file of your own"),
+    "upload.downloaded": _("Downloaded a file of your own"),
+    "upload.deleted": _("Moved a file of your own to the bin"),
+    "upload.restored": _("Restored a file of your own from the bin"),
+    "upload.gone": _("Destroyed a file of your own"),
     "session.started": _("Signed in"),
     "session.ended": _("Signed out"),
 }
@@ -94,4 +102,6 @@ def _href(event: HistoryEvent) -> str | None:
         return None
     if event.action.startswith("document."):
         return f"/wallet/documents/{event.object_id}"
+    if event.action.startswith("upload.") and event.action != "upload.gone":
+        return f"/wallet/uploads/{event.object_id}"
     return f"/wallet/shares/{event.object_id}" if event.action.startswith("share.") else None

@@ -31,6 +31,7 @@ class Framing(Protocol):
 
 _CITIZEN_PAGES = (
     ("/wallet", _("My documents")),
+    ("/wallet/uploads", _("My own files")),
     ("/wallet/shares", _("Shares")),
     ("/wallet/history", _("Access history")),
     ("/verify", _("Verify a document")),

@@ -8,6 +8,7 @@ from locker.documents import objects
 from locker.seals import objects as seals
 from locker.signed_data import objects as data
 from locker.sweeping.schema import Reconciled
+from locker.uploads import objects as uploads
 from locker.vault import Vault, is_object_key
 from locker.vault.blobs import PREFIXES
 from locker.vault.schema import BlobInfo
@@ -40,6 +41,7 @@ async def reconcile(
             promised |= await data.promised_between(db, after=after, until=until)
             promised |= await archived.promised_between(db, after=after, until=until)
             documents, seen = documents + len(promised), seen + len(present)
+            promised |= await uploads.promised_between(db, after=after, until=until)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
             if remove_unknown:
@@ -88,4 +90,5 @@ async def _promised(db: Database, object_keys: list[str]) -> set[str]:
         | await seals.promised(db, object_keys)
         | await archived.promised(db, object_keys)
         | await data.promised(db, object_keys)
+        | await uploads.promised(db, object_keys)
     )

@@ -5,6 +5,7 @@ from locker.deposits import orphans
 from locker.documents.forget_outbox import forget_outbox
 from locker.documents.forget_requests import forget_requests
 from locker.sweeping.schema import Orphan, Swept
+from locker.uploads.bin import destroy_due
 from locker.vault import Vault
 
 _BATCH = 200
@@ -34,6 +35,9 @@ async def sweep(
         overdue = await orphans.overdue(db, grace_s=grace_s, limit=_LISTED_MAX)
         listed = [Orphan(object_key=intent.object_key, intended_at=intent.created_at) for intent in overdue]
         return Swept(dry_run=True, orphans=len(listed), listed=listed, answers=0, outbox=0)
+    for _ in range(batches_max):
+        if await destroy_due(db, audit, batch_max=_BATCH) < _BATCH:
+            break
     removed = answers = outbox = 0
     for _ in range(batches_max):
         taken = await orphans.take(db, grace_s=grace_s, batch_max=_BATCH)

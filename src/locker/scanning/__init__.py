@@ -1,0 +1,1 @@
+"""Looks for malware by a ClamAV daemon, where one is configured."""
