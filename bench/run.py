@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from bench import judging, seals
+from bench import judging, log, seals
 from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
 from bench.flood import FLOODED, flood, flood_line
 from bench.limits import Limit, Limits
@@ -35,7 +35,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "flood", "seals", "signatures")
+NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures")
 
 
 class LoadFailed(Exception):
@@ -138,6 +138,9 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
             elif name == "flood":
                 for measure in FLOODED:
                     answer_line(await _flooded(measure, world, limits, plan))
+            elif name == "log":
+                answer_line(await log.sequencing_line(started, quick=quick))
+                answer_line(await _beside_log(world, limits, plan))
             else:
                 work = await MEASURES[name](world, limits, plan)
                 answer_line(await _measured(name, world, limits, work, plan))
@@ -172,6 +175,21 @@ async def _flooded(name: str, world: World, limits: Limits, plan: Plan) -> dict[
         answers += answered
     quiet, flooded = (min(rounds, key=lambda one: one.p99_ms) for rounds in kinds.values())
     return flood_line(name, (quiet.median_ms, quiet.p99_ms), (flooded.median_ms, flooded.p99_ms), answers)
+
+
+async def _beside_log(world: World, limits: Limits, plan: Plan) -> dict[str, Any]:
+    work = await MEASURES[log.SLOWED](world, limits, plan)
+    job = {**_job(work), "connections": 2, "base": world.url, "seconds": plan.seconds * 2}
+    kinds: dict[bool, list[Round]] = {False: [], True: []}
+    worker = log.Worker(world.product)
+    async with log.writing(world.product):
+        for _ in range(plan.rounds):
+            kinds[False].append(await _load({**job, "items": await work.items()}, None))
+            items = await work.items()
+            async with worker.running():
+                kinds[True].append(await _load({**job, "items": items}, None))
+    alone, beside = (min(rounds, key=lambda one: one.median_ms) for rounds in kinds.values())
+    return log.slowed_line((alone.median_ms, alone.p99_ms), (beside.median_ms, beside.p99_ms), worker)
 
 
 def _job(work: Work) -> dict[str, Any]:
