@@ -140,8 +140,8 @@ class Browser:
         csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
         return await self.post("/sign-out", {"csrf": csrf[1] if csrf else ""})
 
-    async def sign_in(self, uid: str = AMINA) -> httpx.Response:
-        started = await self.get("/sign-in")
+    async def sign_in(self, uid: str = AMINA, *, at: str = "/sign-in") -> httpx.Response:
+        started = await self.get(at)
         assert started.status_code == 303, started.text
         back = self.home.provider.authorize(started.headers["location"], uid)
         finished = await self.get(back.removeprefix(LOCKER))

@@ -16,7 +16,14 @@ from kit.audit import Audit
 from kit.db import Database
 from kit.jose import ASYMMETRIC, LocalKeySet, SigningKey
 
-LOCKER_SCOPES = ("documents:read", "documents:share", "documents:upload", "documents:deposit", "documents:seal")
+LOCKER_SCOPES = (
+    "documents:read",
+    "documents:share",
+    "documents:upload",
+    "documents:deposit",
+    "documents:seal",
+    "documents:erase",
+)
 LOCKER_SECTOR = "khizana-locker"
 LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifiers"
 

@@ -19,6 +19,7 @@ from locker.access import routes as access
 from locker.deposits import routes as deposits
 from locker.documents import lifecycle_routes as lifecycle
 from locker.documents import routes as documents
+from locker.erasing import routes as erasing
 from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
@@ -58,6 +59,7 @@ ROUTES: list[Any] = [
     *uploads_api.ROUTES,
     *history.ROUTES,
     *log.ROUTES,
+    *erasing.ROUTES,
 ]
 
 

@@ -93,6 +93,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     quarantine_refused_lifetime_s: int = 30 * 86_400
     """How long its depositor may read of a refusal after quarantine."""
     outbox_lifetime_s: int = 30 * 86_400
+    erasure_wait_s: int = 7 * 86_400
+    """For so long a citizen can undo the erasure that was asked for; law 09-08 leaves ten days."""
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000
 

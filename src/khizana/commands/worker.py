@@ -52,7 +52,9 @@ from kit.pages import Pages
 from kit.throttle import Throttle
 from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
+from locker.erasing.erase import erase_due
 from locker.log.sequence import sequence
+from locker.retention.remove_overdue import remove_overdue
 from locker.scanning.open_scanner import open_scanner
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
@@ -68,6 +70,8 @@ COMPLETE_EVERY_S = 15.0
 REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 REWRAP_EVERY_S = 60.0
+ERASE_EVERY_S = 60.0
+RETENTION_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
 SEQUENCE_EVERY_S = 1.0
 PARTITIONS_EVERY_S = 21_600.0
@@ -128,6 +132,8 @@ async def _work(found: Deployment, which: str) -> None:
             sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
             rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
             rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
+            rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
+            rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_overdue(locker_db, Audit("locker"))))
             rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)

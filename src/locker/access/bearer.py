@@ -28,6 +28,8 @@ class CitizenCaller(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     scopes: frozenset[str]
     acr: str | None
+    auth_time: int | None = None
+    """When the citizen last proved to the provider who it is."""
 
 
 class ClientCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,4 +184,11 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
     if sub == client_id:
         return ClientCaller(client_id=client_id, scopes=scopes)
     acr = claims.get("acr")
-    return CitizenCaller(owner=sub, client_id=client_id, scopes=scopes, acr=acr if isinstance(acr, str) else None)
+    auth_time = claims.get("auth_time")
+    return CitizenCaller(
+        owner=sub,
+        client_id=client_id,
+        scopes=scopes,
+        acr=acr if isinstance(acr, str) else None,
+        auth_time=auth_time if isinstance(auth_time, int) else None,
+    )

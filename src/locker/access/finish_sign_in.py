@@ -16,6 +16,7 @@ from locker.access import store
 from locker.access.provider import Provider
 from locker.access.refusals import SignInDeclined, SignInLost, SignInRefused
 from locker.access.schema import FreshSession
+from locker.vault.refusals import Erased
 
 _LEVELS = frozenset({"substantial", "high"})
 _NAME_CLAIMS = ("name", "given_name", "family_name")
@@ -54,8 +55,8 @@ async def finish_sign_in(
 ) -> SignedIn:
     """A fresh session for the browser that started this sign-in.
 
-    Raises SignInLost where no such sign-in was started, SignInDeclined where the citizen said no, and SignInRefused
-    where the provider's answer is not what we asked for.
+    Raises SignInLost where no such sign-in was started, SignInDeclined where the citizen said no, SignInRefused where
+    the provider's answer is not what we asked for, and Erased where there is no locker any more.
     """
     if not browser or not returned.state:
         raise SignInLost
@@ -85,7 +86,8 @@ async def finish_sign_in(
     async def begin(tx: Tx) -> None:
         if old_session:
             await store.end_session(tx, session_sha256=digest(old_session))
-        await store.start_session(tx, fresh, session_sha256=digest(session), lifetime_s=session_lifetime_s)
+        if not await store.start_session(tx, fresh, session_sha256=digest(session), lifetime_s=session_lifetime_s):
+            raise Erased
         await audit.append(
             tx,
             AuditEvent(

@@ -57,6 +57,25 @@ class SignInNeeded(Refusal):
         super().__init__(headers={"Location": f"/sign-in?{urlencode({'return_to': return_to})}"})
 
 
+class SignInAgain(Refusal):
+    """A session is not enough for this: the citizen proves again who it is, and comes back."""
+
+    code, status, title = "sign-in-again", 303, "Sign in again to do this."
+
+    def __init__(self, return_to: str) -> None:
+        super().__init__(headers={"Location": f"/sign-in?{urlencode({'return_to': return_to, 'again': 'true'})}"})
+
+
+class SignInTooOld(Refusal):
+    """RFC 9470 §3: the wallet app sends its citizen to sign in with ``max_age`` and comes back with a new token."""
+
+    code, status, title = "insufficient_user_authentication", 401, "Sign in again to do this."
+
+    def __init__(self, *, max_age_s: int) -> None:
+        error = f'realm="locker", error="insufficient_user_authentication", max_age="{max_age_s}"'
+        super().__init__(headers={"WWW-Authenticate": f"Bearer {error}, DPoP {error}, {_ALGS}"})
+
+
 class SignInLost(Refusal):
     """Spent, too old, or started in another browser: nobody can be made to sign in as somebody else (login CSRF)."""
 

@@ -37,10 +37,14 @@ async def provide_citizen(request: AnyRequest, wiring: NamedDependency[Wiring]) 
 
 @get("/sign-in", operation_id="StartSignIn")
 async def sign_in(
-    request: AnyRequest, wiring: NamedDependency[Wiring], return_to: FromQuery[str | None] = None
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    return_to: FromQuery[str | None] = None,
+    again: FromQuery[bool] = False,
 ) -> Response[bytes]:
+    """``again``: also where there is a session, for what needs a fresh proof."""
     target = safe_return_to(return_to)
-    if await citizen_of(wiring.db, request.cookies.get(SESSION_COOKIE), wiring.sessions):
+    if not again and await citizen_of(wiring.db, request.cookies.get(SESSION_COOKIE), wiring.sessions):
         return see_other(target)
     browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
     location = await start_sign_in(
@@ -51,6 +55,7 @@ async def sign_in(
         return_to=target,
         ui_locales=locale(request).tag,
         lifetime_s=wiring.sessions.sign_in_lifetime_s,
+        again=again,
     )
     return see_other(location, cookies=[cookie(BROWSER_COOKIE, browser)])
 

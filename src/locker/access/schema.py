@@ -24,6 +24,8 @@ class Citizen(msgspec.Struct, frozen=True, kw_only=True):
     """Name claims of the ID token or userinfo: ``name``, ``given_name#ar`` …"""
     acr: str
     id_token: str
+    signed_in_s: float | None = None
+    """How long ago the provider last saw a proof of who it is, by its word; None: it did not say."""
 
     def name(self, locale: Locale) -> str:
         """As recorded, in the script of ``locale`` if there is one, else as the provider gives it first."""

@@ -19,8 +19,13 @@ async def start_sign_in(
     return_to: str,
     ui_locales: str,
     lifetime_s: int,
+    again: bool = False,
 ) -> str:
-    """Address of the authorization request (OpenID Connect Core §3.1.2.1): code, PKCE, state and nonce."""
+    """Address of the authorization request (OpenID Connect Core §3.1.2.1): code, PKCE, state and nonce.
+
+    ``again`` asks the provider for a new proof, whatever session it has; ``auth_time`` in its answer says whether it
+    did.
+    """
     authorization_endpoint = (await provider.metadata()).authorization_endpoint
     state = new_token()
     started = StartedSignIn(nonce=new_token(), code_verifier=new_code_verifier(), return_to=return_to)
@@ -41,6 +46,7 @@ async def start_sign_in(
             "ui_locales": ui_locales,
             # The name in each script that is recorded: the page's language decides which one greets.
             "claims_locales": "fr ar zgh en",
+            **({"max_age": "0"} if again else {}),
         }
     )
     return f"{authorization_endpoint}?{query}"

@@ -35,11 +35,13 @@ async def spend_sign_in(tx: Tx, *, state_sha256: bytes, browser_sha256: bytes) -
     return None if row is None else msgspec.convert(dict(row), StartedSignIn)
 
 
-async def start_session(tx: Tx, fresh: FreshSession, *, session_sha256: bytes, lifetime_s: int) -> None:
-    await tx.execute(
+async def start_session(tx: Tx, fresh: FreshSession, *, session_sha256: bytes, lifetime_s: int) -> bool:
+    """False: this citizen was erased."""
+    done = await tx.execute(
         """
         INSERT INTO locker.session (owner, session_sha256, sid, acr, auth_time, names, id_token, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))""",
+        SELECT $1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8)
+         WHERE NOT EXISTS (SELECT 1 FROM locker.citizen_key WHERE owner = $1 AND destroyed_at IS NOT NULL)""",
         fresh.owner,
         session_sha256,
         fresh.sid,
@@ -49,13 +51,15 @@ async def start_session(tx: Tx, fresh: FreshSession, *, session_sha256: bytes, l
         fresh.id_token,
         float(lifetime_s),
     )
+    return done.endswith(" 1")
 
 
 async def session(tx: Tx, *, session_sha256: bytes, idle_s: int) -> Citizen | None:
     """The living session. Seeing it is written at most once a minute: a read stays a read."""
     row = await tx.fetchrow(
         """
-        SELECT owner, session_sha256, names, acr, id_token, last_seen_at < now() - interval '1 minute' AS stale
+        SELECT owner, session_sha256, names, acr, id_token, last_seen_at < now() - interval '1 minute' AS stale,
+               extract(epoch FROM now() - auth_time)::float8 AS signed_in_s
           FROM locker.session
          WHERE session_sha256 = $1 AND expires_at > now() AND last_seen_at > now() - make_interval(secs => $2)""",
         session_sha256,
@@ -75,6 +79,7 @@ async def session(tx: Tx, *, session_sha256: bytes, idle_s: int) -> Citizen | No
         names=row["names"],
         acr=row["acr"],
         id_token=row["id_token"],
+        signed_in_s=row["signed_in_s"],
     )
 
 

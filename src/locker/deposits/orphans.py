@@ -24,6 +24,11 @@ async def take(tx: Tx, *, grace_s: int, batch_max: int) -> list[Intent]:
     return await store.take_overdue_intents(tx, grace_s=grace_s, batch_max=batch_max)
 
 
+async def take_of(tx: Tx, *, owner: str, batch_max: int) -> list[Intent]:
+    """All of an owner who is erased: what they hold is noise, however young."""
+    return await store.take_intents_of(tx, owner=owner, batch_max=batch_max)
+
+
 async def forget(tx: Tx, intent: Intent) -> None:
     """Its object is gone."""
     await store.forget_intent(tx, owner=intent.owner, object_key=intent.object_key)

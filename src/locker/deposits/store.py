@@ -147,6 +147,20 @@ async def take_overdue_intents(tx: Tx, *, grace_s: int, batch_max: int) -> list[
     return [Intent(**dict(row)) for row in rows]
 
 
+async def take_intents_of(tx: Tx, *, owner: str, batch_max: int) -> list[Intent]:
+    """Of an owner who is erased: whatever their age."""
+    rows = await tx.fetch(
+        """
+        UPDATE locker.deposit_intent SET swept_at = now()
+         WHERE (owner, object_key) IN (
+               SELECT owner, object_key FROM locker.deposit_intent WHERE owner = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING owner, object_key, created_at""",
+        owner,
+        batch_max,
+    )
+    return [Intent(**dict(row)) for row in rows]
+
+
 async def forget_intent(tx: Tx, *, owner: str, object_key: str) -> None:
     """Its object was deleted."""
     await tx.execute(

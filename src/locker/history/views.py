@@ -36,6 +36,11 @@ _ACTIONS: dict[str, Message] = {
     "upload.deleted": _("Moved a file of your own to the bin"),
     "upload.restored": _("Restored a file of your own from the bin"),
     "upload.gone": _("Destroyed a file of your own"),
+    "document.retired": _("Removed a document whose time to be kept was over"),
+    "hold.placed": _("Placed a legal hold on a document"),
+    "hold.released": _("Ended a legal hold on a document"),
+    "erasure.asked": _("Asked for the locker to be erased"),
+    "erasure.withdrawn": _("Undid the erasure of the locker"),
     "session.started": _("Signed in"),
     "session.ended": _("Signed out"),
 }

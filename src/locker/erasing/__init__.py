@@ -1,0 +1,1 @@
+"""A citizen is erased: the key first, rows and objects later, so that what is left on the way is noise."""

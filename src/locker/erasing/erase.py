@@ -1,0 +1,122 @@
+"""Destroy the key; then rows, meaning of the log's leaves and objects; once more, when the last node has forgotten."""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+from kit.audit import Audit, AuditEvent
+from kit.db import Database, Tx
+from locker.deposits import orphans
+from locker.erasing import store
+from locker.erasing.schema import Erased, Taken
+from locker.log.forget_owner import forget_owner
+from locker.vault import Vault
+from locker.vault.keys import REMEMBERED_S
+
+LEASE_S = 600
+SETTLED_S = REMEMBERED_S + 60
+"""Another node may remember the unwrapped key and end a request that had begun: then all is looked through again."""
+HELD_WAIT_S = 86_400.0
+TOMBSTONES = "erased/"
+_BATCH = 200
+
+
+class _Undone(Exception):
+    pass
+
+
+class _HeldNow(Exception):
+    pass
+
+
+async def erase_due(
+    db: Database, audit: Audit, vault: Vault, *, settled_s: float = SETTLED_S, erasures_max: int = 100
+) -> Erased:
+    """Those whose time to undo is over. Any number of workers may; one that dies is followed by the next."""
+    begun = finished = held = rows = objects = 0
+    for _ in range(erasures_max):
+        taken = await store.take_due(db, lease_s=LEASE_S)
+        if taken is None:
+            break
+        if not taken.key_destroyed:
+            try:
+                await _begin(db, audit, vault, taken)
+            except _Undone:
+                continue
+            except _HeldNow:
+                held += 1
+                await store.put_off(db, owner=taken.owner, wait_s=HELD_WAIT_S)
+                continue
+            begun += 1
+        await _bury(vault, taken.owner)
+        rows += await _forget(db, taken.owner)
+        objects += await _remove_objects(db, vault, taken.owner)
+        if taken.key_destroyed:
+            await store.finish(db, owner=taken.owner)
+            finished += 1
+        else:
+            await store.put_off(db, owner=taken.owner, wait_s=settled_s)
+    return Erased(begun=begun, finished=finished, held=held, rows=rows, objects=objects)
+
+
+async def erase_again(db: Database, audit: Audit, vault: Vault, *, officer: str) -> int:
+    """After a restore: whoever was erased since the backup is erased once more. How many."""
+    again = 0
+    async for digests in _buried(vault):
+        for owner in await store.resurrected(db, digests=digests):
+            await store.ask(db, owner=owner, asked_by="officer", reference="restore", wait_s=0)
+            again += 1
+    if again:
+        event = AuditEvent(action="erasure.repeated", actor_kind="officer", actor=officer, detail={"citizens": again})
+        await audit.append(db, event)
+    return again
+
+
+async def _begin(db: Database, audit: Audit, vault: Vault, taken: Taken) -> None:
+    async def destroy(tx: Tx) -> None:
+        if not await store.begin(tx, owner=taken.owner):
+            raise _Undone
+        # Whoever places a hold or records a deposit holds the key's row: from here on none of them can.
+        await vault.destroy_owner_key(tx, owner=taken.owner)
+        if await store.holds(tx, owner=taken.owner, limit=1):
+            raise _HeldNow
+        # It names nobody: the citizen's own lines lose their meaning with all others.
+        detail = {"asked_by": taken.asked_by, **({"reference": taken.reference} if taken.reference else {})}
+        await audit.append(tx, AuditEvent(action="citizen.erased", actor_kind="system", detail=detail))
+
+    await db.transact(destroy)
+
+
+async def _forget(db: Database, owner: str) -> int:
+    async def forget(tx: Tx) -> int:
+        rows = await store.erase_rows(tx, owner=owner)
+        await forget_owner(tx, owner=owner)
+        return rows
+
+    return await db.transact(forget)
+
+
+async def _remove_objects(db: Database, vault: Vault, owner: str) -> int:
+    removed = 0
+    while intents := await orphans.take_of(db, owner=owner, batch_max=_BATCH):
+        for intent in intents:
+            await vault.delete(intent.object_key)
+            await orphans.forget(db, intent)
+        removed += len(intents)
+    return removed
+
+
+async def _bury(vault: Vault, owner: str) -> None:
+    """A mark beside the objects, which no restore of the database takes back. It says nothing without the owner."""
+    name = TOMBSTONES + hashlib.sha256(owner.encode()).hexdigest()
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"\n"
+
+    await vault.blobs.put(name, nothing, 1, repeatable=True)
+
+
+async def _buried(vault: Vault) -> AsyncIterator[list[str]]:
+    after = TOMBSTONES
+    while page := await vault.blobs.list(TOMBSTONES, after=after):
+        yield [info.key.removeprefix(TOMBSTONES) for info in page]
+        after = page[-1].key

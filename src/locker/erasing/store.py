@@ -1,0 +1,122 @@
+"""The one writer of ``locker.erasure``. Rows of other slices go by ``locker.erase_rows_of``: all of them or none."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from kit.db import Tx
+from locker.erasing.schema import Erasure, Held, Taken
+
+_ERASURE = "asked_by, asked_at, due_at, key_destroyed_at IS NOT NULL AS begun"
+
+
+async def ask(tx: Tx, *, owner: str, asked_by: str, reference: str | None, wait_s: int) -> Erasure | None:
+    """None: it was asked for before. An officer may bring it forward."""
+    row = await tx.fetchrow(
+        f"""
+        INSERT INTO locker.erasure AS e (owner, asked_by, reference, due_at, next_attempt_at)
+        SELECT $1, $2, $3, until, until FROM (SELECT now() + make_interval(secs => $4) AS until) AS waiting
+        ON CONFLICT (owner) DO UPDATE
+           SET due_at = excluded.due_at, next_attempt_at = excluded.next_attempt_at
+         WHERE excluded.asked_by = 'officer' AND e.due_at > excluded.due_at AND e.key_destroyed_at IS NULL
+        RETURNING {_ERASURE}""",
+        owner,
+        asked_by,
+        reference,
+        float(wait_s),
+    )
+    return msgspec.convert(dict(row), Erasure) if row else None
+
+
+async def find(tx: Tx, *, owner: str) -> Erasure | None:
+    row = await tx.fetchrow(f"SELECT {_ERASURE} FROM locker.erasure WHERE owner = $1", owner)
+    return msgspec.convert(dict(row), Erasure) if row else None
+
+
+async def withdraw(tx: Tx, *, owner: str) -> bool:
+    """Of an undoing and the worker, who come at the same time, one wins."""
+    done = await tx.fetchval(
+        "DELETE FROM locker.erasure WHERE owner = $1 AND key_destroyed_at IS NULL AND due_at > now() RETURNING true",
+        owner,
+    )
+    return bool(done)
+
+
+async def take_due(tx: Tx, *, lease_s: int) -> Taken | None:
+    """One that nobody else has; after a worker that died, once more."""
+    row = await tx.fetchrow(
+        """
+        UPDATE locker.erasure SET next_attempt_at = now() + make_interval(secs => $1)
+         WHERE owner = (SELECT owner FROM locker.erasure WHERE next_attempt_at <= now()
+                         ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING owner, asked_by, reference, key_destroyed_at IS NOT NULL AS key_destroyed""",
+        float(lease_s),
+    )
+    return msgspec.convert(dict(row), Taken) if row else None
+
+
+async def begin(tx: Tx, *, owner: str) -> bool:
+    """False: it was undone."""
+    row = await tx.fetchval(
+        """
+        UPDATE locker.erasure SET key_destroyed_at = now()
+         WHERE owner = $1 AND key_destroyed_at IS NULL AND due_at <= now() RETURNING true""",
+        owner,
+    )
+    return bool(row)
+
+
+async def put_off(tx: Tx, *, owner: str, wait_s: float) -> None:
+    await tx.execute(
+        "UPDATE locker.erasure SET next_attempt_at = now() + make_interval(secs => $2) WHERE owner = $1", owner, wait_s
+    )
+
+
+async def finish(tx: Tx, *, owner: str) -> None:
+    await tx.execute("DELETE FROM locker.erasure WHERE owner = $1 AND key_destroyed_at IS NOT NULL", owner)
+
+
+async def erase_rows(tx: Tx, *, owner: str) -> int:
+    """Every row of an owner whose key is destroyed; their objects are intents of the sweeper from here on."""
+    gone: int = await tx.fetchval("SELECT locker.erase_rows_of($1)", owner)
+    return gone
+
+
+async def holds(tx: Tx, *, owner: str, limit: int) -> Sequence[Held]:
+    rows = await tx.fetch(
+        "SELECT document_id, reference FROM locker.legal_hold WHERE owner = $1 ORDER BY placed_at LIMIT $2",
+        owner,
+        limit,
+    )
+    return [Held(**dict(row)) for row in rows]
+
+
+async def is_erased(tx: Tx, *, owner: str) -> bool:
+    """There is a tombstone in the place of the key."""
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM locker.citizen_key WHERE owner = $1 AND destroyed_at IS NOT NULL)", owner
+    )
+    return found
+
+
+async def is_a_citizens(tx: Tx, *, owner: str) -> bool:
+    """An administration has a key too, under its own name."""
+    found: bool = await tx.fetchval(
+        """
+        SELECT NOT EXISTS (SELECT 1 FROM locker.administration
+                            WHERE administration = $1 OR right($1, length(administration) + 1) = ':' || administration)
+        """,
+        owner,
+    )
+    return found
+
+
+async def resurrected(tx: Tx, *, digests: Sequence[str]) -> list[str]:
+    """Owners who were erased and whose key stands here again: this database came from a backup."""
+    rows = await tx.fetch(
+        """
+        SELECT owner FROM locker.citizen_key
+         WHERE encode(sha256(convert_to(owner, 'UTF8')), 'hex') = ANY($1::text[]) AND destroyed_at IS NULL""",
+        list(digests),
+    )
+    return [row["owner"] for row in rows]
