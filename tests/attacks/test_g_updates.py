@@ -6,9 +6,13 @@ Each attack was seen to change what PDFium draws, or what a form shows, behind a
 import functools
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import pypdfium2
 import pytest
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.signers import PdfTimeStamper
 
 from locker.signatures.seal import seal
 from tests.attacks.test_g_shadows import OTHER, SHOWN, body, first, stream
@@ -29,6 +33,7 @@ def sealed(*objects: bytes, catalog: bytes = b"", page: bytes = _PAGE) -> bytes:
 
 def drawn(pdf: bytes) -> list[bytes]:
     document = pypdfium2.PdfDocument(pdf)
+    document.init_forms()
     return [bytes(page.render(scale=0.25).buffer) for page in document]
 
 
@@ -232,6 +237,57 @@ def test_a_picture_that_no_verdict_answers_for_is_a_change(attack: str) -> None:
     shown = b"80 0 R" if b"/AP" in objects[80] else b"81 0 R"
     changed = first(_with_fields(pdf, objects, roots=b"80 0 R", shown=shown))
     assert (changed.indication, changed.changes) == ("TOTAL-FAILED", "other")
+
+
+def _time_stamped(pdf: bytes) -> bytes:
+    """By a field without extent."""
+    output = BytesIO()
+    stamper = PdfTimeStamper(pki().tsa.time_stamper(NOW), field_name="Archive")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(stamper.timestamp_pdf, IncrementalPdfFileWriter(BytesIO(pdf)), "sha256", output=output).result()
+    return output.getvalue()
+
+
+def _with_appearance(pdf: bytes, entries: bytes, content: bytes) -> bytes:
+    found = re.search(rb"(?s)(\d+) 0 obj\s(<<(?:(?!endobj).)*?/T \(Archive\).*?)>>\s*endobj", pdf)
+    assert found
+    assert b"/Rect [ 0 0 0 0 ]" in found[2]
+    form = b"<< /Type /XObject /Subtype /Form /Resources << %s >> %s /Length %d >>\nstream\n%s\nendstream" % (
+        _FONT,
+        entries,
+        len(content),
+        content,
+    )
+    return update(pdf, {int(found[1]): found[2] + b"/AP << /N 90 0 R >> >>", 90: form})
+
+
+_TEXT = b"BT /F1 30 Tf 60 600 Td (Paid: 9,000,000) Tj ET"
+_BOX = b"/BBox [0 0 600 850]"
+
+
+@pytest.mark.parametrize(
+    ("entries", "content", "changes"),
+    [
+        (b"", _TEXT, "other"),
+        (b"/BBox [0 0 0 0]", _TEXT, "other"),
+        (_BOX + b" /Matrix [0 0 0 0 0 0]", _TEXT, "other"),
+        (_BOX, _TEXT, "archive"),
+        (b"/BBox [0 0 0 0]", b" ", "archive"),
+    ],
+)
+def test_a_picture_without_extent_is_not_scaled_to_nothing(entries: bytes, content: bytes, changes: str) -> None:
+    """PDFium draws all of a picture without a box, also for a time stamp's field without extent."""
+    pdf = _time_stamped(sealed())
+    assert first(pdf).changes == "archive"
+    changed = _with_appearance(pdf, entries, content)
+    assert first(changed).changes == changes
+    if changes == "archive":
+        assert drawn(changed) == drawn(pdf)
+
+
+def test_a_picture_without_a_box_is_drawn() -> None:
+    pdf = _time_stamped(sealed())
+    assert drawn(_with_appearance(pdf, b"", _TEXT)) != drawn(pdf)
 
 
 def test_a_signature_that_was_there_is_not_shown_by_further_fields() -> None:

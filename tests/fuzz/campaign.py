@@ -1,9 +1,11 @@
 """Judge mutated documents until the time is over: ``python -m tests.fuzz.campaign SECONDS [SEED]``, one JSON line out.
 
 Seeds are documents made here and, with KHIZANA_FIXTURES, those of other software. A finding is a verdict better than
-the original's, an exception, or a document that costs more than a worker may.
+the original's, an exception, a document that costs more than a worker may, or one that passes though PDFium shows it
+otherwise than the original.
 """
 
+import functools
 import json
 import os
 import random
@@ -14,6 +16,8 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pypdfium2
 
 from locker.signatures import worker
 from locker.signatures.judge_document import judge_document
@@ -26,6 +30,7 @@ from tests.vectors.signatures.agreement import rows
 
 _SIZE_MAX = 300_000
 _SECONDS_MAX = 5
+_PAGES_MAX = 20
 _MEMORY_MAX = 1024 * 1024 * 1024
 
 
@@ -35,6 +40,10 @@ class Seed:
         self.store = TrustStore(trust)
         self.verdict = self.judge(pdf)
 
+    @functools.cached_property
+    def drawn(self) -> list[bytes]:
+        return drawn(self.pdf)
+
     def judge(self, pdf: bytes) -> Verdict:
         return judge_document(pdf, self.store, VERIFY, self.at)
 
@@ -43,6 +52,16 @@ class Seed:
         if verdict.passed and not self.verdict.passed:
             return True
         return _holding(verdict) > _holding(self.verdict) and _failed(self.verdict) == 0
+
+
+def drawn(pdf: bytes) -> list[bytes]:
+    """The pages as PDFium shows them, annotations and forms included; what it cannot open shows nothing."""
+    try:
+        document = pypdfium2.PdfDocument(pdf)
+    except pypdfium2.PdfiumError:
+        return []
+    document.init_forms()
+    return [bytes(document[page].render(scale=0.25).buffer) for page in range(min(len(document), _PAGES_MAX))]
 
 
 def _holding(verdict: Verdict) -> int:
@@ -80,14 +99,16 @@ def run(seeds: list[Seed], *, seconds: float, seed: int, executions_max: int = 1
     outcomes: Counter[str] = Counter()
     findings: list[str] = []
     slowest = 0.0
-    done = 0
+    done = rendered = 0
     while done < executions_max and time.monotonic() < until:
         original = chance.choice(seeds)
         name, pdf = mutated(original.pdf, chance)
         began = time.process_time()
+        passed = False
         try:
             signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS_MAX)
             verdict = original.judge(pdf)
+            passed = verdict.passed
             outcomes[verdict.indication] += 1
             if original.is_better(verdict):
                 findings.append(f"better: {original.name} {name} execution {done}")
@@ -100,12 +121,17 @@ def run(seeds: list[Seed], *, seconds: float, seed: int, executions_max: int = 1
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         slowest = max(slowest, time.process_time() - began)
+        if passed:
+            rendered += 1
+            if drawn(pdf) != original.drawn:
+                findings.append(f"shown otherwise: {original.name} {name} execution {done}")
         done += 1
     return {
         "executions": done,
         "seeds": len(seeds),
         "seed": seed,
         "outcomes": dict(outcomes),
+        "passed_and_rendered": rendered,
         "slowest_s": round(slowest, 2),
         "findings": findings[:50],
     }

@@ -160,7 +160,32 @@ def move_the_root(pdf: bytes, chance: random.Random) -> bytes:
     return head + b"/Root %d " % number + tail.partition(b" ")[2]
 
 
+def update_that_readers_repair(pdf: bytes, chance: random.Random) -> bytes:
+    """Beside its place, with an object that no section names, with one named twice, too small, or without a root."""
+    bodies = {int(number): body for number, body in _OBJECT.findall(pdf)}
+    if len(bodies) < 2:
+        return flip_bytes(pdf, chance)
+    kept, target, source = (chance.choice(list(bodies)) for _ in range(3))
+    unnamed = b"%d 0 obj\n%s\nendobj\n" % (target, bodies[source])
+    made = update(pdf, {kept: bodies[kept]})
+    table = made.rfind(b"xref\n", 0, made.rfind(b"startxref"))
+    kind = chance.randrange(5)
+    if kind == 0:
+        head, _, place = made.rpartition(b"startxref\n")
+        place = b"%d" % (int(place.split()[0]) + chance.choice([-7, -3, -2, -1, 1, 2, 3, 5]))
+        return head + unnamed + b"startxref\n" + place + b"\n%%EOF\n"
+    if kind == 1:
+        return pdf + b"\n" + unnamed + update(pdf, {kept: bodies[kept]})[len(pdf) :]
+    if kind == 2:
+        entry = b"%d 1\n%010d 00000 n \n" % (target, chance.choice([pdf.find(b"%d 0 obj" % target) % 10**10, table]))
+        return made[: table + 5] + entry * chance.randint(1, 2) + made[table + 5 :]
+    if kind == 3:
+        return made[:table] + re.sub(rb"/Size \d+", b"/Size %d" % chance.choice([0, 1, 3, target, kept]), made[table:])
+    return made[:table] + re.sub(rb"/Root (\d+) 0 R", chance.choice([b"", rb"/Root \1 0 R /Root 3 0 R"]), made[table:])
+
+
 MUTATIONS: list[Mutation] = [
+    update_that_readers_repair,
     flip_bytes,
     flip_near_the_signature,
     change_a_number,

@@ -251,7 +251,26 @@ class _Comparison:
         return number in self._judged
 
     def _draws(self, widget: Any) -> bool:
-        return self._two.now(entry(widget, "/AP")) is not None and _area(self._two, entry(widget, "/Rect")) > 0
+        if self._two.now(entry(widget, "/AP")) is None:
+            return False
+        return any(_sides(self._two, entry(widget, "/Rect"))) or self._is_drawn_beside(widget)
+
+    def _is_drawn_beside(self, widget: Any) -> bool:
+        """Of a widget without extent: its picture is scaled to nothing (ISO 32000-2 §12.5.5), but where the picture has
+        no extent either there is no scale, and readers draw it as it is."""
+        two = self._two
+        waiting = [entry(widget, "/AP")]
+        for _ in range(_DEPTH_MAX):
+            if not waiting:
+                return False
+            found = two.now(waiting.pop())
+            if isinstance(found, generic.StreamObject):
+                is_scaled = all(_sides(two, entry(found, "/BBox"))) and "/Matrix" not in found
+                if not is_scaled and found.data.strip():
+                    return True
+            elif isinstance(found, generic.DictionaryObject):
+                waiting += [found.raw_get(state) for state in found]
+        return True
 
     def _signature_field(self, number: Number, old: Field, new: Field) -> None:
         changed = self._changed_keys(old, new)
@@ -371,7 +390,8 @@ class _Comparison:
             page = two.now(entry(page, "/Parent"))
         visible = min(filter(None, areas), default=_LETTER)
         drawn = sum(_area(two, entry(widget, "/Rect")) for widget in added if self._draws(widget))
-        self._covering = self._covering or drawn > _LARGE_PART_OF_PAGE * visible
+        beside = any(self._draws(widget) and not _area(two, entry(widget, "/Rect")) for widget in added)
+        self._covering = self._covering or beside or drawn > _LARGE_PART_OF_PAGE * visible
 
     def _same_annotation(self, old: Any, new: Any) -> bool:
         if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):
@@ -453,8 +473,13 @@ def _numbers(values: Iterable[Any] | None) -> Iterator[Number]:
 
 
 def _area(two: TwoRevisions, rectangle: Any) -> float:
+    width, height = _sides(two, rectangle)
+    return width * height
+
+
+def _sides(two: TwoRevisions, rectangle: Any) -> tuple[float, float]:
     corners = two.now(rectangle)
     if not isinstance(corners, generic.ArrayObject) or len(corners) != 4:
-        return 0.0
+        return 0.0, 0.0
     left, bottom, right, top = (float(two.now(corners.raw_get(i)) or 0) for i in range(4))
-    return abs(right - left) * abs(top - bottom)
+    return abs(right - left), abs(top - bottom)
