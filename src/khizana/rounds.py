@@ -113,7 +113,9 @@ async def rotate_keys(db: Database, place: KeyPlace, settings: IdpSettings) -> N
     )
 
 
-def quarantine_desk(db: Database, vault: Vault, judge: SignatureJudge, settings: LockerSettings) -> QuarantineDesk:
+def quarantine_desk(
+    db: Database, vault: Vault, judge: SignatureJudge, settings: LockerSettings, *, scanner: Scanner | None = None
+) -> QuarantineDesk:
     return QuarantineDesk(
         db=db,
         audit=Audit("locker"),
@@ -125,6 +127,7 @@ def quarantine_desk(db: Database, vault: Vault, judge: SignatureJudge, settings:
         documents_per_owner_max=settings.documents_per_owner_max,
         bytes_per_owner_max=settings.bytes_per_owner_max,
         folder=settings.temporary_folder,
+        scanner=scanner,
     )
 
 

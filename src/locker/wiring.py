@@ -149,9 +149,9 @@ async def connect(
             file_max_bytes=settings.upload_max_bytes,
         )
         stack.push_async_callback(files.close)
-        scanner = open_scanner(settings)
         paper = Offload("paper", threads=1, waiting_max=settings.paper_waiting_max)
         stack.callback(paper.close)
+        scanner = open_scanner(settings)
         deposits = DepositDesk(
             db=db,
             audit=audit,
@@ -165,6 +165,7 @@ async def connect(
             locker_url=settings.locker_url,
             limits=_deposit_limits(settings),
             places=Places(settings.deposits_at_once_max),
+            scanner=scanner,
         )
         return Wiring(
             settings=settings,

@@ -138,11 +138,12 @@ async def _work(found: Deployment, which: str) -> None:
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)
             judge = SignatureJudge(judges)
-            quarantined = quarantine_desk(locker_db, vault, judge, locker)
+            scanner = open_scanner(locker)
+            quarantined = quarantine_desk(locker_db, vault, judge, locker, scanner=scanner)
             rounds.append(
                 _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
             )
-            if scanner := open_scanner(locker):
+            if scanner is not None:
                 scanning = scan_desk(locker_db, vault, scanner, locker)
                 rounds.append(_every(SCAN_EVERY_S, "scan of uploads", lambda: scan_again(scanning)))
             rounds.append(

@@ -67,6 +67,6 @@ async def _deposit(
 
 
 def _answered(answer: dict[str, Any]) -> Deposited | Quarantined:
-    if answer.get("state") == "quarantined":
+    if answer.get("state") in ("quarantined", "pending-scan"):
         return msgspec.convert(answer, Quarantined)
     return msgspec.convert(answer, Deposited)

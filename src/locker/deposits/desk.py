@@ -11,6 +11,7 @@ from locker.catalogue.fields import FieldsChecker
 from locker.deposits import receive
 from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.resolve_subject import Subjects
+from locker.scanning.scanner import Scanner
 from locker.signatures.judge import SignatureJudge
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
@@ -42,6 +43,7 @@ class DepositDesk:
     locker_url: str
     limits: DepositLimits
     places: "Places"
+    scanner: Scanner | None = None
 
 
 class Places:

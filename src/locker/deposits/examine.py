@@ -12,6 +12,7 @@ from locker.deposits.refusals import ReplacesUnknown
 from locker.deposits.schema import DepositRequest
 from locker.documents.find_predecessor import find_predecessor
 from locker.documents.record_schema import Predecessor
+from locker.scanning.refusals import Infected, ScannerAway
 from locker.signatures.schema import Verdict
 
 
@@ -24,18 +25,20 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     data_verdict: Verdict | None
     owner: str
     predecessor: Predecessor | None
+    awaits_scan: bool = False
+    """No scanner could look at it yet."""
 
     @property
     def passed(self) -> bool:
         """False: it may pass later."""
-        return self.verdict.passed and (self.data_verdict is None or self.data_verdict.passed)
+        return not self.awaits_scan and self.verdict.passed and (self.data_verdict is None or self.data_verdict.passed)
 
 
 async def examine(
     desk: DepositDesk, received: receive.Received, request: DepositRequest, depositor: Depositor, *, client_id: str
 ) -> Examined:
     """Every check that needs no place to store anything. Raises TypeNotAllowed, FieldsInvalid, NotAuthentic,
-    SubjectUnknown, ReplacesUnknown.
+    SubjectUnknown, ReplacesUnknown, Infected.
     """
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
@@ -49,7 +52,23 @@ async def examine(
         data_verdict=data_verdict,
         owner=owner,
         predecessor=predecessor,
+        awaits_scan=await _awaits_scan(desk, received),
     )
+
+
+async def _awaits_scan(desk: DepositDesk, received: receive.Received) -> bool:
+    if desk.scanner is None:
+        return False
+    files = [received.pdf]
+    if received.data is not None:
+        files += [received.data.path, *([received.data.signature] if received.data.signature else [])]
+    try:
+        scanned = await desk.scanner.scan(*files)
+    except ScannerAway:
+        return True
+    if scanned.signature is not None:
+        raise Infected(scanned.signature)
+    return False
 
 
 async def _judge(

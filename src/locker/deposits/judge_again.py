@@ -24,7 +24,9 @@ from locker.deposits.refusals import NotAuthentic
 from locker.deposits.schema import Part
 from locker.deposits.store import QuarantineRow
 from locker.documents.record import record
-from locker.documents.record_schema import NewDocument, judged
+from locker.documents.record_schema import judged
+from locker.scanning.refusals import Infected, ScannerAway
+from locker.scanning.scanner import Scanner
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.schema import Verdict
 from locker.signed_data.schema import judged_data
@@ -57,6 +59,7 @@ class QuarantineDesk:
     bytes_per_owner_max: int
     folder: Path | None
     """Where the PDF stands while it is judged; None is the system's place for temporary files."""
+    scanner: Scanner | None = None
 
 
 async def judge_again(desk: QuarantineDesk, *, batch_max: int = 200) -> JudgedAgain:
@@ -73,7 +76,7 @@ async def judge_again(desk: QuarantineDesk, *, batch_max: int = 200) -> JudgedAg
 
 async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
     try:
-        document_verdict, data_verdict = await _verdicts(desk, row.document)
+        document_verdict, data_verdict = await _verdicts(desk, row)
     except Refusal as refusal:
         # A suspended administration's seals may count again; and nothing that is away is the document's fault.
         if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended):
@@ -94,8 +97,9 @@ async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
         return await _refuse(desk, row, refusal.code, verdict, part)
 
 
-async def _verdicts(desk: QuarantineDesk, document: NewDocument) -> tuple[Verdict, Verdict | None]:
-    """By today's trust and today's rule for its type."""
+async def _verdicts(desk: QuarantineDesk, row: QuarantineRow) -> tuple[Verdict, Verdict | None]:
+    """By today's trust, today's rule for its type and today's scanner. Raises ScannerAway, Infected."""
+    document = row.document
     depositor = await identify_again(desk.db, administration=document.administration)
     type_ = await find_entitled(desk.db, administration=document.administration, type_=document.type)
     trust = await desk.trust.trust(desk.db, depositor)
@@ -112,6 +116,7 @@ async def _verdicts(desk: QuarantineDesk, document: NewDocument) -> tuple[Verdic
         policy = policy_of(type_.signature, size_max_bytes=desk.pdf_max_bytes)
         verdict = await desk.judge.validate(path, trust=trust, policy=policy)
         if document.data is None:
+            await _scan(desk, row, path)
             return verdict, None
         data, signature = await take_out(
             desk.vault,
@@ -122,9 +127,21 @@ async def _verdicts(desk: QuarantineDesk, document: NewDocument) -> tuple[Verdic
             document_id=document.document_id,
             version=document.version,
         )
+        await _scan(desk, row, path, data, *([signature] if signature else []))
         # Data was never longer than its own limit, which is below that of a PDF.
         data_policy = data_policy_of(type_.signature, size_max_bytes=desk.pdf_max_bytes)
         return verdict, await desk.judge.validate_any(data, signature, trust=trust, policy=data_policy)
+
+
+async def _scan(desk: QuarantineDesk, row: QuarantineRow, *files: Path) -> None:
+    if desk.scanner is None:
+        # Somebody took the scanner away: what waits for one is not let through for that.
+        if row.awaits_scan:
+            raise ScannerAway
+        return
+    scanned = await desk.scanner.scan(*files)
+    if scanned.signature is not None:
+        raise Infected(scanned.signature)
 
 
 async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict, data_verdict: Verdict | None) -> Outcome:

@@ -91,7 +91,15 @@ async def keep(
             outcome = _deposited(desk, new, await record(tx, desk.audit, new))
         else:
             waits, part = deciding(examined.verdict, examined.data_verdict)
-            outcome = await quarantine(tx, desk.audit, new, waits, desk.limits.quarantine, part=part)
+            outcome = await quarantine(
+                tx,
+                desk.audit,
+                new,
+                waits,
+                desk.limits.quarantine,
+                part=part,
+                awaits_scan=examined.awaits_scan,
+            )
         await settle(tx, outcome)
         return outcome
 

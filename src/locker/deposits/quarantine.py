@@ -3,6 +3,7 @@ import msgspec
 from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 from locker.deposits import store
+from locker.deposits.quarantine_state import waiting_state
 from locker.deposits.refusals import QuarantineFull
 from locker.deposits.schema import Part, Quarantined
 from locker.documents.record_schema import NewDocument
@@ -25,7 +26,14 @@ class QuarantineLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def quarantine(
-    tx: Tx, audit: Audit, new: NewDocument, verdict: Verdict, limits: QuarantineLimits, *, part: Part
+    tx: Tx,
+    audit: Audit,
+    new: NewDocument,
+    verdict: Verdict,
+    limits: QuarantineLimits,
+    *,
+    part: Part,
+    awaits_scan: bool,
 ) -> Quarantined:
     """Keep what may pass later, in the depositor's transaction; its bytes are stored already. QuarantineFull.
 
@@ -38,6 +46,7 @@ async def quarantine(
         new,
         verdict,
         part=part,
+        awaits_scan=awaits_scan,
         first_wait_s=limits.first_wait_s,
         per_administration_max=limits.per_administration_max,
     )
@@ -50,7 +59,11 @@ async def quarantine(
             actor_kind="client",
             actor=new.deposited_by,
             object_id=new.document_id,
-            detail={"administration": new.administration, "sub_indication": verdict.sub_indication or ""},
+            detail={
+                "administration": new.administration,
+                "sub_indication": verdict.sub_indication or "",
+                "awaits_scan": awaits_scan,
+            },
         ),
     )
     return Quarantined(
@@ -61,6 +74,7 @@ async def quarantine(
         sha256=new.stored.plaintext_sha256.hex(),
         data_sha256=new.data_sha256,
         data_signature_sha256=new.data_signature_sha256,
+        state=waiting_state(passed=verdict.passed),
         indication=verdict.indication,
         sub_indication=verdict.sub_indication,
         next_attempt_at=next_attempt_at,

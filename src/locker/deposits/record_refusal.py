@@ -16,7 +16,7 @@ async def record_refusal(desk: DepositDesk, depositor: Depositor, refusal: Refus
             detail={"administration": depositor.administration}
             | {
                 name: refusal.members[name]
-                for name in ("part", "indication", "sub_indication")
+                for name in ("part", "indication", "sub_indication", "signature")
                 if name in refusal.members
             },
         ),

@@ -25,7 +25,9 @@ _OPT = {"scope": "documents:deposit"}
     status_code=201,
     responses={
         201: ResponseSpec(Deposited, description="Deposited, or deposited before under this key."),
-        202: ResponseSpec(Quarantined, description="Kept, and judged again when revocation data has arrived."),
+        202: ResponseSpec(
+            Quarantined, description="Kept, and judged again: revocation data has not arrived, or no scanner answers."
+        ),
         **problems(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 502, 503, 507),
     },
     opt=_OPT,
@@ -42,7 +44,8 @@ async def deposit_document(
     DepositRequest); and, where signed data comes with the PDF, ``data`` and perhaps ``data_signature``: judged as the
     PDF is, accepted or refused with it (``part`` says which was not authentic). ``Idempotency-Key`` is required.
     ``Repr-Digest`` (sha-256, of the body or of the PDF) is checked where it is sent. 202: the seal cannot be judged
-    before revocation data arrives; there is no document yet, and the address in ``Location`` says how it stands.
+    before revocation data arrives, or no scanner could look at it; there is no document yet, and the address in
+    ``Location`` says how it stands.
     """
     headers = request.headers
     deposited = await deposit(

@@ -60,7 +60,8 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """Received and kept, and no document yet: the seal cannot be judged before revocation data arrives."""
+    """Received and kept, and no document yet: the seal cannot be judged before revocation data arrives, or no scanner
+    could look at it."""
 
     document_id: str
     uri: str
@@ -69,7 +70,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     data_sha256: str | None = None
     data_signature_sha256: str | None = None
-    state: Literal["quarantined"] = "quarantined"
+    state: Literal["quarantined", "pending-scan"] = "quarantined"
+    """``pending-scan``: only the scan for harmful software is missing."""
     indication: str
     sub_indication: str | None
     next_attempt_at: datetime
@@ -98,8 +100,8 @@ class DepositRecord(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     type: str
     version: int
-    state: Literal["valid", "suspended", "revoked", "superseded", "expired", "quarantined", "refused"]
-    """``quarantined`` and ``refused``: there is no document, and nothing is shown to the citizen."""
+    state: Literal["valid", "suspended", "revoked", "superseded", "expired", "quarantined", "pending-scan", "refused"]
+    """``quarantined``, ``pending-scan`` and ``refused``: there is no document, and nothing is shown to the citizen."""
     state_reason: str | None
     state_changed_at: datetime
     valid_from: date | None

@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 
 from kit.db import Tx
+from locker.deposits.quarantine_state import waiting_state
 from locker.deposits.schema import DepositRecord, Intent, Judgement, Part
 from locker.documents.record_schema import DocumentState, NewDocument
 from locker.signatures.schema import Verdict
@@ -23,6 +24,7 @@ class QuarantineRow(msgspec.Struct, frozen=True, kw_only=True):
     document: NewDocument
     attempts: int
     attempt: UUID
+    awaits_scan: bool
 
 
 async def need_not_last(tx: Tx) -> None:
@@ -206,7 +208,14 @@ async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> De
 
 
 async def quarantine(
-    tx: Tx, new: NewDocument, verdict: Verdict, *, part: Part, first_wait_s: int, per_administration_max: int
+    tx: Tx,
+    new: NewDocument,
+    verdict: Verdict,
+    *,
+    part: Part,
+    awaits_scan: bool = False,
+    first_wait_s: int,
+    per_administration_max: int,
 ) -> datetime | None:
     """When it is judged again; None if this administration has as many waiting as one may."""
     stored = new.stored
@@ -215,9 +224,9 @@ async def quarantine(
         INSERT INTO locker.quarantine
                (owner, document_id, administration, document, object_key, wrapped_key, epoch, fields_sealed, sha256,
                 length, ciphertext_sha256, format, next_attempt_at, indication, sub_indication, verdict, judged_part,
-                data_object_key)
+                data_object_key, awaits_scan)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13), $14, $15, $16,
-               $18, $19
+               $18, $19, $20
          WHERE (SELECT count(*) FROM (SELECT FROM locker.quarantine
                                        WHERE administration = $3 AND state = 'waiting' LIMIT $17) AS waiting) < $17
         RETURNING next_attempt_at""",
@@ -240,6 +249,7 @@ async def quarantine(
         per_administration_max,
         part,
         new.data.object_key if new.data else None,
+        awaits_scan,
     )
     return due
 
@@ -269,7 +279,7 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
                                         WHERE state = 'waiting' AND next_attempt_at <= now()
                                         ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING document, object_key, wrapped_key, epoch, fields_sealed, sha256, length, ciphertext_sha256, format,
-                  attempts, attempt""",
+                  attempts, attempt, awaits_scan""",
         attempt,
         lease_s,
     )
@@ -286,7 +296,9 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
     )
     bare = msgspec.convert(row["document"], NewDocument)
     document = msgspec.structs.replace(bare, stored=stored, fields_sealed=row["fields_sealed"])
-    return QuarantineRow(document=document, attempts=row["attempts"], attempt=row["attempt"])
+    return QuarantineRow(
+        document=document, attempts=row["attempts"], attempt=row["attempt"], awaits_scan=row["awaits_scan"]
+    )
 
 
 async def revoke_waiting(
@@ -447,7 +459,7 @@ async def quarantine_record(tx: Tx, *, document_id: str, administration: str) ->
         uri=new.uri,
         type=new.type,
         version=new.version,
-        state="refused" if refused else "quarantined",
+        state="refused" if refused else waiting_state(passed=row["indication"] == "TOTAL-PASSED"),
         state_reason=row["refusal"],
         state_changed_at=row["decided_at"] or row["received_at"],
         valid_from=new.valid_from,

@@ -8,4 +8,9 @@ class ScannerAway(Unavailable):
 
 
 class Infected(Invalid):
+    """``signature`` is the scanner's name for what it found."""
+
     code, title = "infected", "A scanner found harmful software in this file, so it was not accepted."
+
+    def __init__(self, signature: str) -> None:
+        super().__init__(members={"signature": signature})
