@@ -67,6 +67,8 @@ class TinyProvider:
         self.revoked: set[str] = set()
         self.subjects: dict[str, str] = {}
         self.foreign_subjects: dict[tuple[str, str], str] = {}
+        self.dormant: set[str] = set()
+        """Subs of citizens who have not activated their accounts."""
         self.away = False
         self.calls: list[str] = []
 
@@ -144,7 +146,11 @@ class TinyProvider:
             self.subjects.get(one["uid"]) if "uid" in one else self.foreign_subjects.get((one["client_id"], one["sub"]))
             for one in asked["subjects"]
         ]
-        return 200, {"subjects": [{"sub": sub} if sub else {"error": "unknown-subject"} for sub in subs]}
+        return 200, {
+            "subjects": [
+                {"sub": sub, "dormant": sub in self.dormant} if sub else {"error": "unknown-subject"} for sub in subs
+            ]
+        }
 
 
 @dataclass
@@ -190,7 +196,7 @@ class World:
         *,
         administration: str = INTERIOR,
         key: str | None = None,
-        uid: str = AMINA,
+        uid: str | None = AMINA,
         type_: str = BIRTH,
         headers: dict[str, str] | None = None,
         filename: str = "document.pdf",
@@ -200,7 +206,7 @@ class World:
     ) -> httpx.Response:
         request = {
             "type": type_,
-            "subject": {"uid": uid},
+            **({"subject": {"uid": uid}} if uid else {}),
             "fields": {"family_name": "Alaoui"},
             **members,
         }

@@ -35,24 +35,27 @@ async def resolve_several(
         found = await _find(tx, requests)
         subs = {
             citizen_id: pairwise_sub(secrets, sector=client.sector, citizen_id=citizen_id)
-            for citizen_id in {one for one in found if one is not None}
+            for citizen_id in {one[0] for one in found if one is not None}
         }
         if subs:
             await store.insert_several(tx, sector=client.sector, subs=subs)
             events = [
-                event(client, request, citizen_id)
-                for request, citizen_id in zip(requests, found, strict=True)
-                if citizen_id is not None
+                event(client, request, one[0]) for request, one in zip(requests, found, strict=True) if one is not None
             ]
             await audit.append_several(tx, events)
         return ResolveSeveralResponse(
-            [OneOfSeveral(error=UnknownSubject.code) if one is None else OneOfSeveral(sub=subs[one]) for one in found]
+            [
+                OneOfSeveral(error=UnknownSubject.code)
+                if one is None
+                else OneOfSeveral(sub=subs[one[0]], dormant=one[1] or UNSET)
+                for one in found
+            ]
         )
 
     return await db.transact(find_and_record)
 
 
-async def _find(tx: Tx, requests: Sequence[ResolveRequest]) -> list[UUID | None]:
+async def _find(tx: Tx, requests: Sequence[ResolveRequest]) -> list[tuple[UUID, bool] | None]:
     by_uid = await store.select_citizens_by_uids(tx, [one.uid for one in requests if one.uid is not UNSET])
     by_sub = await store.select_citizens_by_subs(
         tx, [(one.client_id, one.sub) for one in requests if one.sub is not UNSET and one.client_id is not UNSET]

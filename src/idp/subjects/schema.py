@@ -29,6 +29,8 @@ class OneOfSeveral(msgspec.Struct, frozen=True, kw_only=True):
     sub: str | UnsetType = UNSET
     error: str | UnsetType = UNSET
     """The code that a request for this one alone would be refused with."""
+    dormant: bool | UnsetType = UNSET
+    """True, or not said: enrolled, and the account was not activated yet. Of every other state nothing is said."""
 
 
 class ResolveSeveralResponse(msgspec.Struct, frozen=True):

@@ -59,23 +59,26 @@ async def select_citizen_by_uid(tx: Tx, uid: str) -> UUID | None:
     return None if value is None else UUID(str(value))
 
 
-async def select_citizens_by_uids(tx: Tx, uids: Sequence[str]) -> dict[str, UUID]:
-    """Those that are known and alive."""
+async def select_citizens_by_uids(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[UUID, bool]]:
+    """Those that are known and alive, each with whether the account was never activated."""
     if not uids:
         return {}
     rows = await tx.fetch(
-        "SELECT uid, citizen_id FROM idp.citizen WHERE uid = ANY($1::text[]) AND state <> 'deceased'", list(uids)
+        """
+        SELECT uid, citizen_id, state = 'registered' AS dormant FROM idp.citizen
+         WHERE uid = ANY($1::text[]) AND state <> 'deceased'""",
+        list(uids),
     )
-    return {row["uid"]: UUID(str(row["citizen_id"])) for row in rows}
+    return {row["uid"]: (UUID(str(row["citizen_id"])), row["dormant"]) for row in rows}
 
 
-async def select_citizens_by_subs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+async def select_citizens_by_subs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, bool]]:
     """The same by ``client_id`` and its ``sub``."""
     if not pairs:
         return {}
     rows = await tx.fetch(
         """
-        SELECT given.client_id, given.sub, s.citizen_id
+        SELECT given.client_id, given.sub, s.citizen_id, z.state = 'registered' AS dormant
           FROM unnest($1::text[], $2::text[]) AS given (client_id, sub)
           JOIN idp.client c ON c.client_id = given.client_id
           JOIN idp.subject s ON s.sector = c.sector AND s.sub = given.sub
@@ -83,4 +86,4 @@ async def select_citizens_by_subs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> d
         [client_id for client_id, _ in pairs],
         [sub for _, sub in pairs],
     )
-    return {(row["client_id"], row["sub"]): UUID(str(row["citizen_id"])) for row in rows}
+    return {(row["client_id"], row["sub"]): (UUID(str(row["citizen_id"])), row["dormant"]) for row in rows}

@@ -19,7 +19,9 @@ def decode(part: bytes) -> DepositRequest:
         raise DepositInvalid("nested too deeply") from None
     except ValueError:
         raise DepositInvalid("this is not JSON in UTF-8 with each member once") from None
-    if (request.subject.uid is UNSET) == (request.subject.sub is UNSET):
+    if (request.subject is UNSET) == (request.subjects is UNSET):
+        raise DepositInvalid("either subject or subjects")
+    if any((one.uid is UNSET) == (one.sub is UNSET) for one in request.owners):
         raise DepositInvalid("subject: either uid or sub")
     if request.correction is not UNSET and request.replaces is UNSET:
         raise DepositInvalid("correction: it needs replaces")

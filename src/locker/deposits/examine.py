@@ -1,16 +1,20 @@
+import asyncio
+
 import msgspec
 from msgspec import UNSET
 
 from kit.db import Database
+from kit.errors import Unavailable
 from locker.administrations.schema import Depositor
 from locker.catalogue.find_entitled import find_entitled
 from locker.catalogue.schema import DocumentType
 from locker.deposits import receive
 from locker.deposits.desk import DepositDesk
-from locker.deposits.judge import judge, judge_data
-from locker.deposits.refusals import ReplacesUnknown
+from locker.deposits.judge import deciding, judge, judge_data, not_authentic
+from locker.deposits.refusals import DepositInvalid, ReplacesUnknown
+from locker.deposits.resolve_subject import Owner
 from locker.deposits.schema import DepositRequest
-from locker.documents.find_predecessor import find_predecessor
+from locker.documents.find_predecessors import find_predecessors
 from locker.documents.record_schema import Predecessor
 from locker.scanning.refusals import Infected, ScannerAway
 from locker.signatures.schema import Verdict
@@ -23,8 +27,10 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     type_: DocumentType
     verdict: Verdict
     data_verdict: Verdict | None
-    owner: str
-    predecessor: Predecessor | None
+    owners: list[Owner]
+    """Several get a document each."""
+    predecessors: list[Predecessor | None]
+    """Of each owner, the version that is replaced."""
     awaits_scan: bool = False
     """No scanner could look at it yet."""
 
@@ -38,22 +44,25 @@ async def examine(
     desk: DepositDesk, received: receive.Received, request: DepositRequest, depositor: Depositor, *, client_id: str
 ) -> Examined:
     """Every check that needs no place to store anything. Raises TypeNotAllowed, FieldsInvalid, NotAuthentic,
-    SubjectUnknown, ReplacesUnknown, Infected.
+    SubjectUnknown, ReplacesUnknown, Infected, DepositInvalid.
     """
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
     verdict, data_verdict = await _judge(desk, received, depositor, type_)
-    owner = await desk.subjects.resolve(request.subject, client_id=client_id, purpose=f"deposit {type_.type}")
-    predecessor = await _predecessor(desk.db, request, owner=owner, administration=depositor.administration)
-    return Examined(
+    owners = await _owners(desk, request, client_id=client_id, purpose=f"deposit {type_.type}")
+    predecessors = await _predecessors(desk.db, request, owners, administration=depositor.administration)
+    examined = Examined(
         request=request,
         type_=type_,
         verdict=verdict,
         data_verdict=data_verdict,
-        owner=owner,
-        predecessor=predecessor,
+        owners=owners,
+        predecessors=predecessors,
         awaits_scan=await _awaits_scan(desk, received),
     )
+    if len(owners) > 1:
+        must_pass_now(examined)
+    return examined
 
 
 async def _awaits_scan(desk: DepositDesk, received: receive.Received) -> bool:
@@ -96,10 +105,38 @@ async def _judge(
     return verdict, data_verdict
 
 
-async def _predecessor(db: Database, request: DepositRequest, *, owner: str, administration: str) -> Predecessor | None:
+def must_pass_now(examined: Examined) -> None:
+    """For what cannot wait: of several owners, one could get a document later and another none."""
+    if examined.awaits_scan:
+        raise Unavailable("scanner", retry_after_s=60)
+    decides, part = deciding(examined.verdict, examined.data_verdict)
+    if not decides.passed:
+        raise not_authentic(decides, part=part)
+
+
+async def _owners(desk: DepositDesk, request: DepositRequest, *, client_id: str, purpose: str) -> list[Owner]:
+    owners = list(
+        await asyncio.gather(
+            *(desk.subjects.resolve(subject, client_id=client_id, purpose=purpose) for subject in request.owners)
+        )
+    )
+    if len({owner.sub for owner in owners}) < len(owners):
+        raise DepositInvalid("subjects: one citizen is named twice")
+    return owners
+
+
+async def _predecessors(
+    db: Database, request: DepositRequest, owners: list[Owner], *, administration: str
+) -> list[Predecessor | None]:
     if request.replaces is UNSET:
-        return None
-    found = await find_predecessor(db, request.replaces, owner=owner, administration=administration, type_=request.type)
+        return [None for _ in owners]
+    found = await find_predecessors(
+        db,
+        request.replaces,
+        owners=[owner.sub for owner in owners],
+        administration=administration,
+        type_=request.type,
+    )
     if found is None:
         raise ReplacesUnknown
-    return found
+    return [*found]

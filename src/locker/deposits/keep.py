@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -15,9 +15,9 @@ from locker.deposits.examine import Examined
 from locker.deposits.judge import deciding
 from locker.deposits.quarantine import quarantine
 from locker.deposits.refusals import DepositOvertaken
-from locker.deposits.schema import Deposited, DepositRequest, Quarantined
-from locker.documents.record import record
-from locker.documents.record_schema import NewDocument, judged
+from locker.deposits.schema import Deposited, DepositRequest, OwnDocument, Quarantined
+from locker.documents.record import record_all
+from locker.documents.record_schema import NewDocument, Predecessor, judged
 from locker.receipts.sign_receipt import sign_receipt
 from locker.signed_data.put_away import put_away
 from locker.signed_data.schema import NewSignedData, judged_data
@@ -37,9 +37,69 @@ async def keep(
 ) -> Deposited | Quarantined:
     """Seal, intend, PUT, then one transaction (docs/adr/0004). What may pass later is quarantined.
 
-    ``settle`` writes in that transaction what answers for it, and raises where somebody else was faster.
+    Of several owners each gets a document sealed under a key of their own; all are recorded in the one transaction
+    (docs/adr/0022), or none. ``settle`` writes in it what answers for it, and raises where somebody else was faster.
     """
-    owner, predecessor = examined.owner, examined.predecessor
+    group_id = new_public_id() if len(examined.owners) > 1 else None
+    kept = [
+        await _seal(
+            desk,
+            received,
+            examined,
+            owner=owner.sub,
+            predecessor=predecessor,
+            group_id=group_id,
+            administration=depositor.administration,
+            client_id=client_id,
+        )
+        for owner, predecessor in zip(examined.owners, examined.predecessors, strict=True)
+    ]
+
+    async def commit(tx: Tx) -> Deposited | Quarantined:
+        # In one order, so that two deposits for the same people never wait for each other.
+        for new in sorted(kept, key=lambda one: one.owner):
+            await desk.vault.hold_owner_key(tx, owner=new.owner)
+            for key in [new.stored.object_key, *([new.data.object_key] if new.data else [])]:
+                if not await store.fulfil(tx, owner=new.owner, object_key=key):
+                    raise DepositOvertaken
+            if examined.passed:
+                await count(
+                    tx,
+                    new,
+                    documents_max=desk.limits.documents_per_owner_max,
+                    bytes_max=desk.limits.bytes_per_owner_max,
+                )
+        outcome: Deposited | Quarantined
+        if examined.passed:
+            outcome = _deposited(desk, examined, kept, await record_all(tx, desk.audit, kept))
+        else:
+            waits, part = deciding(examined.verdict, examined.data_verdict)
+            outcome = await quarantine(
+                tx,
+                desk.audit,
+                kept[0],
+                waits,
+                desk.limits.quarantine,
+                part=part,
+                awaits_scan=examined.awaits_scan,
+            )
+        await settle(tx, outcome)
+        return outcome
+
+    return await desk.db.transact(commit)
+
+
+async def _seal(
+    desk: DepositDesk,
+    received: receive.Received,
+    examined: Examined,
+    *,
+    owner: str,
+    predecessor: Predecessor | None,
+    group_id: str | None,
+    administration: str,
+    client_id: str,
+) -> NewDocument:
     document_id, version = new_public_id(), predecessor.version + 1 if predecessor else 1
     object_key = new_object_key()
     await store.intend(desk.db, owner=owner, object_key=object_key)
@@ -64,46 +124,19 @@ async def keep(
     if received.data is not None and examined.data_verdict is not None:
         put = await _put_away(desk, received.data, stored, owner=owner, document_id=document_id, version=version)
         data = judged_data(put, examined.data_verdict)
-    new = _new_document(
+    return _new_document(
         examined,
         stored,
         fields_sealed,
         data,
+        predecessor,
+        owner=owner,
         document_id=document_id,
         version=version,
-        administration=depositor.administration,
+        group_id=group_id,
+        administration=administration,
         client_id=client_id,
     )
-
-    async def commit(tx: Tx) -> Deposited | Quarantined:
-        await desk.vault.hold_owner_key(tx, owner=owner)
-        for key in [object_key, *([data.object_key] if data else [])]:
-            if not await store.fulfil(tx, owner=owner, object_key=key):
-                raise DepositOvertaken
-        outcome: Deposited | Quarantined
-        if examined.passed:
-            await count(
-                tx,
-                new,
-                documents_max=desk.limits.documents_per_owner_max,
-                bytes_max=desk.limits.bytes_per_owner_max,
-            )
-            outcome = _deposited(desk, new, await record(tx, desk.audit, new))
-        else:
-            waits, part = deciding(examined.verdict, examined.data_verdict)
-            outcome = await quarantine(
-                tx,
-                desk.audit,
-                new,
-                waits,
-                desk.limits.quarantine,
-                part=part,
-                awaits_scan=examined.awaits_scan,
-            )
-        await settle(tx, outcome)
-        return outcome
-
-    return await desk.db.transact(commit)
 
 
 async def _put_away(
@@ -132,15 +165,18 @@ def _new_document(
     stored: Stored,
     fields_sealed: bytes,
     data: NewSignedData | None,
+    predecessor: Predecessor | None,
     *,
+    owner: str,
     document_id: str,
     version: int,
+    group_id: str | None,
     administration: str,
     client_id: str,
 ) -> NewDocument:
-    request, type_, predecessor = examined.request, examined.type_, examined.predecessor
+    request, type_ = examined.request, examined.type_
     new = NewDocument(
-        owner=examined.owner,
+        owner=owner,
         document_id=document_id,
         uri=f"{administration}-{type_.type}-{document_id}",
         administration=administration,
@@ -154,6 +190,7 @@ def _new_document(
         replaces=predecessor.document_id if predecessor else None,
         correction=None if request.correction is UNSET else request.correction,
         reference=None if request.reference is UNSET else request.reference,
+        group_id=group_id,
         stored=stored,
         fields_sealed=fields_sealed,
         data=data,
@@ -170,8 +207,35 @@ def _valid_until(request: DepositRequest, type_: DocumentType) -> date | None:
     return start + timedelta(days=type_.validity_days)
 
 
-def _deposited(desk: DepositDesk, new: NewDocument, deposited_at: datetime) -> Deposited:
-    receipt = sign_receipt(
+def _deposited(desk: DepositDesk, examined: Examined, kept: Sequence[NewDocument], deposited_at: datetime) -> Deposited:
+    own = [
+        OwnDocument(
+            document_id=new.document_id,
+            uri=new.uri,
+            version=new.version,
+            parked=owner.parked,
+            receipt=_receipt(desk, new, deposited_at),
+        )
+        for owner, new in zip(examined.owners, kept, strict=True)
+    ]
+    first = kept[0]
+    return Deposited(
+        document_id=first.document_id,
+        uri=first.uri,
+        type=first.type,
+        version=first.version,
+        sha256=first.stored.plaintext_sha256.hex(),
+        data_sha256=first.data_sha256,
+        data_signature_sha256=first.data_signature_sha256,
+        deposited_at=deposited_at,
+        receipt=own[0].receipt,
+        parked=own[0].parked,
+        documents=own if len(own) > 1 else [],
+    )
+
+
+def _receipt(desk: DepositDesk, new: NewDocument, deposited_at: datetime) -> str:
+    return sign_receipt(
         desk.signing,
         locker_url=desk.locker_url,
         document_uri=new.uri,
@@ -181,15 +245,4 @@ def _deposited(desk: DepositDesk, new: NewDocument, deposited_at: datetime) -> D
         at=deposited_at,
         data_sha256=new.data_sha256,
         data_signature_sha256=new.data_signature_sha256,
-    )
-    return Deposited(
-        document_id=new.document_id,
-        uri=new.uri,
-        type=new.type,
-        version=new.version,
-        sha256=new.stored.plaintext_sha256.hex(),
-        data_sha256=new.data_sha256,
-        data_signature_sha256=new.data_signature_sha256,
-        deposited_at=deposited_at,
-        receipt=receipt,
     )

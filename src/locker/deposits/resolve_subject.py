@@ -19,10 +19,18 @@ _TRANSLATE = "subjects:resolve subjects:translate"
 class _Resolved(msgspec.Struct, frozen=True):
     sub: str | UnsetType = UNSET
     """Absent: no such citizen."""
+    dormant: bool = False
 
 
 class _AllResolved(msgspec.Struct, frozen=True):
     subjects: list[_Resolved]
+
+
+class Owner(msgspec.Struct, frozen=True):
+    sub: str
+    """The locker's own."""
+    parked: bool
+    """Enrolled, and will see it after activating the account."""
 
 
 class _Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +43,9 @@ class Subjects:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._gather = Gather[_Question, str | None](self._ask, name="subject resolution")
+        self._gather = Gather[_Question, Owner | None](self._ask, name="subject resolution")
 
-    async def resolve(self, subject: Subject, *, client_id: str, purpose: str) -> str:
+    async def resolve(self, subject: Subject, *, client_id: str, purpose: str) -> Owner:
         """The owner. ``client_id`` is the depositor's: its ``sub`` of the citizen means nothing without it.
 
         Each call is an event that the citizen sees at the provider, with its ``purpose``.
@@ -50,7 +58,7 @@ class Subjects:
             raise SubjectUnknown
         return owner
 
-    async def _ask(self, questions: Sequence[_Question]) -> Sequence[str | None]:
+    async def _ask(self, questions: Sequence[_Question]) -> Sequence[Owner | None]:
         provider = self._provider
         scope = _RESOLVE if all(one.by_uid for one in questions) else _TRANSLATE
         for _ in range(2):
@@ -78,7 +86,7 @@ class Subjects:
             raise Unavailable("subject resolution") from fault
         if len(found) != len(questions):
             raise Unavailable("subject resolution")
-        return [None if one.sub is UNSET else one.sub for one in found]
+        return [None if one.sub is UNSET else Owner(one.sub, one.dormant) for one in found]
 
 
 class _OneByOne(Refusal):

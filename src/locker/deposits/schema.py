@@ -28,7 +28,10 @@ class DepositRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The JSON part."""
 
     type: TypeCode
-    subject: Subject
+    subject: Subject | UnsetType = UNSET
+    """Whose it is; this or ``subjects``."""
+    subjects: Annotated[list[Subject], Meta(min_length=2, max_length=8)] | UnsetType = UNSET
+    """Of a document with several owners. Each gets one of their own, with its own address; states are shared."""
     fields: dict[str, Any] = {}
     """As the type's JSON Schema says."""
     valid_from: date | UnsetType = UNSET
@@ -40,6 +43,22 @@ class DepositRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """With ``replaces``: that version was wrong, and why."""
     reference: Reference | UnsetType = UNSET
     """Your own name for this deposit, by which you may revoke it, even before it is here. Used once."""
+
+    @property
+    def owners(self) -> list[Subject]:
+        if self.subjects is not UNSET:
+            return self.subjects
+        return [] if self.subject is UNSET else [self.subject]
+
+
+class OwnDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One owner's document of a deposit with several."""
+
+    document_id: str
+    uri: str
+    version: int
+    parked: bool
+    receipt: str
 
 
 class Deposited(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +76,10 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
     deposited_at: datetime
     receipt: str
     """Compact JWS, ``typ: khizana-receipt+jwt``; our keys are at /.well-known/jwks.json."""
+    parked: bool = False
+    """The citizen is enrolled and will see it after activating the account. It is deposited all the same."""
+    documents: list[OwnDocument] = []
+    """Of a deposit with several owners: one each, in the order of ``subjects``, the first being the one above."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 from kit.audit import Audit, AuditEvent
@@ -19,24 +20,32 @@ async def record(tx: Tx, audit: Audit, new: NewDocument, *, revoked_early: Revok
     Its bytes are stored already. What its issuer revoked before it was here is revoked from its first moment. Returns
     when it was deposited; raises StateConflict if what it replaces is no longer a current version, ReferenceTaken.
     """
-    deposited_at = await _insert(tx, audit, new)
-    if new.reference is not None:
+    return await record_all(tx, audit, [new], revoked_early=revoked_early)
+
+
+async def record_all(
+    tx: Tx, audit: Audit, kept: Sequence[NewDocument], *, revoked_early: Revoked = (None, None)
+) -> datetime:
+    """The documents of one deposit, one for each of its owners; the reference is of the deposit."""
+    for new in sorted(kept, key=lambda one: one.owner):
+        deposited_at = await _insert(tx, audit, new)
+    first = kept[0]
+    if first.reference is not None:
         bound = await store.bind_reference(
-            tx, administration=new.administration, reference=new.reference, document_id=new.document_id
+            tx, administration=first.administration, reference=first.reference, document_id=first.document_id
         )
         if bound is None:
             raise ReferenceTaken
         revoked_early = revoked_early if revoked_early[0] else bound
     reason, client_id = revoked_early
     if reason:
-        members = [Member(owner=new.owner, document_id=new.document_id)]
         await apply(
             tx,
             audit,
-            members,
+            [Member(owner=new.owner, document_id=new.document_id) for new in kept],
             revocation(reason),
-            administration=new.administration,
-            client_id=client_id or new.deposited_by,
+            administration=first.administration,
+            client_id=client_id or first.deposited_by,
         )
     return deposited_at
 

@@ -88,6 +88,23 @@ async def test_from_another_clients_sub(idp: Provider, ask: Asking) -> None:
     assert ("back", "sub") in await lines(idp, citizen)
 
 
+async def test_of_a_citizens_state_only_that_the_account_waits_to_be_activated_is_said(
+    idp: Provider, ask: Asking
+) -> None:
+    """A deposit is parked for such a citizen; frozen, suspended and active look the same."""
+    citizen = await idp.citizen()
+    uid = await uid_of(idp, citizen)
+    found = {}
+    for state in ("registered", "active", "frozen", "suspended"):
+        await idp.owner("UPDATE idp.citizen SET state = $2 WHERE citizen_id = $1", citizen, state)
+        found[state] = (await ask({"uid": uid})).json()["subjects"][0]
+    sub = found["active"]["sub"]
+    assert found.pop("registered") == {"sub": sub, "dormant": True}
+    assert all(answer == {"sub": sub} for answer in found.values())
+    [known] = (await ask({"sub": sub, "client_id": ask._party.client_id})).json()["subjects"]
+    assert known == {"sub": sub}
+
+
 async def test_the_dead_are_unknown(idp: Provider, ask: Asking) -> None:
     citizen = await idp.citizen()
     uid = await uid_of(idp, citizen)
