@@ -43,10 +43,10 @@ VERBS: Mapping[str, str] = {
     "deposit": "deposit one sealed PDF as an administration",
     "seal": "have one PDF sealed as an administration",
     "sealing": "make seal keys, enable and disable the sealing for an administration",
-    "audit": "verify the log of accesses, show how far it is",
     "erase": "erase a citizen from the locker: key first, then rows and objects",
     "hold": "place, release and list legal holds on documents",
     "retention": "remove documents that are past the retention of their type",
+    "audit": "verify the log of accesses, show how far it is, go on after a restored backup",
     "archive": "show and renew the long-term copies and their evidence records",
 }
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from khizana.databases import opened_vault, with_locker
 from khizana.deployment import Deployment
+from khizana.rounds import opened_sequencer
 from khizana.say import answer, say
 from kit.db import Database
 from locker.log import store
+from locker.log.adopt import adopt
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
-from locker.log.schema import LogShown, Verified
+from locker.log.schema import Adopted, LogShown, Verified
 from locker.log.verify import verify
 
 
@@ -26,12 +28,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="one that you kept: it must be a beginning of this log (may be said again)",
     )
+    verbs.add_parser("adopt", help="after a restored backup: go on where the log was published; lost rows stay lost")
     verbs.add_parser("show", help="how far the log is, and its verifier key")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "show":
         answer(with_locker(_show))
+        return 0
+    if arguments.verb == "adopt":
+        answer(with_locker(_adopt))
         return 0
     known = [(str(file), file.read_text(encoding="utf-8")) for file in arguments.checkpoint]
     verified = with_locker(lambda found, db: _verify(found, db, known))
@@ -50,6 +56,12 @@ async def _verify(found: Deployment, db: Database, known: Sequence[tuple[str, st
             known=known,
             progress=_Progress(),
         )
+
+
+async def _adopt(found: Deployment, db: Database) -> Adopted:
+    settings = found.locker_settings()
+    async with opened_vault(db, settings) as vault, opened_sequencer(db, vault, settings) as sequencer:
+        return await adopt(sequencer)
 
 
 async def _show(found: Deployment, db: Database) -> LogShown:

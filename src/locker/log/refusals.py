@@ -11,3 +11,13 @@ class NotLoggedYet(Conflict):
 
 class NoSuchTree(NotFound):
     code, title = "no-such-tree", "The log has no checkpoint over so many entries."
+
+
+class LogLed(Conflict):
+    code, title = "log-led", "A worker leads the log. Stop the workers, or wait a minute."
+
+
+class NotToBeAdopted(Conflict):
+    """Its detail says why: ``nothing-published``, ``not-our-checkpoint``, ``tile-missing``, ``another-tree``."""
+
+    code, title = "not-to-be-adopted", "What was published does not continue what is in this database."

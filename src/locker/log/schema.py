@@ -121,6 +121,13 @@ class LogShown(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None
 
 
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    leaves: int
+    start: int
+    size: int
+    """The tree's now, rows that wait left out."""
+
+
 class Sequenced(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did."""
 

@@ -56,7 +56,12 @@ async def sequence(sequencer: Sequencer, *, batch_max: int = BATCH_MAX, batches_
         before = await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S)
         if before is None:
             break
-        await _must_continue(sequencer, before)
+        try:
+            await _must_continue(sequencer, before)
+        except LogForked:
+            # Whoever sets it right must be able to lead.
+            await sequencer.close()
+            raise
         if before.backfill_until is not None:
             await _queue_older(sequencer, before, limit=batch_max)
         added = await sequencer.db.transact(lambda tx: _give_indices(tx, sequencer.leader, batch_max))

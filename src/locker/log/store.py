@@ -124,6 +124,16 @@ async def add_leaves(tx: Tx, leaves: Sequence[NewLeaf]) -> None:
     )
 
 
+async def add_lost_leaves(tx: Tx, *, start: int, commitments: Sequence[bytes]) -> None:
+    await tx.execute(
+        """
+        INSERT INTO locker.log_leaf (leaf_index, commitment)
+        SELECT $1 + c.n - 1, c.commitment FROM unnest($2::bytea[]) WITH ORDINALITY AS c (commitment, n)""",
+        start,
+        commitments,
+    )
+
+
 async def keep_tiles(tx: Tx, tiles: Mapping[tuple[int, int], Sequence[bytes]]) -> None:
     await tx.execute(
         """

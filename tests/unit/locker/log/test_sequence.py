@@ -13,12 +13,15 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 from kit.jose import SigningKey
 from locker.log import store
+from locker.log.adopt import adopt
 from locker.log.checkpoint import LogKey, NoteRefused, read_checkpoint
 from locker.log.forget_owner import forget_owner
 from locker.log.merkle import leaf_hash, root_of
 from locker.log.objects import LogObjects
+from locker.log.refusals import LogLed, NotToBeAdopted
 from locker.log.sequence import LogForked, Sequencer, sequence
 from locker.log.tiles import Tile
+from locker.log.verify import verify
 from tests.unit.locker.log.log_world import AMINA, YOUSSEF, LogWorld, open_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -186,14 +189,21 @@ async def test_a_crash_at_any_point_leaves_one_tree(
     assert len(after) == 10
 
 
+async def set_back(place: LogWorld, size: int) -> None:
+    """A restore of a backup that knows so many leaves; the object store stays."""
+    await place.owner_db.execute(
+        f"DELETE FROM locker.log_leaf WHERE leaf_index >= {size};"
+        f"DELETE FROM locker.log_entry WHERE leaf_index >= {size};"
+        "DELETE FROM locker.audit AS a WHERE NOT EXISTS (SELECT FROM locker.log_leaf l WHERE l.audit_id = a.audit_id);"
+        "DELETE FROM locker.log_waiting; DELETE FROM locker.log_checkpoint;"
+        f"UPDATE locker.log_head SET size = {size}, published = 0, checkpoint = NULL"
+    )
+
+
 async def test_a_database_that_was_set_back_signs_no_other_history(place: LogWorld) -> None:
     await place.act(8)
     await place.rounds()
-    # A restore of a backup that knows five leaves; then life goes on.
-    await place.owner_db.execute(
-        "DELETE FROM locker.log_leaf WHERE leaf_index >= 5; DELETE FROM locker.log_entry WHERE leaf_index >= 5;"
-        "UPDATE locker.log_head SET size = 5, published = 5, checkpoint = NULL"
-    )
+    await set_back(place, 5)
     published = await place.sequencer.objects.read_checkpoint()
     await place.act(6)
     for _ in range(2):
@@ -201,6 +211,38 @@ async def test_a_database_that_was_set_back_signs_no_other_history(place: LogWor
             await sequence(place.sequencer)
     assert await place.sequencer.objects.read_checkpoint() == published
     assert (await store.head(place.db)).size == 5
+
+
+async def test_a_restored_log_goes_on_where_it_was_published_and_says_so(place: LogWorld) -> None:
+    await place.act_at_once(700)
+    await place.rounds()
+    before = await published_leaves(place)
+    await set_back(place, 250)
+    await place.owner_db.execute("DELETE FROM locker.log_tile")
+    await place.act(3, owner=YOUSSEF)
+    other = place.other_worker()
+    with pytest.raises(LogForked):
+        await sequence(place.sequencer)
+    assert (await adopt(other)).leaves == 450
+    assert (await adopt(other)).leaves == 0
+    await other.close()
+    assert (await sequence(place.sequencer)).size == 706
+    assert (await published_leaves(place))[:700] == before
+    verified = await verify(place.db, place.sequencer.objects, verifier_key=place.sequencer.key.verifier_key)
+    assert (verified.findings, verified.lost) == ([], 450)
+
+
+async def test_what_does_not_continue_this_log_is_not_adopted(place: LogWorld) -> None:
+    await place.act(8)
+    await place.rounds()
+    await set_back(place, 5)
+    await place.owner_db.execute("UPDATE locker.log_leaf SET commitment = sha256(commitment) WHERE leaf_index = 2")
+    with pytest.raises(NotToBeAdopted, match="another-tree"):
+        await adopt(place.sequencer)
+    with pytest.raises(LogLed):
+        await adopt(place.other_worker())
+    assert (await store.head(place.db)).size == 5
+    assert await place.value("SELECT count(*) FROM locker.log_leaf WHERE audit_id IS NULL") == 0
 
 
 async def test_another_key_signs_nothing_here(place: LogWorld) -> None:
