@@ -251,6 +251,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
     if not dry_run:
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
+        await shares.forget_keys(db)
         await seals.forget_expired(db)
     return await sweep(
         db,

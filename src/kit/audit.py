@@ -6,6 +6,7 @@ names of people, tokens or values.
 
 from collections.abc import Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -41,8 +42,10 @@ class Audit:
             INSERT INTO {schema}.audit
                    (audit_id, action, actor_kind, actor, owner, object_id, purpose, result, detail)"""
 
-    async def append(self, tx: Tx, event: AuditEvent) -> None:
-        await tx.execute(f"{self._into} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", *self.arguments(event))
+    async def append(self, tx: Tx, event: AuditEvent, *, audit_id: UUID | None = None) -> None:
+        """``audit_id`` where another row, or somebody's receipt, names this one."""
+        own, *rest = self.arguments(event)
+        await tx.execute(f"{self._into} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", audit_id or own, *rest)
 
     async def append_several(self, tx: Tx, events: Sequence[AuditEvent]) -> None:
         """In one statement, in their order."""

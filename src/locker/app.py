@@ -17,6 +17,7 @@ from locker import wiring as parts
 from locker.access import callers
 from locker.access import routes as access
 from locker.deposits import routes as deposits
+from locker.disclosing import routes as disclosing
 from locker.documents import lifecycle_routes as lifecycle
 from locker.documents import routes as documents
 from locker.erasing import routes as erasing
@@ -53,6 +54,7 @@ ROUTES: list[Any] = [
     *shares.ROUTES,
     *shares_api.ROUTES,
     *links.ROUTES,
+    *disclosing.ROUTES,
     *verification.ROUTES,
     *resolving.ROUTES,
     *uploads.ROUTES,

@@ -134,6 +134,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     sign_in_lifetime_s: int = 600
     share_viewing_s: int = 600
     """How long an opened share may be looked at without another opening."""
+    share_lifetime_max_s: int = 30 * 86_400
+    """A link works at most this long."""
     verify_file_max_bytes: int = 25_000_000
     verify_receive_max_s: float = 60.0
     verifications_per_address_per_minute: int = 30

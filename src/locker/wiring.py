@@ -34,6 +34,8 @@ from locker.scanning.open_scanner import open_scanner
 from locker.seals.desk import SealDesk
 from locker.seals.open_desk import seal_desk
 from locker.settings import LockerSettings
+from locker.shares.code import Codes
+from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.trust.register import TrustRegister
@@ -61,7 +63,7 @@ class Wiring:
     cursors: Cursors
     vault: Vault
     pictures: Pictures
-    pins: Pins
+    shares: ShareDesk
     judge: SignatureJudge
     trust: TrustRegister
     deposits: DepositDesk
@@ -184,7 +186,18 @@ async def connect(
             ),
             cursors=Cursors(_derived(settings.secret, "cursor")),
             pictures=pictures,
-            pins=Pins(_derived(settings.secret, "share-pin")),
+            shares=ShareDesk(
+                db=db,
+                audit=audit,
+                throttle=throttle,
+                vault=vault,
+                signing=signing,
+                pins=Pins(_derived(settings.secret, "share-pin")),
+                codes=Codes(_derived(settings.secret, "share-code")),
+                locker_url=settings.locker_url,
+                lifetime_max_s=settings.share_lifetime_max_s,
+                viewing_s=settings.share_viewing_s,
+            ),
             vault=vault,
             judge=judge,
             trust=trust,

@@ -47,6 +47,11 @@ async def entitled(tx: Tx, *, administration: str, type_: str) -> DocumentType |
     return _type(row) if row else None
 
 
+async def find(tx: Tx, type_: str) -> DocumentType | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM locker.document_type t WHERE t.type = $1", type_)
+    return _type(row) if row else None
+
+
 async def listed(tx: Tx, *, after: str, limit: int) -> list[DocumentType]:
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM locker.document_type t WHERE t.type > $1 ORDER BY t.type LIMIT $2", after, limit

@@ -37,27 +37,28 @@ def _rows(fields: dict[str, Any], schema: dict[str, Any], *, prefix: dict[str, s
     for key in [*(key for key in properties if key in fields), *(key for key in fields if key not in properties)]:
         described = properties.get(key)
         described = described if isinstance(described, dict) else {}
-        labels = _labels(key, described, prefix)
+        named = labels(key, described, prefix)
         value = fields[key]
         if isinstance(value, dict) and depth < _DEPTH_MAX:
-            found += _rows(value, described, prefix=labels, depth=depth + 1)
+            found += _rows(value, described, prefix=named, depth=depth + 1)
         elif value is not None:
-            found.append(FieldRow(labels, _text(value)))
+            found.append(FieldRow(named, _text(value)))
     return found
 
 
-def _labels(key: str, described: dict[str, Any], prefix: dict[str, str]) -> dict[str, str]:
+def labels(key: str, described: dict[str, Any], prefix: dict[str, str] | None = None) -> dict[str, str]:
+    """What the type's schema calls a field, in each of our languages."""
     names = described.get("names")
     title = described.get("title")
     if not isinstance(names, dict):
         names = {}
     fallback = title if isinstance(title, str) else key.replace("_", " ")
-    labels = {}
+    found = {}
     for tag in ("ar", "fr", "zgh", "en"):
         own = names.get(tag)
         label = own if isinstance(own, str) else fallback
-        labels[tag] = f"{prefix[tag]} · {label}" if prefix else label
-    return labels
+        found[tag] = f"{prefix[tag]} · {label}" if prefix else label
+    return found
 
 
 def _text(value: Any) -> str:

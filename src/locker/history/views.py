@@ -27,6 +27,7 @@ _ACTIONS: dict[str, Message] = {
     "share.opened": _("Opened a shared link"),
     "share.downloaded": _("Downloaded a shared document"),
     "share.refused": _("Was refused at a shared link"),
+    "share.checked": _("Asked whether shared fields still hold"),
     "share.pin-locked": _("Tried too many wrong PINs on a shared link and was stopped"),
     "upload.received": _("Put a file of your own into your locker"),
     "upload.quarantined": _("Put a file with harmful software apart"),

@@ -45,11 +45,13 @@ async def api_shares(
 async def api_create(
     request: AnyRequest, wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
 ) -> Response[CreatedMessage]:
-    """Share documents by a link. Its address is said once."""
+    """Share documents, or some fields of them, by a link. Its address is said once."""
     new = await decoded(request, NewShare)
-    created = await create(wiring.db, wiring.audit, wiring.throttle, wiring.pins, new, sharer=_sharer(caller))
+    created = await create(wiring.shares, new, sharer=_sharer(caller))
     base = wiring.settings.locker_url
-    message = CreatedMessage(share_id=created.share_id, url=f"{base}/s/{created.token}", until=created.until)
+    message = CreatedMessage(
+        share_id=created.share_id, url=f"{base}/s/{created.token}", code=created.code, until=created.until
+    )
     return Response(message, status_code=201, headers={"Location": f"{base}/v1/shares/{created.share_id}"})
 
 

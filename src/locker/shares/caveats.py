@@ -9,6 +9,13 @@ class Documents(msgspec.Struct, frozen=True, tag="documents", forbid_unknown_fie
     document_ids: tuple[str, ...]
 
 
+class Claims(msgspec.Struct, frozen=True, tag="claims", forbid_unknown_fields=True):
+    """Of one of the documents only these fields, as a selectively disclosed credential; nothing else of it."""
+
+    document_id: str
+    names: tuple[str, ...]
+
+
 class Until(msgspec.Struct, frozen=True, tag="until", forbid_unknown_fields=True):
     at: dt.datetime
 
@@ -33,4 +40,4 @@ class Purpose(msgspec.Struct, frozen=True, tag="purpose", forbid_unknown_fields=
     text: str
 
 
-Caveat = Documents | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose
+Caveat = Documents | Claims | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose

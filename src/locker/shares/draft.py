@@ -4,15 +4,14 @@ import datetime as dt
 
 import msgspec
 
-from kit.audit import Audit
 from kit.db import Database, Tx
 from kit.ids import new_public_id
-from kit.throttle import Throttle
 from locker.documents import read_store
 from locker.documents.refusals import DocumentUnknown
 from locker.documents.schema import ListedDocument
 from locker.shares import store
-from locker.shares.create import FLOOD, Sharer, record
+from locker.shares.create import FLOOD, Sharer, prepare, record
+from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.shares.refusals import ShareUnknown
 from locker.shares.schema import Created, NewShare, ShareDraft
@@ -63,6 +62,7 @@ async def say_limits(
     view_only: bool,
     client_id: str | None,
     pin: str | None,
+    face_to_face: bool,
 ) -> None:
     await _change(
         db,
@@ -74,35 +74,57 @@ async def say_limits(
         view_only=view_only,
         client_id=client_id,
         has_pin=pin is not None,
+        face_to_face=face_to_face,
     )
 
 
-async def create_from_draft(
-    db: Database, audit: Audit, throttle: Throttle, *, owner: str, draft_id: str
-) -> Created | None:
-    """None where it was made already: a second click makes no second share."""
-    await throttle.count(db, FLOOD, owner)
+async def say_fields(db: Database, *, owner: str, draft_id: str, fields: dict[str, list[str]]) -> None:
+    """Of these documents only these fields. Raises ShareUnknown."""
+    await _change(db, owner=owner, draft_id=draft_id, fields=fields)
+
+
+async def create_from_draft(desk: ShareDesk, *, owner: str, draft_id: str) -> Created | None:
+    """None where it was made already: a second click makes no second share. Raises as ``create`` does."""
+    await desk.throttle.count(desk.db, FLOOD, owner)
+    found = await store.draft(desk.db, owner=owner, draft_id=draft_id)
+    if found is None:
+        return None
+    draft, _mac = found
+    if not draft.recipient or not draft.purpose:
+        raise ShareUnknown
+    prepared = await prepare(desk, await _new(desk.db, draft), owner=owner, share_id=draft_id)
 
     async def within(tx: Tx) -> Created | None:
         spent = await store.spend_draft(tx, owner=owner, draft_id=draft_id)
         if spent is None:
             return None
-        draft, pin_mac = spent
-        if not draft.recipient or not draft.purpose:
+        if spent[0] != draft:
+            # Changed in another window since it was looked at: nothing is shared that was not checked.
             raise ShareUnknown
-        now = await store.database_time(tx)
-        new = NewShare(
-            documents=draft.documents,
-            recipient=draft.recipient,
-            purpose=draft.purpose,
-            until=now + dt.timedelta(days=draft.days),
-            openings=draft.openings,
-            view_only=draft.view_only,
-            client_id=draft.client_id,
-        )
-        return await record(tx, audit, new, sharer=Sharer(owner=owner, actor=owner), share_id=draft_id, pin_mac=pin_mac)
+        pin_mac = None if draft.face_to_face else spent[1]
+        sharer = Sharer(owner=owner, actor=owner)
+        return await record(desk, tx, prepared, sharer=sharer, share_id=draft_id, pin_mac=pin_mac)
 
-    return await db.transact(within)
+    return await desk.db.transact(within)
+
+
+async def _new(tx: Tx, draft: ShareDraft) -> NewShare:
+    said = NewShare(
+        documents=draft.documents,
+        fields=draft.fields,
+        recipient=draft.recipient,
+        purpose=draft.purpose,
+        view_only=draft.view_only,
+        face_to_face=draft.face_to_face,
+    )
+    if draft.face_to_face:
+        return said
+    return msgspec.structs.replace(
+        said,
+        until=await store.database_time(tx) + dt.timedelta(days=draft.days),
+        openings=draft.openings,
+        client_id=draft.client_id,
+    )
 
 
 async def _change(db: Database, *, owner: str, draft_id: str, pin_mac: bytes | None = None, **answers: object) -> None:

@@ -1,37 +1,53 @@
 """What the holder of a link meets. The link's own path is a secret: it stands in no log and no Referer."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Meta
 
 from kit.edge import address_prefix, wants_page
-from kit.i18n import Message
+from kit.errors import Refusal, TooManyRequests
+from kit.i18n import Locale, Message, _
 from kit.throttle import Limit
 from kit.tokens import new_token
 from locker.access.sessions import BROWSER_COOKIE, browser_of, cookie
+from locker.disclosing.make_credential import read_credential
 from locker.documents import read_store
+from locker.documents.fields import rows
 from locker.documents.routes import file_name, send_picture
-from locker.documents.schema import HeldDocument
 from locker.documents.send_original import send_original
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober, see_other
-from locker.shares.look_at import answer, look_at, look_at_document, shows_pictures, take_original, watermark
-from locker.shares.open_link import Opener, look, open_link
-from locker.shares.refusals import NoCertificate, NoOriginal, NotForYou, NotServed, PinLocked, WrongPin
-from locker.shares.schema import OpenedDocument, OpenedMessage, Opening
+from locker.receipts.sign_access import sign_access
+from locker.shares.look_at import (
+    answer,
+    disclosed,
+    look_at,
+    look_at_document,
+    shows_pictures,
+    take_original,
+    watermark,
+)
+from locker.shares.open_link import Opener, look, open_code, open_link
+from locker.shares.refusals import NoCertificate, NoOriginal, NotForYou, NotServed, PinLocked, ShareClosed, WrongPin
+from locker.shares.schema import OpenedDocument, OpenedMessage, Opening, SharedItem
 from locker.signatures.schema import Verdict
 from locker.verification.desk import VerificationDesk
 from locker.verification.render_report import render_report
 from locker.verification.schema import Judged
 from locker.verification.sign_answer import sign_answer
-from locker.verification.views import view
+from locker.verification.views import AnswerView, view
 from locker.wiring import Wiring
 
 _PICTURES_MAX = 30
 _CERTIFICATES = Limit("certificate", attempts=60, per_s=60)
+
+
+class CodeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    code: Annotated[str, Meta(max_length=64)]
 
 
 class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +57,7 @@ class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 @get("/s/{token:str}", operation_id="ShowLink")
 async def landing(token: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[str]:
     """The same page for everybody who holds the link, robots included: it changes nothing and shows nothing."""
-    found = await look(wiring.db, wiring.throttle, token, opener=Opener(address=prober(request)))
+    found = await look(wiring.shares, token, opener=Opener(address=prober(request)))
     return _landing(request, wiring, asks_pin=found.pin_mac is not None, bound=found.client_id is not None, errors={})
 
 
@@ -53,16 +69,12 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
     browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
     viewing = browser if wants_page(request) else new_token()
     try:
-        opening, documents = await open_link(
-            wiring.db,
-            wiring.audit,
-            wiring.throttle,
-            wiring.pins,
+        opening, items = await open_link(
+            wiring.shares,
             token,
             pin=await _pin(request),
             opener=await _opener(request, wiring),
             viewing=viewing,
-            viewing_s=wiring.settings.share_viewing_s,
         )
     except (WrongPin, PinLocked, NotForYou) as refusal:
         if not wants_page(request):
@@ -78,30 +90,48 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
         )
     if wants_page(request):
         return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    return Response(await _message(wiring, opening, documents, viewing), media_type="application/json")
+    return Response(_message(wiring, opening, items, viewing), media_type="application/json")
+
+
+@get("/code", operation_id="AskCode")
+async def ask_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[str]:
+    """For whoever sits at a counter: the 12 digits that a citizen reads out."""
+    return _code_page(request, wiring)
+
+
+@post("/code", operation_id="OpenCode", status_code=200)
+async def open_by_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
+    """Spend the opening of a share face to face by its 12 digits."""
+    wiring.csrf.check_source(headers_of(request))
+    browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
+    viewing = browser if wants_page(request) else new_token()
+    try:
+        opening, items = await open_code(
+            wiring.shares, await _typed_code(request), opener=await _opener(request, wiring), viewing=viewing
+        )
+    except (ShareClosed, TooManyRequests) as refusal:
+        if not wants_page(request):
+            raise
+        return _code_page(request, wiring, error=_code_said(refusal), status=refusal.status, headers=refusal.headers)
+    if wants_page(request):
+        return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
+    return Response(_message(wiring, opening, items, viewing), media_type="application/json")
 
 
 @get("/o/{opening_id:str}", operation_id="ShowOpened")
 async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """What was shared, with its verdicts."""
     viewing = _viewing(request)
-    opening, documents = await look_at(wiring.db, opening_id, viewing)
+    opening, items = await look_at(wiring.db, opening_id, viewing)
     if not wants_page(request):
-        return Response(await _message(wiring, opening, documents, viewing or ""), media_type="application/json")
+        return Response(_message(wiring, opening, items, viewing or ""), media_type="application/json")
     spoken = locale(request)
     return page(
         request,
         wiring,
         "locker/shares/opened.html",
         opening=opening,
-        documents=[
-            (
-                view(answer(document, entitled=entitled, until=opening.until), spoken),
-                _opened_document(wiring, opening, document, entitled=entitled),
-                document.document_id,
-            )
-            for document, entitled in documents
-        ],
+        documents=[_shown(wiring, opening, item, viewing or "", spoken) for item in items],
     )
 
 
@@ -120,6 +150,37 @@ async def shared_picture(
     return await send_picture(wiring, document, picture, spoken=locale(request), watermark=marks)
 
 
+@get("/o/{opening_id:str}/{document_id:str}/credential", operation_id="DownloadCredential")
+async def shared_credential(
+    opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
+) -> Response[str]:
+    """The fields that were shared, as an SD-JWT VC signed by the locker."""
+    viewing = _viewing(request)
+    opening, items = await look_at(wiring.db, opening_id, viewing)
+    item = next((item for item in items if item.document.document_id == document_id), None)
+    credential = disclosed(opening, item, viewing or "") if item else None
+    if credential is None:
+        raise NotServed if item and item.fields is not None else ShareClosed
+    return Response(
+        credential,
+        media_type="application/dc+sd-jwt",
+        headers={"Content-Disposition": 'attachment; filename="fields.sd-jwt"'},
+    )
+
+
+@get("/o/{opening_id:str}/receipt", operation_id="DownloadAccessReceipt")
+async def access_receipt(
+    opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
+) -> Response[str]:
+    """That you opened it, signed by the locker. The citizen has its twin."""
+    opening, items = await look_at(wiring.db, opening_id, _viewing(request))
+    return Response(
+        _receipt(wiring, opening, items),
+        media_type="application/jwt",
+        headers={"Content-Disposition": 'attachment; filename="access-receipt.jwt"'},
+    )
+
+
 @get("/o/{opening_id:str}/{document_id:str}/original", operation_id="DownloadShared")
 async def shared_original(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
@@ -133,7 +194,7 @@ async def shared_answer(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[str]:
     """The verdict as a JWS signed by the locker."""
-    jws, _report = await _signed(request, wiring, opening_id, document_id)
+    jws, _report = await _signed(request, wiring, opening_id, document_id, whole=False)
     return Response(
         jws,
         media_type="application/jwt",
@@ -146,7 +207,7 @@ async def shared_report(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[bytes]:
     """The judge's whole report at deposit; the signed answer names it by its digest."""
-    _jws, report = await _signed(request, wiring, opening_id, document_id)
+    _jws, report = await _signed(request, wiring, opening_id, document_id, whole=True)
     return Response(
         report,
         media_type="application/json",
@@ -181,16 +242,18 @@ async def shared_certificate(
     )
 
 
-async def _signed(request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str) -> tuple[str, bytes]:
-    opening, document, entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+async def _signed(
+    request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str, *, whole: bool
+) -> tuple[str, bytes]:
+    opening, document, entitled = await look_at_document(
+        wiring.db, opening_id, _viewing(request), document_id, whole=whole
+    )
     report = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
     judged = Judged(answer=answer(document, entitled=entitled, until=opening.until), report=report)
     return sign_answer(wiring.signing, judged, issuer=wiring.settings.locker_url)
 
 
-async def _message(
-    wiring: Wiring, opening: Opening, documents: list[tuple[HeldDocument, bool]], viewing: str
-) -> OpenedMessage:
+def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], viewing: str) -> OpenedMessage:
     return OpenedMessage(
         opening_id=opening.opening_id,
         viewing_token=viewing,
@@ -199,20 +262,63 @@ async def _message(
         recipient=opening.recipient,
         purpose=opening.purpose,
         view_only=opening.view_only,
-        documents=[_opened_document(wiring, opening, document, entitled=entitled) for document, entitled in documents],
+        documents=[_opened_document(wiring, opening, item, viewing) for item in items],
+        receipt=_receipt(wiring, opening, items),
     )
 
 
-def _opened_document(wiring: Wiring, opening: Opening, document: HeldDocument, *, entitled: bool) -> OpenedDocument:
+def _receipt(wiring: Wiring, opening: Opening, items: list[SharedItem]) -> str:
+    return sign_access(wiring.signing, opening, items, locker_url=wiring.settings.locker_url, holder="opener")
+
+
+def _shown(
+    wiring: Wiring, opening: Opening, item: SharedItem, viewing: str, spoken: Locale
+) -> tuple[AnswerView, OpenedDocument, str, list[tuple[str, str]] | None]:
+    opened = _opened_document(wiring, opening, item, viewing)
+    fields = None
+    if item.fields is not None:
+        disclosed_fields = read_credential(opened.credential) if opened.credential else {}
+        fields = [(row.labels[spoken.value], row.value) for row in rows(disclosed_fields, item.document.fields_schema)]
+    return view(opened.answer, spoken), opened, item.document.document_id, fields
+
+
+def _opened_document(wiring: Wiring, opening: Opening, item: SharedItem, viewing: str) -> OpenedDocument:
+    document = item.document
     base = f"{wiring.settings.locker_url}/o/{opening.opening_id}/{document.document_id}"
-    shown = shows_pictures(document)
+    shown = shows_pictures(document) and item.fields is None
     return OpenedDocument(
-        answer=answer(document, entitled=entitled, until=opening.until),
+        answer=answer(document, entitled=item.entitled, until=opening.until),
         pages=document.pages,
         pictures=[f"{base}/pages/{n}.png" for n in range(1, min(document.pages, _PICTURES_MAX) + 1)] if shown else [],
         original=f"{base}/original" if shown and not opening.view_only else None,
         signed_answer=f"{base}/answer",
+        credential=disclosed(opening, item, viewing),
     )
+
+
+def _code_page(
+    request: AnyRequest,
+    wiring: Wiring,
+    *,
+    error: Message | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response[str]:
+    errors = {"code": error} if error else {}
+    return page(request, wiring, "locker/shares/code.html", status=status, headers=headers, errors=errors)
+
+
+def _code_said(refusal: Refusal) -> Message:
+    if isinstance(refusal, ShareClosed):
+        return _("This code opens nothing. Perhaps it is over: it works for 3 minutes, once.")
+    return Message(refusal.title)
+
+
+async def _typed_code(request: AnyRequest) -> str:
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
+        return (await decoded(request, CodeRequest)).code
+    code = (await request.form()).get("code")
+    return code[:64] if isinstance(code, str) else ""
 
 
 def _landing(
@@ -252,7 +358,11 @@ async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
     """A relying party proves itself by an access token for our audience, of whatever scope."""
     authorization = request.headers.get("authorization")
     caller = await wiring.bearer.anyone(request) if authorization else None
-    return Opener(address=prober(request), client_id=caller.client_id if caller else None)
+    return Opener(
+        address=prober(request),
+        client_id=caller.client_id if caller else None,
+        browser=browser_of(request.cookies.get(BROWSER_COOKIE)),
+    )
 
 
 def _viewing(request: AnyRequest) -> str | None:
@@ -266,7 +376,11 @@ def _viewing(request: AnyRequest) -> str | None:
 ROUTES = [
     landing,
     open_shared,
+    ask_code,
+    open_by_code,
     opened_page,
+    access_receipt,
+    shared_credential,
     shared_picture,
     shared_original,
     shared_answer,

@@ -5,33 +5,53 @@ import datetime as dt
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.tokens import digest
+from locker.disclosing.share_key import unseal, unwrap
 from locker.documents.schema import HeldDocument
 from locker.shares import store
-from locker.shares.refusals import NoOriginal, NotServed, ShareClosed
-from locker.shares.schema import Opening
+from locker.shares.refusals import FieldsOnly, NoOriginal, NotServed, ShareClosed
+from locker.shares.schema import Opening, SharedItem
 from locker.verification.schema import Answer, Check, IssuedDocument, SignatureAnswer
 
 _STOPPED = ("revoked", "suspended")
 _ID_LENGTH = 25
 
 
-async def look_at(
-    db: Database, opening_id: str, viewing: str | None
-) -> tuple[Opening, list[tuple[HeldDocument, bool]]]:
+async def look_at(db: Database, opening_id: str, viewing: str | None) -> tuple[Opening, list[SharedItem]]:
     """Raises ShareClosed, as an unknown link does."""
     opening = await _opening(db, opening_id, viewing)
     return opening, await store.shared_documents(db, owner=opening.owner, share_id=opening.share_id)
 
 
 async def look_at_document(
-    db: Database, opening_id: str, viewing: str | None, document_id: str
+    db: Database, opening_id: str, viewing: str | None, document_id: str, *, whole: bool = True
 ) -> tuple[Opening, HeldDocument, bool]:
-    """One of the documents that were shared; another one of the same citizen is ShareClosed (K-12)."""
+    """One of the documents that were shared; another one of the same citizen is ShareClosed (K-12).
+
+    ``whole``: for something that shows more of it than some fields; FieldsOnly where no more were shared.
+    """
     opening = await _opening(db, opening_id, viewing)
     found = await store.shared_document(db, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
     if found is None:
         raise ShareClosed
-    return opening, *found
+    if whole and found.fields is not None:
+        raise FieldsOnly
+    return opening, found.document, found.entitled
+
+
+def disclosed(opening: Opening, item: SharedItem, viewing: str) -> str | None:
+    """The credential of the fields that were shared; None of a whole document, and of one that its issuer stopped."""
+    if item.credential_sealed is None or opening.key_wrapped is None or not shows_pictures(item.document):
+        return None
+    share_key = unwrap(opening.key_wrapped, viewing.encode(), share_id=opening.share_id)
+    if share_key is None:
+        return None
+    return unseal(
+        item.credential_sealed,
+        share_key,
+        owner=opening.owner,
+        share_id=opening.share_id,
+        document_id=item.document.document_id,
+    )
 
 
 async def take_original(

@@ -31,7 +31,17 @@ class NotForYou(Forbidden):
 
 
 class LimitTooWide(Invalid):
-    code, title = "limit-too-wide", "A share lasts at most 30 days and can only become narrower."
+    code, title = "limit-too-wide", "This is longer than a share may last. A share can only become narrower."
+
+
+class LimitsClash(Invalid):
+    code, title = "limits-clash", "A share face to face has its own limits: no end, openings, PIN or service of yours."
+
+
+class FieldsOnly(Forbidden):
+    """Nothing of the document but those fields."""
+
+    code, title = "fields-only", "Only some fields of this document were shared."
 
 
 class NoOriginal(Forbidden):
@@ -46,3 +56,12 @@ class NotServed(Forbidden):
     """Only the verdict is shown of a document that its issuer stopped."""
 
     code, title = "not-current", "The issuer does not stand by this document, so it is not shown."
+
+
+class CodesPaused(TooManyRequests):
+    """Too many codes that open nothing, by everybody together. The link and its QR code open as before."""
+
+    code, title = "codes-paused", "Codes are not read for a moment. Scan the QR code instead, or open the link."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(retry_after_s=retry_after_s)

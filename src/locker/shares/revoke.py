@@ -1,7 +1,7 @@
-from kit.audit import Audit, AuditEvent
+from kit.audit import Audit
 from kit.db import Database, Tx
 from locker.shares import store
-from locker.shares.create import Sharer
+from locker.shares.create import Sharer, revoked
 from locker.shares.refusals import ShareUnknown
 
 
@@ -15,19 +15,7 @@ async def revoke(db: Database, audit: Audit, *, sharer: Sharer, share_id: str | 
         ended = await store.revoke(tx, owner=sharer.owner, share_id=share_id)
         if ended:
             # One statement, however many there are: a citizen who ends ten thousand waits less than a second.
-            await audit.append_several(
-                tx,
-                [
-                    AuditEvent(
-                        action="share.revoked",
-                        actor_kind=sharer.kind,
-                        actor=sharer.actor,
-                        owner=sharer.owner,
-                        object_id=each,
-                    )
-                    for each in ended
-                ],
-            )
+            await audit.append_several(tx, [revoked(each, sharer) for each in ended])
         if not ended and share_id and await store.find(tx, owner=sharer.owner, share_id=share_id) is None:
             raise ShareUnknown
         return len(ended)

@@ -6,23 +6,35 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
-from kit.i18n import Message, _, ascii_digits, strip_controls
+from kit.i18n import Locale, Message, _, ascii_digits, strip_controls
 from kit.tokens import digest
 from locker.access.schema import Citizen
 from locker.access.sessions import browser_of, cookie
+from locker.documents.fields import open_fields
 from locker.documents.list_documents import list_documents
+from locker.documents.read import read_again
 from locker.documents.views import view
 from locker.home.frame import AnyRequest, checked_form, locale, page, see_other
+from locker.shares.code import in_groups
 from locker.shares.create import Sharer
-from locker.shares.draft import begin_draft, chosen, create_from_draft, find_draft, say_limits, say_recipient
+from locker.shares.draft import (
+    begin_draft,
+    chosen,
+    create_from_draft,
+    find_draft,
+    say_fields,
+    say_limits,
+    say_recipient,
+)
+from locker.shares.list_openings import list_openings, sign_twin
 from locker.shares.list_shares import find_share, list_shares
 from locker.shares.pin import normalised
 from locker.shares.qr import qr_svg
 from locker.shares.refusals import ShareUnknown
 from locker.shares.revoke import revoke
-from locker.shares.schema import DOCUMENTS_MAX, OPENINGS_MAX, TEXT_MAX
+from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX, ShareDraft
 from locker.shares.store import is_token
-from locker.shares.views import DAYS, share_view
+from locker.shares.views import DAYS, FACE_TO_FACE, field_options, share_view
 from locker.wiring import Wiring
 
 _LINK_COOKIE = "__Host-locker-link"
@@ -30,6 +42,7 @@ _LINK_COOKIE = "__Host-locker-link"
 _LINK_COOKIE_S = 600
 _PAGE = 20
 _CHOICE = 100
+_NAME_MAX = 200
 
 
 @get("/wallet/shares", operation_id="ShowShares")
@@ -172,7 +185,7 @@ async def ask_limits(
 ) -> Response[str]:
     draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
     said = {
-        "days": str(draft.days),
+        "days": FACE_TO_FACE if draft.face_to_face else str(draft.days),
         "openings": str(draft.openings),
         "view_only": draft.view_only,
         "client_id": draft.client_id or "",
@@ -196,7 +209,8 @@ async def limits_said(
     }
     pin_typed = str(form.get("pin") or "")
     errors: dict[str, Message] = {}
-    if said["days"] not in {str(days) for days in DAYS}:
+    face_to_face = said["days"] == FACE_TO_FACE
+    if not face_to_face and said["days"] not in {str(days) for days in _days(wiring)}:
         errors["days"] = _("Choose how long the link works.")
     openings = int(str(said["openings"])) if _is_number(said["openings"]) else 0
     if not 1 <= openings <= OPENINGS_MAX:
@@ -210,10 +224,11 @@ async def limits_said(
         return _limits_page(request, wiring, citizen, draft_id, said, errors=errors)
     await say_limits(
         wiring.db,
-        wiring.pins,
+        wiring.shares.pins,
         owner=citizen.owner,
         draft_id=draft_id,
-        days=int(str(said["days"])),
+        days=1 if face_to_face else int(str(said["days"])),
+        face_to_face=face_to_face,
         openings=openings,
         view_only=bool(said["view_only"]),
         client_id=str(said["client_id"]) or None,
@@ -239,7 +254,8 @@ def _limits_page(
         status=422 if errors else 200,
         draft_id=draft_id,
         said=said,
-        days=DAYS,
+        days=_days(wiring),
+        face_to_face=FACE_TO_FACE,
         openings_max=OPENINGS_MAX,
         errors=errors or {},
     )
@@ -255,6 +271,10 @@ async def check(
     spoken = locale(request)
     draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
     documents = await chosen(wiring.db, owner=citizen.owner, document_ids=draft.documents)
+    shown = [
+        (view(document, spoken), await _field_names(wiring, citizen, document.document_id, draft, spoken))
+        for document in documents
+    ]
     return page(
         request,
         wiring,
@@ -262,8 +282,57 @@ async def check(
         citizen=citizen,
         draft_id=draft_id,
         draft=draft,
-        documents=[view(document, spoken) for document in documents],
+        documents=shown,
     )
+
+
+async def _field_names(
+    wiring: Wiring, citizen: Citizen, document_id: str, draft: ShareDraft, spoken: Locale
+) -> list[str]:
+    """Of the fields that alone are shared; none where the whole document is."""
+    chosen_names = draft.fields.get(document_id)
+    if not chosen_names:
+        return []
+    document = await read_again(wiring.db, owner=citizen.owner, document_id=document_id)
+    return [option.label for option in field_options(document, dict.fromkeys(chosen_names), spoken)]
+
+
+@get("/wallet/shares/new/{draft_id:str}/fields", operation_id="AskFields")
+async def ask_fields(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    """Each document with its fields: none chosen shares it whole."""
+    spoken = locale(request)
+    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    documents = []
+    for listed in await chosen(wiring.db, owner=citizen.owner, document_ids=draft.documents):
+        held = await read_again(wiring.db, owner=citizen.owner, document_id=listed.document_id)
+        fields = await open_fields(wiring.vault, held)
+        options = [(it.name, it.label, it.value) for it in field_options(held, fields, spoken)]
+        documents.append((view(listed, spoken), options, draft.fields.get(listed.document_id, [])))
+    return page(request, wiring, "locker/shares/fields.html", citizen=citizen, draft_id=draft_id, documents=documents)
+
+
+@post("/wallet/shares/new/{draft_id:str}/fields", operation_id="SayFields")
+async def fields_said(
+    draft_id: FromPath[str],
+    request: AnyRequest,
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[bytes]:
+    form = await checked_form(request, wiring)
+    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    said = {document_id: form.getall(f"fields-{document_id}", []) for document_id in draft.documents}
+    fields = {
+        document_id: list(dict.fromkeys(str(name)[:_NAME_MAX] for name in names))[:FIELDS_MAX]
+        for document_id, names in said.items()
+        if names
+    }
+    await say_fields(wiring.db, owner=citizen.owner, draft_id=draft_id, fields=fields)
+    return see_other(f"/wallet/shares/new/{draft_id}/check")
 
 
 @post("/wallet/shares/new/{draft_id:str}/check", operation_id="MakeShare")
@@ -274,7 +343,7 @@ async def make(
     citizen: NamedDependency[Citizen],
 ) -> Response[bytes]:
     await checked_form(request, wiring)
-    created = await create_from_draft(wiring.db, wiring.audit, wiring.throttle, owner=citizen.owner, draft_id=draft_id)
+    created = await create_from_draft(wiring.shares, owner=citizen.owner, draft_id=draft_id)
     there = f"/wallet/shares/{draft_id}"
     if created is None:
         return see_other(there)
@@ -290,6 +359,7 @@ async def share_page(
 ) -> Response[str]:
     share = await find_share(wiring.db, owner=citizen.owner, share_id=share_id)
     token = await _fresh_token(request, wiring, citizen, share_id) if share.live else None
+    code = wiring.shares.codes.of_token(token) if token and share.face_to_face else None
     return page(
         request,
         wiring,
@@ -298,6 +368,25 @@ async def share_page(
         it=share_view(share, locale(request)),
         share=share,
         link=f"{wiring.settings.locker_url}/s/{token}" if token else None,
+        code=in_groups(code) if code else None,
+        code_address=f"{wiring.settings.locker_url}/code",
+        openings=await list_openings(wiring.db, owner=citizen.owner, share_id=share_id),
+    )
+
+
+@get("/wallet/shares/{share_id:str}/openings/{opening_id:str}/receipt", operation_id="DownloadTwinReceipt")
+async def twin_receipt(
+    share_id: FromPath[str],
+    opening_id: FromPath[str],
+    wiring: NamedDependency[Wiring],
+    citizen: NamedDependency[Citizen],
+) -> Response[str]:
+    """The citizen's own of what the opener got."""
+    receipt = await sign_twin(wiring.shares, owner=citizen.owner, share_id=share_id, opening_id=opening_id)
+    return Response(
+        receipt,
+        media_type="application/jwt",
+        headers={"Content-Disposition": 'attachment; filename="access-receipt.jwt"'},
     )
 
 
@@ -333,6 +422,10 @@ async def _fresh_token(request: AnyRequest, wiring: Wiring, citizen: Citizen, sh
     return None
 
 
+def _days(wiring: Wiring) -> tuple[int, ...]:
+    return tuple(days for days in DAYS if days * 86_400 <= wiring.settings.share_lifetime_max_s)
+
+
 def _self(citizen: Citizen) -> Sharer:
     return Sharer(owner=citizen.owner, actor=citizen.owner)
 
@@ -355,8 +448,11 @@ ROUTES = [
     ask_limits,
     limits_said,
     check,
+    ask_fields,
+    fields_said,
     make,
     share_page,
     share_code,
+    twin_receipt,
     revoke_one,
 ]

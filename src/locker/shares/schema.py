@@ -4,15 +4,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from locker.documents.schema import Standing
+from locker.documents.schema import HeldDocument, Standing
 from locker.shares.caveats import Caveat
 from locker.verification.schema import Answer
 
-LIFETIME_MAX_S = 30 * 86_400
 LIFETIME_S = 7 * 86_400
+FACE_TO_FACE_S = 180
+"""To open, once; what was opened may be looked at as long as any other opening."""
 OPENINGS = 5
 OPENINGS_MAX = 50
 DOCUMENTS_MAX = 20
+FIELDS_MAX = 100
 TEXT_MAX = 200
 
 DocumentId = Annotated[str, Meta(pattern=r"^[0-9A-HJKMNP-TV-Z]{25}$")]
@@ -20,22 +22,28 @@ OpeningsCount = Annotated[int, Meta(ge=1, le=OPENINGS_MAX)]
 PinDigits = Annotated[str, Meta(pattern=r"^[0-9]{4,12}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Moment = Annotated[dt.datetime, Meta(tz=True)]
+FieldNames = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=FIELDS_MAX)]
 
 
 class NewShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a citizen wants to share, and how narrowly."""
 
     documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=DOCUMENTS_MAX)]
+    fields: Annotated[dict[DocumentId, FieldNames], Meta(max_length=DOCUMENTS_MAX)] = {}
+    """Of these documents only these fields, as a selectively disclosed credential; no picture, no original."""
     recipient: Text
     purpose: Text
     until: Moment | None = None
-    """At most 30 days from now; in 7 days if it is not said."""
+    """At most the locker's maximum from now, 30 days unless it is set otherwise; in 7 days if it is not said."""
     openings: OpeningsCount = OPENINGS
     pin: PinDigits | None = None
     view_only: bool = True
     """Watermarked pictures, no original."""
     client_id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     """Only this relying party opens it, with an access token of its own."""
+    face_to_face: bool = False
+    """For somebody who stands there: 3 minutes, one opening, also by a code of 12 digits. Without ``until``,
+    ``openings``, ``pin`` and ``client_id``."""
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +57,7 @@ class ShareDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of the four steps so far."""
 
     documents: list[str]
+    fields: dict[str, list[str]] = {}
     recipient: str = ""
     purpose: str = ""
     days: int = 7
@@ -56,6 +65,7 @@ class ShareDraft(msgspec.Struct, frozen=True, kw_only=True):
     view_only: bool = True
     client_id: str | None = None
     has_pin: bool = False
+    face_to_face: bool = False
 
 
 class SharedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +73,8 @@ class SharedDocument(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     type_names: dict[str, str]
     standing: Standing
+    fields: list[str] | None
+    """None: the whole document."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +82,9 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str
     purpose: str
     until: dt.datetime
+    """When all is over; a share face to face opens until ``open_until`` only."""
+    open_until: dt.datetime
+    face_to_face: bool
     openings_max: int
     openings_used: int
     has_pin: bool
@@ -87,13 +102,17 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 class Created(msgspec.Struct, frozen=True, kw_only=True):
     share_id: str
     token: str
+    code: str | None
     until: dt.datetime
+    """Of the opening."""
 
 
 class CreatedMessage(msgspec.Struct, frozen=True, kw_only=True):
     share_id: str
     url: str
     """Said once: only its digest is kept."""
+    code: str | None
+    """12 digits, of a share face to face; said once."""
     until: dt.datetime
 
 
@@ -110,6 +129,17 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     pin_mac: bytes | None
     client_id: str | None
+    key_wrapped: bytes | None
+    code_wrapped: bytes | None
+
+
+class OpeningLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of what became of a link, for the citizen who made it."""
+
+    opening_id: str
+    opened_at: dt.datetime
+    client_id: str | None
+    audit_id: str | None
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +155,19 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     until: dt.datetime
     view_until: dt.datetime
     view_only: bool
+    key_wrapped: bytes | None
+    audit_id: str | None
+
+
+class SharedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A document as a link reaches it."""
+
+    document: HeldDocument
+    entitled: bool
+    """May its issuer issue that type today?"""
+    fields: list[str] | None
+    """None: the whole document."""
+    credential_sealed: bytes | None
 
 
 class OpenedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +178,8 @@ class OpenedDocument(msgspec.Struct, frozen=True, kw_only=True):
     original: str | None
     signed_answer: str
     """Address of the answer as a JWS."""
+    credential: str | None
+    """SD-JWT VC of the fields that were shared, where it was not the whole document."""
 
 
 class OpenedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,3 +194,5 @@ class OpenedMessage(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     view_only: bool
     documents: list[OpenedDocument]
+    receipt: str
+    """JWS, ``typ`` khizana-access-receipt+jwt: that you opened it; the citizen has its twin."""

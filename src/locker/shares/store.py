@@ -3,31 +3,36 @@
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from kit.db import Tx
 from locker.access.cursor import Position
+from locker.disclosing.schema import Sealed
 from locker.documents.read_store import HELD, HELD_FROM, STANDING, held
-from locker.documents.schema import HeldDocument
+from locker.documents.schema import Standing
 from locker.shares.caveats import Caveat, Openings, Until
-from locker.shares.schema import Link, Opening, Share, ShareDraft
+from locker.shares.schema import Link, Opening, OpeningLine, Share, SharedItem, ShareDraft
 
-_LIVE = "s.revoked_at IS NULL AND s.until > now() AND s.openings_used < s.openings_max"
+_LIVE = "s.revoked_at IS NULL AND least(s.open_until, s.until) > now() AND s.openings_used < s.openings_max"
 
 
+_LINK = f"s.owner, s.share_id, {_LIVE} AS live, s.pin_mac, s.client_id, s.key_wrapped, s.code_wrapped"
 _ENTITLED = """(a.state = 'active' AND EXISTS (SELECT 1 FROM locker.entitlement e
                                                 WHERE e.administration = d.administration AND e.type = d.type))"""
+_SHARED = f"{_ENTITLED} AS entitled, sd.fields, sd.credential_sealed"
 _SHARED_FROM = HELD_FROM.replace(
     "locker.document d", "locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id", 1
 )
 _SHARE_SELECT = f"""
-        SELECT s.share_id, s.recipient, s.purpose, s.until, s.openings_max, s.openings_used,
+        SELECT s.share_id, s.recipient, s.purpose, s.until, least(s.open_until, s.until) AS open_until,
+               s.open_until IS NOT NULL AS face_to_face, s.openings_max, s.openings_used,
                s.pin_mac IS NOT NULL AS has_pin, s.client_id, s.view_only, s.created_at, s.last_opened_at,
                s.revoked_at, {_LIVE} AS live, s.caveats,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                             'document_id', d.document_id, 'type', d.type, 'type_names', t.names,
-                            'standing', {STANDING}) ORDER BY sd.position), '[]')
+                            'standing', {STANDING}, 'fields', sd.fields) ORDER BY sd.position), '[]')
                   FROM locker.share_document sd
                   JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
                   JOIN locker.document_type t ON t.type = d.type
@@ -84,10 +89,14 @@ async def insert(
     recipient: str,
     purpose: str,
     until: dt.datetime,
+    open_until: dt.datetime | None,
     openings_max: int,
     pin_mac: bytes | None,
     client_id: str | None,
     view_only: bool,
+    key_wrapped: bytes | None,
+    code_mac: bytes | None,
+    code_wrapped: bytes | None,
     lifetime_max_s: int,
 ) -> bool:
     """False where ``until`` is not in the time that a share may last."""
@@ -95,8 +104,8 @@ async def insert(
         """
         INSERT INTO locker.share
                (owner, share_id, token_sha256, caveats, recipient, purpose, until, openings_max, pin_mac, client_id,
-                view_only)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                view_only, open_until, key_wrapped, code_mac, code_wrapped)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16
          WHERE $7 > now() AND $7 <= now() + make_interval(secs => $12)""",
         owner,
         share_id,
@@ -110,21 +119,37 @@ async def insert(
         client_id,
         view_only,
         float(lifetime_max_s),
+        open_until,
+        key_wrapped,
+        code_mac,
+        code_wrapped,
     )
     return done.endswith(" 1")
 
 
-async def insert_documents(tx: Tx, *, owner: str, share_id: str, document_ids: Sequence[str]) -> int:
-    """How many of them this citizen holds, each now part of the share."""
+async def insert_documents(
+    tx: Tx, *, owner: str, share_id: str, document_ids: Sequence[str], sealed: Sequence[Sealed]
+) -> int:
+    """How many of them this citizen holds, each now part of the share: whole, or ``sealed`` fields of it."""
     done = await tx.execute(
         """
-        INSERT INTO locker.share_document (owner, share_id, document_id, position)
-        SELECT d.owner, $2, d.document_id, wanted.position
+        INSERT INTO locker.share_document
+               (owner, share_id, document_id, position, fields, credential_id, credential_sealed)
+        SELECT d.owner, $2, d.document_id, wanted.position, part.fields, part.credential_id, part.credential_sealed
           FROM unnest($3::text[]) WITH ORDINALITY AS wanted (document_id, position)
-          JOIN locker.document d ON d.owner = $1 AND d.document_id = wanted.document_id""",
+          JOIN locker.document d ON d.owner = $1 AND d.document_id = wanted.document_id
+          LEFT JOIN (SELECT p.document_id, p.credential_id, p.credential_sealed,
+                            ARRAY (SELECT jsonb_array_elements_text(p.fields::jsonb)) AS fields
+                       FROM unnest($4::text[], $5::text[], $6::text[], $7::bytea[])
+                            AS p (document_id, fields, credential_id, credential_sealed)) AS part
+                 ON part.document_id = wanted.document_id""",
         owner,
         share_id,
         list(document_ids),
+        [each.document_id for each in sealed],
+        [msgspec.json.encode(each.fields).decode() for each in sealed],
+        [each.credential_id for each in sealed],
+        [each.credential_sealed for each in sealed],
     )
     return int(done.rsplit(" ", 1)[1])
 
@@ -175,7 +200,7 @@ async def revoke(tx: Tx, *, owner: str, share_id: str | None) -> list[str]:
     """One share, or all that are not revoked yet; which ones."""
     rows = await tx.fetch(
         """
-        UPDATE locker.share SET revoked_at = now()
+        UPDATE locker.share SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
          WHERE owner = $1 AND ($2::text IS NULL OR share_id = $2) AND revoked_at IS NULL AND until > now()
         RETURNING share_id""",
         owner,
@@ -184,14 +209,47 @@ async def revoke(tx: Tx, *, owner: str, share_id: str | None) -> list[str]:
     return [row["share_id"] for row in rows]
 
 
+async def end_codes(tx: Tx, *, owner: str) -> list[str]:
+    """The citizen's shares face to face that nobody opened yet; which ones."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE locker.share s SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+         WHERE s.owner = $1 AND s.code_mac IS NOT NULL AND {_LIVE}
+        RETURNING s.share_id""",
+        owner,
+    )
+    return [row["share_id"] for row in rows]
+
+
 async def link(tx: Tx, *, token_sha256: bytes) -> Link | None:
     row = await tx.fetchrow(
-        f"""
-        SELECT s.owner, s.share_id, {_LIVE} AS live, s.pin_mac, s.client_id
-          FROM locker.share s WHERE s.token_sha256 = $1""",
+        f"SELECT {_LINK} FROM locker.share s WHERE s.token_sha256 = $1",
         token_sha256,
     )
     return None if row is None else msgspec.convert(dict(row), Link)
+
+
+async def link_of_code(tx: Tx, *, code_mac: bytes) -> Link | None:
+    """None also where two living shares have the same digits: neither is guessed at."""
+    rows = await tx.fetch(
+        f"SELECT {_LINK} FROM locker.share s WHERE s.code_mac = $1 AND {_LIVE} LIMIT 2",
+        code_mac,
+    )
+    return msgspec.convert(dict(rows[0]), Link) if len(rows) == 1 else None
+
+
+async def has_opened(tx: Tx, *, viewing_sha256: bytes, owner: str | None, share_id: str | None) -> bool:
+    """Did this browser open that share before (any, where none is named)?"""
+    return bool(
+        await tx.fetchval(
+            """
+            SELECT EXISTS (SELECT 1 FROM locker.opening
+                            WHERE viewing_sha256 = $1 AND ($2::text IS NULL OR (owner = $2 AND share_id = $3)))""",
+            viewing_sha256,
+            owner,
+            share_id,
+        )
+    )
 
 
 async def spend_opening(
@@ -199,12 +257,15 @@ async def spend_opening(
     *,
     owner: str,
     share_id: str,
-    token_sha256: bytes,
+    token_sha256: bytes | None,
+    code_mac: bytes | None,
     pin_mac: bytes | None,
     client_id: str | None,
     opening_id: str,
     viewing_sha256: bytes,
     viewing_s: int,
+    audit_id: UUID,
+    key_wrapped: bytes | None,
 ) -> Opening | None:
     """Everything that a share demands is asked here, and the access row is written here: all or nothing.
 
@@ -215,15 +276,16 @@ async def spend_opening(
         WITH spent AS (
             UPDATE locker.share s
                SET openings_used = s.openings_used + 1, last_opened_at = now()
-             WHERE s.owner = $1 AND s.share_id = $2 AND s.token_sha256 = $3
+             WHERE s.owner = $1 AND s.share_id = $2 AND (s.token_sha256 = $3 OR s.code_mac = $9)
                AND {_LIVE}
                AND (s.pin_mac IS NULL OR s.pin_mac = $4)
                AND (s.client_id IS NULL OR s.client_id = $5)
             RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until, s.view_only
         ), opened AS (
-            INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until)
-            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)) FROM spent
-            RETURNING opening_id, opened_at, client_id, view_until
+            INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until, audit_id,
+                                        key_wrapped)
+            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)), $10, $11 FROM spent
+            RETURNING opening_id, opened_at, client_id, view_until, audit_id::text AS audit_id, key_wrapped
         )
         SELECT spent.*, opened.* FROM spent, opened""",
         owner,
@@ -234,6 +296,22 @@ async def spend_opening(
         opening_id,
         viewing_sha256,
         float(viewing_s),
+        code_mac,
+        audit_id,
+        key_wrapped,
+    )
+    return None if row is None else msgspec.convert(dict(row), Opening)
+
+
+_OPENING = """o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
+               o.view_until, s.view_only, o.audit_id::text AS audit_id, o.key_wrapped
+          FROM locker.opening o JOIN locker.share s ON s.owner = o.owner AND s.share_id = o.share_id"""
+
+
+async def past_opening(tx: Tx, *, owner: str, share_id: str, opening_id: str) -> Opening | None:
+    """For the citizen, whatever became of the share."""
+    row = await tx.fetchrow(
+        f"SELECT {_OPENING} WHERE o.owner = $1 AND o.share_id = $2 AND o.opening_id = $3", owner, share_id, opening_id
     )
     return None if row is None else msgspec.convert(dict(row), Opening)
 
@@ -241,10 +319,8 @@ async def spend_opening(
 async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening | None:
     """While it may be looked at: not after the share ended or was revoked."""
     row = await tx.fetchrow(
-        """
-        SELECT o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
-               o.view_until, s.view_only
-          FROM locker.opening o JOIN locker.share s ON s.owner = o.owner AND s.share_id = o.share_id
+        f"""
+        SELECT {_OPENING}
          WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now()
            AND s.revoked_at IS NULL AND s.until > now()""",
         viewing_sha256,
@@ -253,11 +329,10 @@ async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening 
     return None if row is None else msgspec.convert(dict(row), Opening)
 
 
-async def shared_documents(tx: Tx, *, owner: str, share_id: str) -> list[tuple[HeldDocument, bool]]:
-    """Each with whether its issuer may issue that type today."""
+async def shared_documents(tx: Tx, *, owner: str, share_id: str) -> list[SharedItem]:
     rows = await tx.fetch(
         f"""
-        SELECT {HELD}, {_ENTITLED} AS entitled
+        SELECT {HELD}, {_SHARED}
           FROM locker.share_document sd
           JOIN {_SHARED_FROM}
          WHERE sd.owner = $1 AND sd.share_id = $2
@@ -265,13 +340,13 @@ async def shared_documents(tx: Tx, *, owner: str, share_id: str) -> list[tuple[H
         owner,
         share_id,
     )
-    return [_entitled(row) for row in rows]
+    return [_item(row) for row in rows]
 
 
-async def shared_document(tx: Tx, *, owner: str, share_id: str, document_id: str) -> tuple[HeldDocument, bool] | None:
+async def shared_document(tx: Tx, *, owner: str, share_id: str, document_id: str) -> SharedItem | None:
     row = await tx.fetchrow(
         f"""
-        SELECT {HELD}, {_ENTITLED} AS entitled
+        SELECT {HELD}, {_SHARED}
           FROM locker.share_document sd
           JOIN {_SHARED_FROM}
          WHERE sd.owner = $1 AND sd.share_id = $2 AND sd.document_id = $3""",
@@ -279,7 +354,7 @@ async def shared_document(tx: Tx, *, owner: str, share_id: str, document_id: str
         share_id,
         document_id,
     )
-    return None if row is None else _entitled(row)
+    return None if row is None else _item(row)
 
 
 async def listed(tx: Tx, *, owner: str, live_only: bool, after: Position | None, limit: int) -> list[Share]:
@@ -317,18 +392,57 @@ async def is_token(tx: Tx, *, owner: str, share_id: str, token_sha256: bytes) ->
     )
 
 
+async def openings(tx: Tx, *, owner: str, share_id: str, limit: int) -> list[OpeningLine]:
+    """Newest first."""
+    rows = await tx.fetch(
+        """
+        SELECT opening_id, opened_at, client_id, audit_id::text AS audit_id FROM locker.opening
+         WHERE owner = $1 AND share_id = $2 ORDER BY opened_at DESC, opening_id LIMIT $3""",
+        owner,
+        share_id,
+        limit,
+    )
+    return [msgspec.convert(dict(row), OpeningLine) for row in rows]
+
+
+async def credential_status(tx: Tx, *, credential_id: str) -> tuple[str, str, bool, Standing] | None:
+    """Owner, share, whether it is still shared, and how its document stands."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT sd.owner, sd.share_id, s.revoked_at IS NULL AND s.until > now() AS shared, {STANDING} AS standing
+          FROM locker.share_document sd
+          JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
+          JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
+         WHERE sd.credential_id = $1""",
+        credential_id,
+    )
+    return None if row is None else (row["owner"], row["share_id"], row["shared"], row["standing"])
+
+
 async def sweep_drafts(tx: Tx) -> None:
     await tx.execute("DELETE FROM locker.share_draft WHERE expires_at < now()")
+
+
+async def forget_keys(tx: Tx) -> None:
+    """Of what may not be looked at any more: the credentials in the table then open for nobody."""
+    await tx.execute(
+        """
+        UPDATE locker.share SET key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+         WHERE until < now() AND (key_wrapped IS NOT NULL OR code_mac IS NOT NULL)"""
+    )
+    await tx.execute(
+        "UPDATE locker.opening SET key_wrapped = NULL WHERE view_until < now() AND key_wrapped IS NOT NULL"
+    )
 
 
 def _share(row: Any) -> Share:
     return msgspec.convert(dict(row), Share)
 
 
-def _entitled(row: Any) -> tuple[HeldDocument, bool]:
+def _item(row: Any) -> SharedItem:
     columns = dict(row)
-    entitled = columns.pop("entitled")
-    return held(columns), bool(entitled)
+    own = {name: columns.pop(name) for name in ("entitled", "fields", "credential_sealed")}
+    return SharedItem(document=held(columns), **own)
 
 
 def _draft(row: Any) -> tuple[ShareDraft, bytes | None] | None:

@@ -1,0 +1,42 @@
+"""Twin receipts of one opening: what the opener files, and what the citizen keeps."""
+
+from typing import Any, Literal
+
+from kit.jose import LocalKeySet
+from locker.shares.schema import Opening, SharedItem
+
+TYP = "khizana-access-receipt+jwt"
+
+
+def sign_access(
+    keys: LocalKeySet,
+    opening: Opening,
+    items: list[SharedItem],
+    *,
+    locker_url: str,
+    holder: Literal["opener", "citizen"],
+) -> str:
+    """Compact JWS (ES256). Both name the same line of the log in ``jti``, and nothing of the citizen.
+
+    ``log`` is where its place in the log is proven: to the opener by the receipt itself.
+    """
+    claims: dict[str, Any] = {
+        "iss": locker_url,
+        "iat": int(opening.opened_at.timestamp()),
+        "jti": opening.audit_id or opening.opening_id,
+        "for": holder,
+        "opening": opening.opening_id,
+        "recipient": opening.recipient,
+        "purpose": opening.purpose,
+        "view_only": opening.view_only,
+        "documents": [_document(item) for item in items],
+    }
+    if opening.client_id:
+        claims["client_id"] = opening.client_id
+    return keys.sign(claims, typ=TYP)
+
+
+def _document(item: SharedItem) -> dict[str, Any]:
+    document = item.document
+    said: dict[str, Any] = {"uri": document.uri, "type": document.type, "administration": document.administration}
+    return {**said, "fields": item.fields} if item.fields is not None else {**said, "sha256": document.sha256.hex()}
