@@ -38,6 +38,7 @@ from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
 from locker.archive.schema import GROWTH_MAX_BYTES, ArchiveLimits
 from locker.archive.stamp_copy import Stamping
+from locker.batches import forget_expired as batches
 from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
 from locker.log import store as log
@@ -253,6 +254,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
         await shares.sweep_drafts(db)
         await shares.forget_keys(db)
         await seals.forget_expired(db)
+        await batches.forget_expired(db)
     return await sweep(
         db,
         Audit("locker"),

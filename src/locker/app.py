@@ -16,6 +16,7 @@ from kit.pages import Pages
 from locker import wiring as parts
 from locker.access import callers
 from locker.access import routes as access
+from locker.batches import routes as batches
 from locker.deposits import routes as deposits
 from locker.disclosing import routes as disclosing
 from locker.documents import lifecycle_routes as lifecycle
@@ -46,6 +47,7 @@ ROUTES: list[Any] = [
     *home.ROUTES,
     *access.ROUTES,
     *deposits.ROUTES,
+    *batches.ROUTES,
     *seals.ROUTES,
     *printed.ROUTES,
     *sheets.ROUTES,

@@ -83,6 +83,22 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     idempotency_lease_s: int = 60
     """An attempt that has not answered for this long may be taken over by the next one."""
     idempotency_lifetime_s: int = 86_400
+    batch_items_max: int = 100_000
+    batch_manifest_max_bytes: int = 64_000_000
+    batch_part_max_bytes: int = 32_000_000
+    batch_part_entries_max: int = 1_000
+    batch_items_at_once_max: int = 16
+    """Of one part: each is a temporary file while it is judged and sealed."""
+    batch_parts_at_once_max: int = 4
+    """In one process; the next one is answered 503."""
+    batch_frame_max_s: float = 30.0
+    """A part or a manifest that sends nothing for so long is given up."""
+    batch_part_max_s: float = 600.0
+    batch_lifetime_s: int = 7 * 86_400
+    """After this no part of a batch is accepted and its results are forgotten."""
+    batches_per_administration_max: int = 100
+    batch_registrations_per_client_per_minute: int = 60
+    batch_parts_per_client_per_minute: int = 6_000
     quarantine_first_wait_s: int = 60
     """A deposit whose revocation data is not there yet is judged again after this, then after twice as long, …"""
     quarantine_wait_max_s: int = 21_600

@@ -21,6 +21,8 @@ from locker.access.bearer import BearerTokens
 from locker.access.cursor import Cursors
 from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
+from locker.batches.desk import BatchDesk, BatchLimits
+from locker.batches.line_keys import LineKeys
 from locker.catalogue.fields import FieldsChecker
 from locker.deposits.desk import DepositDesk, DepositLimits, Places
 from locker.deposits.quarantine import QuarantineLimits
@@ -67,6 +69,7 @@ class Wiring:
     judge: SignatureJudge
     trust: TrustRegister
     deposits: DepositDesk
+    batches: BatchDesk
     uploads: UploadDesk
     report_seal: ReportSeal
     log_key: LogKey
@@ -202,6 +205,13 @@ async def connect(
             judge=judge,
             trust=trust,
             deposits=deposits,
+            batches=BatchDesk(
+                deposits=deposits,
+                keys=LineKeys(_derived(settings.secret, "batch-lines")),
+                limits=_batch_limits(settings),
+                registering=Places(settings.batch_parts_at_once_max),
+                parts=Places(settings.batch_parts_at_once_max),
+            ),
             log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url),
             log_objects=LogObjects(vault.blobs, settings.s3_log_prefix),
             uploads=UploadDesk(
@@ -249,6 +259,25 @@ def _deposit_limits(settings: LockerSettings) -> DepositLimits:
         documents_per_owner_max=settings.documents_per_owner_max,
         bytes_per_owner_max=settings.bytes_per_owner_max,
         quarantine=quarantine_limits(settings),
+    )
+
+
+def _batch_limits(settings: LockerSettings) -> BatchLimits:
+    return BatchLimits(
+        items_max=settings.batch_items_max,
+        manifest_max_bytes=settings.batch_manifest_max_bytes,
+        line_max_bytes=settings.deposit_json_max_bytes,
+        part_max_bytes=settings.batch_part_max_bytes,
+        part_entries_max=settings.batch_part_entries_max,
+        items_at_once_max=settings.batch_items_at_once_max,
+        frame_max_s=settings.batch_frame_max_s,
+        part_max_s=settings.batch_part_max_s,
+        lifetime_s=settings.batch_lifetime_s,
+        per_administration_max=settings.batches_per_administration_max,
+        registrations=Limit("batches", settings.batch_registrations_per_client_per_minute, 60),
+        parts=Limit("batch-parts", settings.batch_parts_per_client_per_minute, 60),
+        lease_s=settings.idempotency_lease_s,
+        folder=settings.temporary_folder,
     )
 
 

@@ -1,5 +1,5 @@
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -7,12 +7,17 @@ from msgspec import UNSET
 from locker.deposits.refusals import DepositInvalid
 from locker.deposits.schema import DepositRequest
 
+Wanted = TypeVar("Wanted", bound=DepositRequest)
 
-def decode(part: bytes) -> DepositRequest:
-    """The JSON part, strictly: in UTF-8, no member twice, no unknown member. DepositInvalid names the place."""
+
+def decode(part: bytes, wanted: type[Wanted]) -> Wanted:
+    """What a depositor says of a document, strictly: in UTF-8, no member twice, no unknown member.
+
+    DepositInvalid names the place.
+    """
     try:
         value = json.loads(part.decode("utf-8"), object_pairs_hook=_no_member_twice, parse_constant=_refuse)
-        request = msgspec.convert(value, DepositRequest)
+        request = msgspec.convert(value, wanted)
     except msgspec.ValidationError as fault:
         raise DepositInvalid(str(fault)) from None
     except RecursionError:

@@ -2,12 +2,12 @@ from typing import Any
 
 import msgspec
 
-from kit.db import Tx
 from kit.errors import Refusal
 from locker.administrations.identify import identify
 from locker.administrations.schema import Depositor
-from locker.deposits import receive, store
+from locker.deposits import receive
 from locker.deposits.body import Body
+from locker.deposits.count_attempt import count_attempt
 from locker.deposits.decode import decode
 from locker.deposits.desk import DepositDesk
 from locker.deposits.examine import examine
@@ -15,7 +15,7 @@ from locker.deposits.keep import keep
 from locker.deposits.once import Attempt, once
 from locker.deposits.record_refusal import record_refusal
 from locker.deposits.refusals import IdempotencyKeyInFlight
-from locker.deposits.schema import Deposited, Quarantined
+from locker.deposits.schema import Deposited, DepositRequest, Quarantined
 
 
 async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_key: str) -> Deposited | Quarantined:
@@ -24,7 +24,7 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
     Whatever is refused leaves an audit row and nothing else. What cannot be judged yet is quarantined.
     """
     depositor = await identify(desk.db, client_id=client_id)
-    await _count(desk, client_id)
+    await count_attempt(desk, desk.limits.per_client, client_id)
     try:
         with desk.places:
             async with receive.receive(
@@ -50,19 +50,11 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
         raise
 
 
-async def _count(desk: DepositDesk, client_id: str) -> None:
-    async def count(tx: Tx) -> None:
-        await store.need_not_last(tx)
-        await desk.throttle.count(tx, desk.limits.per_client, client_id)
-
-    await desk.db.transact(count)
-
-
 async def _deposit(
     desk: DepositDesk, received: receive.Received, depositor: Depositor, attempt: Attempt
 ) -> Deposited | Quarantined:
     client_id = attempt.client_id
-    examined = await examine(desk, received, decode(received.deposit), depositor, client_id=client_id)
+    examined = await examine(desk, received, decode(received.deposit, DepositRequest), depositor, client_id=client_id)
     return await keep(desk, received, examined, depositor, client_id=client_id, settle=attempt.answer)
 
 

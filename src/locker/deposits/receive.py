@@ -26,7 +26,8 @@ _ENVELOPE_MAX_BYTES = 16_384
 """Boundaries and headers of the parts, and more than enough of it."""
 _PREAMBLE_MAX_BYTES = 8_192
 """A part begins within these, its headers included."""
-_PDF_MIN_BYTES = 64
+PDF_MIN_BYTES = 64
+PDF_START = b"%PDF-"
 _FRAME_MAX_BYTES = 1_048_576
 
 Kind = Literal["document", "deposit", "data", "data_signature"]
@@ -167,7 +168,7 @@ class _Receiving:
             raise MultipartMalformed("one PDF and one JSON part are needed")
         if "data_signature" in self._seen and "data" not in self._seen:
             raise MultipartMalformed("data_signature: there is no data")
-        if self._pdf_length < _PDF_MIN_BYTES:
+        if self._pdf_length < PDF_MIN_BYTES:
             raise NotPdf
         deposit = bytes(self._json)
         sha256_of: dict[Kind, bytes] = {
@@ -240,7 +241,7 @@ class _Receiving:
                 raise PartTooLarge("deposit", self._limits.json_max_bytes)
             return
         # Sniffed with the first bytes: what is no PDF is not written down to its end.
-        wanted = b"%PDF-"[self._pdf_length :]
+        wanted = PDF_START[self._pdf_length :]
         if not payload.startswith(wanted[: len(payload)]):
             raise NotPdf
         self._pdf_length += len(payload)

@@ -1,13 +1,16 @@
 from kit.audit import AuditEvent
+from kit.db import Tx
 from kit.errors import Refusal
 from locker.administrations.schema import Depositor
 from locker.deposits.desk import DepositDesk
 
 
-async def record_refusal(desk: DepositDesk, depositor: Depositor, refusal: Refusal, *, client_id: str) -> None:
+async def record_refusal(
+    desk: DepositDesk, depositor: Depositor, refusal: Refusal, *, client_id: str, tx: Tx | None = None
+) -> None:
     """All that stays of a deposit that was refused."""
     await desk.audit.append(
-        desk.db,
+        tx or desk.db,
         AuditEvent(
             action="deposit.refused",
             actor_kind="client",

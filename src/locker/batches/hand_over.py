@@ -1,0 +1,239 @@
+import asyncio
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kit.errors import Refusal, Unavailable
+from locker.administrations.identify import identify
+from locker.administrations.refusals import AdministrationSuspended, NotAnAdministration
+from locker.batches import store
+from locker.batches.desk import BatchDesk
+from locker.batches.find_batch import find_batch
+from locker.batches.patient import patient
+from locker.batches.refusals import EntryRefused, EntryRepeated, NotInManifest
+from locker.batches.schema import Batch, Item, PartEnd, PartLine
+from locker.batches.settle import Document, settle
+from locker.batches.told import told
+from locker.batches.zip_stream import CutShort, Entry, ZipStream
+from locker.deposits.count_attempt import count_attempt
+from locker.deposits.receive import PDF_START
+from locker.deposits.refusals import DepositOvertaken, DigestMismatch, NoRoom
+
+log = logging.getLogger("khizana.fault")
+
+_UNPACKED_PER_PACKED = 4
+"""PDFs hardly shrink. What inflates to more than this is no part of documents."""
+_TRIES = 3
+_AGAIN_S = 0.5
+
+
+@dataclass
+class _Part:
+    """One that is being read."""
+
+    lines: list[PartLine] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    entries: int = 0
+    stopped: str | None = None
+    """The code of why no further entry is looked at."""
+
+
+async def hand_over(
+    desk: BatchDesk, frames: AsyncIterator[bytes], *, batch_id: str, client_id: str
+) -> tuple[list[PartLine], PartEnd]:
+    """A ZIP file of documents. Each is deposited by itself, as if it had come alone; a refused one stops no other.
+
+    What was deposited before, in this part or another one, keeps its first answer. At most ``items_at_once_max`` files
+    stand on disk, under numbers of ours. Raises BatchUnknown, PartMalformed, TooManyRequests, Unavailable.
+    """
+    depositor = await identify(desk.db, client_id=client_id)
+    batch = await find_batch(desk.db, batch_id, administration=depositor.administration)
+    await count_attempt(desk.deposits, desk.limits.parts, client_id)
+    limits, part, refused = desk.limits, _Part(), None
+    with desk.parts:
+        arriving = patient(
+            _capped(frames, limits.part_max_bytes), frame_max_s=limits.frame_max_s, whole_max_s=limits.part_max_s
+        )
+        archive = ZipStream(
+            arriving,
+            entry_max_bytes=desk.deposits.limits.receive.pdf_max_bytes,
+            unpacked_max_bytes=limits.part_max_bytes * _UNPACKED_PER_PACKED,
+        )
+        with tempfile.TemporaryDirectory(prefix="khizana-batch-", dir=limits.folder) as folder:
+            async with asyncio.TaskGroup() as tasks:
+                try:
+                    await _read(desk, archive, batch, part, Path(folder), tasks, client_id=client_id)
+                    if part.stopped is None:
+                        await archive.drain()
+                except CutShort as cut:
+                    part.stopped = cut.code
+                except Refusal as refusal:
+                    # Of the whole part. What is under way goes on, and its answer must be told.
+                    refused, part.stopped = refusal, refusal.code
+    if refused is not None and not part.lines:
+        raise refused
+    part.lines.sort(key=lambda line: line.entry)
+    return part.lines, PartEnd(entries=part.entries, complete=part.stopped is None, code=part.stopped)
+
+
+async def _capped(frames: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    total = 0
+    async for frame in frames:
+        total += len(frame)
+        if total > most:
+            raise CutShort("part-too-large")
+        yield frame
+
+
+async def _read(
+    desk: BatchDesk,
+    archive: ZipStream,
+    batch: Batch,
+    part: _Part,
+    folder: Path,
+    tasks: asyncio.TaskGroup,
+    *,
+    client_id: str,
+) -> None:
+    places = asyncio.Semaphore(desk.limits.items_at_once_max)
+    while part.stopped is None and (entry := await archive.next_entry()) is not None:
+        part.entries += 1
+        if part.entries > desk.limits.part_entries_max:
+            raise CutShort("part-has-too-many-entries")
+        if entry.is_folder:
+            continue
+        try:
+            item = await _item(desk, batch, part, entry)
+        except EntryRefused as refusal:
+            part.lines.append(_refused(entry, None, refusal))
+            await archive.skip(entry)
+            continue
+        if item.state != "awaiting":
+            part.lines.append(await _standing(desk, batch, entry, item))
+            await archive.skip(entry)
+            continue
+        # A place before its first byte: so many files stand on disk and no more.
+        await places.acquire()
+        file = folder / str(entry.number)
+        taken = False
+        try:
+            document = await _write(archive, entry, file, item)
+            tasks.create_task(_deposit(desk, batch, part, entry, item, document, places, client_id=client_id))
+            taken = True
+        except (EntryRefused, DigestMismatch) as refusal:
+            part.lines.append(_refused(entry, item, refusal))
+        finally:
+            if not taken:
+                file.unlink(missing_ok=True)
+                places.release()
+
+
+async def _item(desk: BatchDesk, batch: Batch, part: _Part, entry: Entry) -> Item:
+    """By the name of the entry, which is used for nothing else."""
+    if entry.name is not None and entry.name in part.names:
+        raise EntryRepeated
+    if entry.name is None or len(entry.name) > 255 or "\x00" in entry.name:
+        raise NotInManifest
+    item = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=entry.name)
+    if item is None:
+        raise NotInManifest
+    part.names.add(entry.name)
+    if entry.refusal is not None and item.state == "awaiting":
+        raise entry.refusal
+    return item
+
+
+async def _write(archive: ZipStream, entry: Entry, file: Path, item: Item) -> Document:
+    sha256, length, start = hashlib.sha256(), 0, b""
+    try:
+        # To the page cache: less than a hop to a thread.
+        with file.open("xb") as out:
+            async for chunk in archive.content(entry):
+                sha256.update(chunk)
+                length += len(chunk)
+                start += chunk[: len(PDF_START) - len(start)]
+                out.write(chunk)
+    except OSError as fault:
+        raise NoRoom from fault
+    if sha256.digest() != item.sha256:
+        raise DigestMismatch("sha256")
+    return Document(path=file, start=start, sha256=sha256.digest(), length=length)
+
+
+async def _deposit(
+    desk: BatchDesk,
+    batch: Batch,
+    part: _Part,
+    entry: Entry,
+    item: Item,
+    document: Document,
+    places: asyncio.Semaphore,
+    *,
+    client_id: str,
+) -> None:
+    try:
+        part.lines.append(await _tried(desk, batch, part, entry, item, document, client_id=client_id))
+    finally:
+        document.path.unlink(missing_ok=True)
+        places.release()
+
+
+async def _tried(
+    desk: BatchDesk, batch: Batch, part: _Part, entry: Entry, item: Item, document: Document, *, client_id: str
+) -> PartLine:
+    until = time.monotonic() + desk.limits.frame_max_s
+    for attempt in range(1, _TRIES + 1):
+        try:
+            depositor = await identify(desk.db, client_id=client_id)
+            settled = await settle(desk, batch, item, document, depositor, client_id=client_id)
+            return PartLine(entry=entry.number, item=item.item, **settled)
+        except (AdministrationSuspended, NotAnAdministration) as refusal:
+            # Whatever stands behind in this part is not looked at.
+            part.stopped = refusal.code
+            return _refused(entry, item, refusal)
+        except DepositOvertaken as refusal:
+            # Another part was faster, or the batch has expired.
+            now = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=entry.name or "")
+            if now is None or now.state == "awaiting":
+                return _refused(entry, item, refusal)
+            return await _standing(desk, batch, entry, now)
+        except Unavailable as refusal:
+            if attempt == _TRIES or time.monotonic() > until:
+                return _refused(entry, item, refusal)
+            await asyncio.sleep(_AGAIN_S * attempt)
+        except Refusal as refusal:
+            return _refused(entry, item, refusal)
+        except Exception:
+            # A fault over one document must not take the others down. It goes on waiting.
+            log.exception("an item of a batch", extra={"event": "fault"})
+            return PartLine(entry=entry.number, item=item.item, state="awaiting", code="fault")
+    raise AssertionError("unreachable")
+
+
+async def _standing(desk: BatchDesk, batch: Batch, entry: Entry, item: Item) -> PartLine:
+    """What it was answered when it came first."""
+    [shown] = await store.results(desk.db, batch_id=batch.batch_id, after=item.line - 1, limit=1)
+    found = desk.with_receipt(batch, shown)
+    return PartLine(
+        entry=entry.number,
+        item=item.item,
+        state=found.state,
+        code=found.code,
+        detail=found.detail,
+        members=found.members,
+        document_id=found.document_id,
+        uri=found.uri,
+        receipt=found.receipt,
+    )
+
+
+def _refused(entry: Entry, item: Item | None, refusal: Refusal) -> PartLine:
+    """Nothing was decided: an item of the manifest waits on."""
+    said = told(refusal)
+    if item is None:
+        return PartLine(entry=entry.number, **said)
+    return PartLine(entry=entry.number, item=item.item, state="awaiting", **said)

@@ -1,0 +1,44 @@
+"""The bodies as OpenAPI says them: streamed by hand, so described by hand."""
+
+from dataclasses import dataclass
+
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+
+@dataclass
+class RegisterOperation(Operation):
+    def __post_init__(self) -> None:
+        self.parameters = [
+            *(self.parameters or []),
+            Parameter(
+                name="Idempotency-Key",
+                param_in="header",
+                required=True,
+                schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+            ),
+        ]
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/x-ndjson": OpenAPIMediaType(
+                    schema=Schema(
+                        type=OpenAPIType.STRING,
+                        description="A line: what a deposit's JSON part says, and ``item``, ``file`` and ``sha256``.",
+                    )
+                )
+            },
+        )
+
+
+@dataclass
+class PartOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/zip": OpenAPIMediaType(
+                    schema=Schema(type=OpenAPIType.STRING, content_media_type="application/zip")
+                )
+            },
+        )
