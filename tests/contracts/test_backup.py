@@ -1,5 +1,6 @@
 """deploy/backup.sh and deploy/restore.sh, carried out with the binaries of the embedded servers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def tools(postgres: EmbeddedPostgres) -> dict[str, str]:
     """pg_dump, psql and pg_restore beside the running server's binary; rclone in our own environment."""
     import khizana.embedded.postgres as embedded
 
-    pg_bin = embedded._binaries() / "bin"
+    pg_bin = embedded.binaries() / "bin"
     path = os.pathsep.join([str(pg_bin), str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "RCLONE_CONFIG": os.devnull}
 
@@ -96,3 +97,41 @@ def test_a_damaged_backup_is_not_restored(dsns: Dsns, tools: dict[str, str], tmp
     dump = backup / "database.dump"
     dump.write_bytes(dump.read_bytes()[:-1])
     assert script("restore.sh", environ, str(backup)).returncode != 0
+
+
+def test_the_embedded_product_goes_into_a_backup_and_comes_back_in_another_place(tmp_path: Path) -> None:
+    """With its keys apart: both are needed, and one command each."""
+
+    def khizana(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
+        return subprocess.run(
+            [sys.executable, "-m", "khizana", *words],
+            env={**environ, "PYTHONPATH": str(ROOT / "src"), "KHIZANA_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    first, second, backups, keys = (tmp_path / name for name in ("first", "second", "backups", "keys"))
+    assert khizana(first, "migrate").returncode == 0
+    (first / "keys" / "locker").mkdir(parents=True, exist_ok=True)
+    assert khizana(first, "reconcile").returncode == 0  # makes the master key
+    for secret in ("idp-secret", "locker-secret"):
+        assert (first / secret).exists()
+    stray = first / "objects" / "khizana" / "ab" / ("a" * 32)
+    stray.write_bytes(os.urandom(1_000))
+    refused = khizana(first, "backup", str(backups), "--keys", str(backups / "keys"))
+    assert (refused.returncode, "keys-beside" in refused.stderr) == (2, True)
+    made = khizana(first, "backup", str(backups), "--keys", str(keys))
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert "master.key" not in {path.name for path in backups.rglob("*")}
+    assert khizana(first, "restore", told["backup"], "--keys", told["keys"]).returncode == 2
+    restored = khizana(second, "restore", told["backup"], "--keys", told["keys"])
+    assert restored.returncode == 0, restored.stderr
+    assert json.loads(restored.stdout)["unknown"] == [f"ab/{'a' * 32}"]
+    master = Path("keys") / "locker" / "master.key"
+    assert (second / master).read_bytes() == (first / master).read_bytes()
+    assert (second / "idp-secret").read_text() == (first / "idp-secret").read_text()
+    assert khizana(second, "doctor", "--json").returncode in (0, 1)
+    assert json.loads(khizana(second, "reconcile").stdout)["missing"] == []

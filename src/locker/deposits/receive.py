@@ -22,6 +22,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NoRoom, NotPdf, PartTooLarge, TooSlow
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ENVELOPE_MAX_BYTES = 16_384
 """Boundaries and headers of the parts, and more than enough of it."""
 _PREAMBLE_MAX_BYTES = 8_192
@@ -97,7 +98,7 @@ async def receive(
     if content_length is not None and content_length > body_max_bytes:
         raise PartTooLarge("document", limits.pdf_max_bytes)
     receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
-    with tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder) as folder:
+    with _folder(limits) as folder:
         path, data = Path(folder, "document.pdf"), Path(folder, "data")
         try:
             # Frames go to the page cache: less than a hop to a thread.
@@ -111,12 +112,21 @@ async def receive(
         except MultipartError as fault:
             raise MultipartMalformed(str(fault)) from None
         except OSError as fault:
-            if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            if fault.errno in _FULL:
                 raise NoRoom from fault
             raise
         if repr_digest is not None:
             _check_digest(repr_digest, receiving.body_sha256.digest(), received.pdf_sha256)
         yield received
+
+
+def _folder(limits: Limits) -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder)
+    except OSError as fault:
+        if fault.errno in _FULL:
+            raise NoRoom from fault
+        raise
 
 
 def _parser(content_type: str) -> PushMultipartParser:

@@ -7,27 +7,42 @@ from locker.deposits import orphans
 from locker.documents import objects
 from locker.seals import objects as seals
 from locker.signed_data import objects as data
+from locker.sweeping import store
 from locker.sweeping.schema import Reconciled
 from locker.uploads import objects as uploads
 from locker.vault import Vault, is_object_key
 from locker.vault.blobs import PREFIXES
 from locker.vault.schema import BlobInfo
 
+KEPT_S = 30 * 86_400
 _PAGE = 1_000
 _LISTED_MAX = 10_000
 
 
 async def reconcile(
-    db: Database, audit: Audit, vault: Vault, *, grace_s: int, remove_unknown: bool = False
+    db: Database,
+    audit: Audit,
+    vault: Vault,
+    *,
+    grace_s: int,
+    remove_unknown: bool = False,
+    kept_s: int = KEPT_S,
+    restored: bool = False,
 ) -> Reconciled:
     """Compare rows and objects both ways, in the order of their keys, a page at a time, while the locker works.
 
-    With ``remove_unknown``, objects that nothing knows and that are older than the grace are removed; a row is never
-    touched.
+    An object that nothing knows and that is older than the grace is a stray: it is written down and stays. With
+    ``remove_unknown``, strays go that were first met ``kept_s`` ago. One that a row knows again is a stray no more. A
+    row is never touched.
+
+    ``restored`` is for once, after the database was restored and before the first deposit: intents of the past are
+    forgotten, because the sweeper would take what became documents after the backup for what died.
     """
+    if restored:
+        await _forget_intents(db)
     missing: list[str] = []
     unknown: list[str] = []
-    documents = seen = removed = 0
+    documents = seen = removed = adopted = 0
     truncated = False
     for prefix in PREFIXES:
         after, more = prefix, True
@@ -44,10 +59,13 @@ async def reconcile(
             promised |= await uploads.promised_between(db, after=after, until=until)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
-            if remove_unknown:
-                for key in strange:
+            adopted += await store.let_go(db, after=after, until=until, strays=strange)
+            if strange:
+                await store.keep(db, [present[key] for key in strange])
+            if strange and remove_unknown:
+                for key in await store.overdue(db, kept_s=kept_s, strays=strange):
                     await vault.delete(key)
-                removed += len(strange)
+                    removed += 1
             truncated = truncated or len(missing) + len(lost) > _LISTED_MAX or len(unknown) + len(strange) > _LISTED_MAX
             missing = [*missing, *lost][:_LISTED_MAX]
             unknown = [*unknown, *strange][:_LISTED_MAX]
@@ -57,12 +75,31 @@ async def reconcile(
         AuditEvent(
             action="objects.reconciled",
             actor_kind="system",
-            detail={"documents": documents, "missing": len(missing), "unknown": len(unknown), "removed": removed},
+            detail={
+                "documents": documents,
+                "missing": len(missing),
+                "unknown": len(unknown),
+                "adopted": adopted,
+                "removed": removed,
+            },
         ),
     )
     return Reconciled(
-        documents=documents, objects=seen, missing=missing, unknown=unknown, removed=removed, truncated=truncated
+        documents=documents,
+        objects=seen,
+        missing=missing,
+        unknown=unknown,
+        adopted=adopted,
+        removed=removed,
+        truncated=truncated,
     )
+
+
+async def _forget_intents(db: Database) -> None:
+    # A minute ahead: the clock of the database that was restored may be another one.
+    while taken := await orphans.take(db, grace_s=-60, batch_max=_PAGE):
+        for intent in taken:
+            await orphans.forget(db, intent)
 
 
 async def _lost(db: Database, vault: Vault, promised: dict[str, str], present: dict[str, BlobInfo]) -> list[str]:

@@ -26,6 +26,9 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     """document_id, or seal_id, of rows whose object is not there: lost documents."""
     unknown: list[str]
     """Objects that no document, no seal and no intent knows."""
+    """They are kept, and removed at the earliest when they were met long ago."""
+    adopted: int
+    """Objects that nothing knew at an earlier reconcile and that something knows now, or that are gone."""
     removed: int
     truncated: bool
     """More than what is listed."""

@@ -20,6 +20,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from locker.verification.refusals import FileMissing, FileTooLarge, NoRoom, TooSlow
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ENVELOPE_MAX_BYTES = 16_384
 _FRAME_MAX_BYTES = 1_048_576
 _AT_MAX_BYTES = 64
@@ -59,7 +60,7 @@ async def receive(
     ):
         raise FileTooLarge(limits.file_max_bytes)
     receiving = _Receiving(_parser(content_type), limits.file_max_bytes)
-    with tempfile.TemporaryDirectory(prefix="khizana-verify-", dir=limits.folder) as folder:
+    with _folder(limits) as folder:
         path = Path(folder, "document.pdf")
         try:
             # To the page cache: less than a hop to a thread.
@@ -77,7 +78,7 @@ async def receive(
         except MultipartError:
             raise FileMissing from None
         except OSError as fault:
-            if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            if fault.errno in _FULL:
                 raise NoRoom from fault
             raise
         yield Received(
@@ -87,6 +88,15 @@ async def receive(
             signature=signature,
             at=receiving.at.decode("ascii", "replace"),
         )
+
+
+def _folder(limits: Limits) -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="khizana-verify-", dir=limits.folder)
+    except OSError as fault:
+        if fault.errno in _FULL:
+            raise NoRoom from fault
+        raise
 
 
 def _parser(content_type: str) -> PushMultipartParser | None:

@@ -331,7 +331,7 @@ def test_a_fault_is_one_line_and_its_trace_is_kept_for_whoever_mends_it(
 def test_a_sweep_and_a_reconciliation_answer_in_json(khizana: Run) -> None:
     assert khizana("sweep").json()["orphans"] == 0
     assert khizana("sweep", "--dry-run").json()["dry_run"] is True
-    assert khizana("sweep", "--reconcile").json()["missing"] == []
+    assert khizana("reconcile").json()["missing"] == []
 
 
 def test_an_invitation_and_a_rotated_secret_are_told_once(khizana: Run) -> None:

@@ -103,6 +103,32 @@ async def test_a_slow_statement_is_cut(dsns: Dsns) -> None:
         await db.close()
 
 
+@pytest.mark.parametrize(
+    "sqlstate", ["53100", "53200", "53300", "25006", "57014", "57P02", "57P03", "55P03", "40001", "40P01"]
+)
+async def test_f_18_what_the_server_has_no_room_or_no_time_for_is_unavailable(idp_db: Database, sqlstate: str) -> None:
+    """Disk full, out of memory, a standby, cut, going down, locked; and what went on failing however often."""
+    with pytest.raises(Unavailable):
+        await idp_db.execute(f"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '{sqlstate}'; END $$")
+
+    async def once() -> None:
+        async with idp_db.transaction() as tx:
+            await tx.execute(f"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '{sqlstate}'; END $$")
+
+    with pytest.raises(Unavailable):
+        await once()
+
+
+async def test_the_server_itself_ends_what_takes_too_long(dsns: Dsns) -> None:
+    """So that a statement of a process that died does not hold its locks."""
+    db = await Database.connect(dsns.idp, command_timeout_s=0.4)
+    try:
+        settings = "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"
+        assert [await db.fetchval("SELECT current_setting($1)", name) for name in settings] == ["400ms", "300ms", "1s"]
+    finally:
+        await db.close()
+
+
 async def test_a_connection_that_the_server_ended_does_not_hurt_the_next_statement(
     dsns: Dsns, postgres: EmbeddedPostgres
 ) -> None:

@@ -221,7 +221,7 @@ async def test_the_sweeper_and_reconcile_leave_the_bytes_of_what_waits(world: Wo
     [row] = await world.rows("SELECT object_key FROM locker.quarantine")
     wiring = world.wiring
     await sweep_locker(wiring.db, wiring.vault, wiring.settings)
-    compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=-60, remove_unknown=True)
+    compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=-60, remove_unknown=True, kept_s=0)
     assert row["object_key"] not in compared.unknown
     assert row["object_key"] in await world.objects()
 

@@ -285,7 +285,9 @@ async def test_data_dies_with_its_documents_key(world: World) -> None:
         given = await world.locker.get(f"/v1/documents/{document_id}/{path}", headers=world.citizen())
         assert given.status_code in (410, 502)
         assert DATA not in given.content
-    found = await reconcile(world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0, remove_unknown=True)
+    found = await reconcile(
+        world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0, remove_unknown=True, kept_s=0
+    )
     assert set(found.unknown) == {row["object_key"], row["data"]}
 
 

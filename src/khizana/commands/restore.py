@@ -1,0 +1,54 @@
+"""One backup into an empty home: keys, objects, rows, then both compared."""
+
+import argparse
+import asyncio
+import os
+import tarfile
+from pathlib import Path
+
+from khizana.cli import CommandRefused
+from khizana.commands.backup import SECRETS, embedded_home, script
+from khizana.databases import connected, opened_vault
+from khizana.deployment import Deployment
+from khizana.embedded.postgres import EmbeddedPostgres
+from khizana.embedded.s3 import EmbeddedS3
+from khizana.say import answer, say
+from kit.audit import Audit
+from locker.sweeping.reconcile import reconcile
+from locker.sweeping.schema import Reconciled
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("backup", type=Path, help="one backup, as khizana backup named it")
+    parser.add_argument("--keys", type=Path, required=True, help="the keys of that backup")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    home = embedded_home()
+    if any((home.folder / name).exists() for name in ("postgres", "objects", *SECRETS)):
+        raise CommandRefused("not-empty", f"{home.folder} holds something already; name another in KHIZANA_HOME")
+    os.umask(0o077)
+    home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tarfile.open(arguments.keys) as tar:
+        tar.extractall(home.folder, filter="data")
+    postgres = EmbeddedPostgres.start(home.folder)
+    try:
+        say(script(home, postgres.dsn("owner"), "restore.sh", str(arguments.backup.absolute())).splitlines()[0])
+        # It lists what it finds when it starts.
+        s3 = EmbeddedS3.start(home.folder)
+        try:
+            found = Deployment(home.environ(os.environ, postgres=postgres.address, s3=s3.kept))
+            asyncio.run(found.migrate())
+            compared = asyncio.run(_compared(found))
+        finally:
+            s3.stop()
+    finally:
+        postgres.stop()
+    answer(compared)
+    return 1 if compared.missing else 0
+
+
+async def _compared(found: Deployment) -> Reconciled:
+    settings = found.locker_settings()
+    async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
+        return await reconcile(db, Audit("locker"), vault, grace_s=-60, restored=True)
