@@ -58,7 +58,7 @@ def _bounds(command_timeout_s: float) -> dict[str, str]:
     return {
         "statement_timeout": str(limit_ms),
         # Whoever waits for a row hears of it before the statement itself is over.
-        "lock_timeout": str(limit_ms * 3 // 4),
+        "lock_timeout": str(limit_ms * 3 // 5),
         # No transaction of ours waits for anything but the database.
         "idle_in_transaction_session_timeout": str(limit_ms * 5 // 2),
     }
@@ -95,7 +95,7 @@ class Database:
         dsn: str,
         *,
         connections_max: int = 10,
-        acquire_timeout_s: float = 1.0,
+        acquire_timeout_s: float = 0.8,
         command_timeout_s: float = 2.0,
         by_keys: bool = False,
     ) -> "Database":

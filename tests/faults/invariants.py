@@ -1,9 +1,14 @@
 """What must hold after every fault, asked in one place."""
 
+import asyncio
 import hashlib
 
 from kit.audit import Audit
 from kit.throttle import Throttle
+from locker.log import store
+from locker.log.checkpoint import LogKey
+from locker.log.objects import LogObjects
+from locker.log.verify import verify
 from locker.sweeping.reconcile import reconcile
 from locker.sweeping.sweep import sweep
 from locker.vault import Stored
@@ -11,7 +16,7 @@ from tests.faults.rig import Rig
 
 
 async def check(rig: Rig) -> None:
-    """I1 to I5 over everything that the run ever answered; nobody deposits meanwhile. Adds to the figures."""
+    """I1 to I6 over everything that the run ever answered; nobody deposits meanwhile. Adds to the figures."""
     db, figures = rig.db, rig.figures
     rows = {row["document_id"]: row for row in await db.fetch("SELECT * FROM locker.document")}
     answered = {answer["document_id"]: answer for answer in rig.answered.values()}
@@ -63,3 +68,19 @@ async def check(rig: Rig) -> None:
     for share in shares:
         assert share["openings_used"] == share["openings"] == share["told"] <= share["openings_max"]
     figures.openings = sum(share["openings"] for share in shares)
+    figures.leaves = await log_verifies(rig)
+
+
+async def log_verifies(rig: Rig) -> int:
+    """I6: every row is a leaf as it was written, and what is published is this tree: of how many leaves."""
+    settings = rig.deployment.locker_settings()
+    assert rig.worker.alive(), rig.worker.said()
+    async with asyncio.timeout(30):
+        while await store.count_waiting(rig.db) or (head := await store.head(rig.db)).size != head.published:
+            await asyncio.sleep(0.1)
+    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
+    verified = await verify(rig.db, LogObjects(rig.vault.blobs, settings.s3_log_prefix), verifier_key=key.verifier_key)
+    assert verified.findings == []
+    rows = await rig.db.fetchval("SELECT count(*) FROM locker.audit")
+    assert head.size == rows
+    return int(head.size)

@@ -83,11 +83,13 @@ class Node:
         self._public = public
         self._process: subprocess.Popen[bytes] | None = None
 
+    words = ("serve", "both", "--workers", "1", "--port")
+
     def begin(self, **changed: str) -> None:
         self.folder.mkdir(exist_ok=True, mode=0o700)
         with (self.folder / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "khizana", "serve", "both", "--port", str(self.port), "--workers", "1"],
+                [sys.executable, "-m", "khizana", *self.words, str(self.port)],
                 env={**self._environ, **changed},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -139,6 +141,15 @@ class Node:
         )
 
 
+class Worker(Node):
+    """``khizana worker``: among others, it sequences the log. It stays up through every fault."""
+
+    words = ("worker", "--metrics")
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
 @dataclass
 class Figures:
     """What the whole run did."""
@@ -149,6 +160,7 @@ class Figures:
     openings: int = 0
     orphans_swept: int = 0
     losses: int = 0
+    leaves: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
 
 
@@ -166,6 +178,7 @@ class Rig:
     database: FaultProxy
     objects: FaultProxy
     nodes: list[Node]
+    worker: Worker
     postgres: EmbeddedPostgres
     s3: EmbeddedS3
     db: Database
@@ -362,22 +375,23 @@ async def running(folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3) -> A
     environ["KHIZANA_LOCKER_S3_ENDPOINT"] = f"http://127.0.0.1:{objects.port}"
     ports = [home.port, free_port()]
     nodes = [Node(environ, home.url, port, folder / f"node-{number}") for number, port in enumerate(ports)]
+    worker = Worker(environ, home.url, free_port(), folder / "worker")
     settings = direct.locker_settings()
     async with (
         connected(settings.database_url) as db,
         connected(direct.owner_dsn()) as owner_db,
         opened_vault(db, settings) as vault,
     ):
-        rig = Rig(direct, home, database, objects, nodes, postgres, s3, db, owner_db, vault, pki, key, uid)
+        rig = Rig(direct, home, database, objects, nodes, worker, postgres, s3, db, owner_db, vault, pki, key, uid)
         try:
-            for node in nodes:
+            for node in (*nodes, worker):
                 node.begin()
             for node in nodes:
                 await node.up()
             await _citizen_signs_in(rig)
             yield rig
         finally:
-            for node in nodes:
+            for node in (*nodes, worker):
                 await node.kill()
             database.close()
             objects.close()

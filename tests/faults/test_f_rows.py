@@ -28,8 +28,7 @@ KILLS = 4
 AT_ONCE = 3
 SOON_S = 2.0
 OBJECTS_MAX_S = 6.0
-SLACK_S = 1.5
-"""For a machine on which several test processes run."""
+SLACK_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,12 @@ async def rig(folder: Path, stores: dict[str, Any]) -> AsyncIterator[Rig]:
 async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
     started = time.monotonic()
     return await request, time.monotonic() - started
+
+
+async def slack(rig: Rig) -> float:
+    """How much longer everything takes here than on an idle machine: what asks nothing of anything, at once."""
+    answers = await asyncio.gather(*(timed(public(rig, "/livez")) for _ in range(40)))
+    return SLACK_S + 2 * max(took_s for _, took_s in answers)
 
 
 async def wallet(rig: Rig, *, node: int = 0, path: str = "/wallet") -> httpx.Response:
@@ -142,7 +147,7 @@ async def test_f_05_a_database_that_is_down_is_said_soon_and_what_needs_none_goe
                 await timed(rig.deposit(pdf, key="f-05", node=node)),
             ]:
                 assert is_unavailable(answer), answer.text
-                assert took_s < SOON_S
+                assert took_s < SOON_S + await slack(rig)
             for path in (
                 "/livez",
                 "/idp/livez",
@@ -165,10 +170,10 @@ async def test_f_05_a_database_behind_a_cut_cable_is_given_up_and_comes_back(rig
     with rig.database.faulty("silent"):
         held = await asyncio.gather(*(timed(wallet(rig)) for _ in range(12)))
         assert all(is_unavailable(answer) for answer, _ in held)
-        assert max(took_s for _, took_s in held) < 5 + SLACK_S
+        assert max(took_s for _, took_s in held) < 5 + await slack(rig)
         answer, took_s = await timed(wallet(rig))
         assert is_unavailable(answer)
-        assert took_s < SOON_S
+        assert took_s < SOON_S + await slack(rig)
         assert (await public(rig, "/livez")).status_code == 200
     await rig.recovered()
     answers = await asyncio.gather(*(wallet(rig) for _ in range(12)))
@@ -189,7 +194,7 @@ async def test_f_08_a_pool_full_of_waiting_reads_leaves_the_rest_alive(rig: Rig)
         assert (await rig.deposit(rig.pdf(), key="f-08-beside")).status_code == 201
         answers = await asyncio.gather(*flood)
     assert all(is_unavailable(answer) for answer, _ in answers)
-    assert max(took_s for _, took_s in answers) < SOON_S + SLACK_S
+    assert max(took_s for _, took_s in answers) < SOON_S + await slack(rig)
     assert (await wallet(rig)).status_code == 200
     async with rig.nodes[0].http() as http:
         assert (await http.post(path)).status_code == 200
@@ -240,7 +245,7 @@ async def test_f_10_without_the_object_store_nothing_is_promised_and_lists_work(
         deposited, took_s = await timed(rig.deposit(pdf, key="f-10"))
         assert (deposited.status_code, deposited.json()["code"]) == (503, "object-store-unavailable")
         assert is_unavailable(deposited)
-        assert took_s < OBJECTS_MAX_S + SLACK_S
+        assert took_s < OBJECTS_MAX_S + await slack(rig)
         assert await rig.db.fetchval("SELECT count(*) FROM locker.document") == rows
         assert is_unavailable(await rig.original(seen))
         assert (await wallet(rig)).status_code == 200
@@ -262,8 +267,8 @@ async def test_f_11_a_slow_object_store_is_cut_and_holds_nobody_else_up(rig: Rig
         assert not any(task.done() for task in slow)
         for answer, took_s in await asyncio.gather(*slow):
             assert is_unavailable(answer), answer.text
-            assert took_s < OBJECTS_MAX_S + SLACK_S
-        assert beside[18] < max(3 * usual, 0.3)
+            assert took_s < OBJECTS_MAX_S + await slack(rig)
+        assert beside[18] < 3 * usual + 0.3
     assert (await rig.original(seen)).status_code == 200
     await rig.deposit_until_answered(pdf, key=f"f-11-{fault}")
     await check(rig)

@@ -313,6 +313,8 @@ def _launch(place: _Place, socket_folder: Path, *, durable: bool) -> subprocess.
         "timezone": "UTC",
         "log_timezone": "UTC",
         "jit": "off",
+        # Well before a lock is given up: who is part of a deadlock goes again, who waits too long is refused.
+        "deadlock_timeout": "200ms",
         "logging_collector": "off",
         "log_min_messages": "warning",
     }

@@ -159,4 +159,5 @@ async def test_every_table_that_knows_an_object_is_known_to_reconcile(world: Wor
         "seal_version.object_key",
         "signed_data.object_key",
         "stray_object.object_key",
+        "upload.object_key",
     }
