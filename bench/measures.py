@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -351,6 +351,20 @@ async def document_list(world: World, limits: Limits, plan: Plan) -> Work:
     )
 
 
+async def history(world: World, limits: Limits, plan: Plan) -> Work:
+    listing = await document_list(world, limits, plan)
+    citizen = (await world.citizens())[-1]
+
+    async def items() -> list[Any]:
+        return [{**get(f"/v1/history?limit={LISTED}"), "held": held(await world.wallet(citizen))}]
+
+    return replace(
+        listing,
+        items=items,
+        note=f"{LISTED} lines as JSON, with a wallet's token; the limit is that of a list of documents",
+    )
+
+
 async def share_opening(world: World, limits: Limits, plan: Plan) -> Work:
     await world.pki()
     return Work(
@@ -424,6 +438,7 @@ MEASURES: dict[str, Prepare] = {
     "deposit": deposit,
     "deposit_alone": deposit_alone,
     "document_list": document_list,
+    "history": history,
     "share_opening": share_opening,
     "share_opening_alone": share_opening_alone,
     "verification": verification,

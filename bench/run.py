@@ -12,13 +12,14 @@ from typing import Any
 
 import aiohttp
 
-from bench import judging, log, seals
+from bench import judging, log, scale, seals
 from bench.beside_peers import Cost, Job, Peer, PeersMissing, database_of, installed, line, ours, peer, theirs
 from bench.flood import FLOODED, flood, flood_line
 from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
 from bench.memory import memory
 from bench.product import Product, Spent, product
+from bench.seed import seed
 from bench.world import World
 from khizana.say import answer_line, say
 
@@ -35,7 +36,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures")
+NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures", "scale")
 
 
 class LoadFailed(Exception):
@@ -56,8 +57,9 @@ class Round:
         return self.n / self.wall_s
 
 
-def run(names: Sequence[str], *, quick: bool) -> None:
-    """Print one line for each of ``names``, which are of NAMES; all of them if there is none."""
+def run(names: Sequence[str], *, quick: bool, citizens: int | None = None) -> None:
+    """Print one line for each of ``names``, which are of NAMES; all of them if there is none. ``citizens`` are those
+    of ``scale``."""
     chosen = list(names or NAMES)
     if "seals" in chosen:
         # Of one process; no product is needed.
@@ -74,7 +76,7 @@ def run(names: Sequence[str], *, quick: bool) -> None:
         return
     say("starting a product of its own")
     with product(**SETTINGS) as started:
-        asyncio.run(_run(started, chosen, quick=quick))
+        asyncio.run(_run(started, chosen, quick=quick, citizens=citizens))
 
 
 def run_beside_peers(*, quick: bool) -> None:
@@ -122,7 +124,7 @@ async def _cost(job: Job, base: str, spent_s: Callable[[], float], *, seconds: f
     return Cost(rate_per_s=said["n"] / said["wall_s"], cpu_ms=spent / said["n"] * 1000)
 
 
-async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
+async def _run(started: Product, names: Sequence[str], *, quick: bool, citizens: int | None) -> None:
     plan = QUICK if quick else FULL
     async with AsyncExitStack() as stack:
         world = await World.open(started, stack, citizens_count=CITIZENS_QUICK if quick else CITIZENS)
@@ -141,6 +143,9 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool) -> None:
             elif name == "log":
                 answer_line(await log.sequencing_line(started, quick=quick))
                 answer_line(await _beside_log(world, limits, plan))
+            elif name == "scale":
+                for line in await _scaled(started, world, limits, plan, citizens or scale.CITIZENS[quick]):
+                    answer_line(line)
             else:
                 work = await MEASURES[name](world, limits, plan)
                 answer_line(await _measured(name, world, limits, work, plan))
@@ -190,6 +195,26 @@ async def _beside_log(world: World, limits: Limits, plan: Plan) -> dict[str, Any
                 kinds[True].append(await _load({**job, "items": items}, None))
     alone, beside = (min(rounds, key=lambda one: one.median_ms) for rounds in kinds.values())
     return log.slowed_line((alone.median_ms, alone.p99_ms), (beside.median_ms, beside.p99_ms), worker)
+
+
+async def _scaled(started: Product, world: World, limits: Limits, plan: Plan, citizens: int) -> list[dict[str, Any]]:
+    works = {name: await MEASURES[name](world, limits, plan) for name in scale.MEASURED}
+
+    async def measured() -> dict[str, scale.Cost]:
+        return {name: await best(work) for name, work in works.items()}
+
+    async def best(work: Work) -> scale.Cost:
+        rounds = []
+        for _ in range(plan.rounds):
+            job = {**_job(work), "connections": 2, "seconds": plan.seconds, "items": await work.items()}
+            rounds.append(await _load({**job, "base": world.url}, started))
+        one = min(rounds, key=lambda one: one.median_ms)
+        cpu_s = min((each.spent.server_s + each.spent.database_s) / each.n for each in rounds)
+        return scale.Cost(median_ms=one.median_ms, cpu_ms=cpu_s * 1000)
+
+    before, rows = await measured(), await scale.rows(world)
+    seeded = await seed(started.environ["KHIZANA_OWNER_DATABASE_URL"], citizens=citizens, documents_each=scale.EACH)
+    return scale.lines(before, await measured(), rows, seeded)
 
 
 def _job(work: Work) -> dict[str, Any]:

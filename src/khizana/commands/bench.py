@@ -12,6 +12,7 @@ from khizana.home import ROOT
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, not how fast")
     parser.add_argument("--peers", action="store_true", help="beside node-oidc-provider, measured in turn; needs npm")
+    parser.add_argument("--citizens", type=int, help="how many `scale` seeds, each with 20 documents (100,000)")
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(_bench().NAMES)}")
 
 
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.peers:
             bench.run_beside_peers(quick=arguments.quick)
         else:
-            bench.run(arguments.names, quick=arguments.quick)
+            bench.run(arguments.names, quick=arguments.quick, citizens=arguments.citizens)
     except bench.LoadFailed as failure:
         raise CommandRefused("load-failed", str(failure)) from failure
     return 0

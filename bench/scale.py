@@ -1,0 +1,54 @@
+"""What a request costs with a thousand documents in the database, and what with millions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.seed import Seeded
+from bench.world import World
+
+MEASURED = ("document_list", "history", "share_opening", "deposit")
+CITIZENS = {False: 100_000, True: 1_000}
+EACH = 20
+GOAL = 1.2
+
+
+@dataclass(frozen=True)
+class Cost:
+    median_ms: float
+    cpu_ms: float
+    """Of server and database."""
+
+
+async def rows(world: World) -> int:
+    many = await world.locker_db.fetchval("SELECT count(*) FROM locker.document")
+    assert isinstance(many, int)
+    return many
+
+
+def lines(before: Mapping[str, Cost], after: Mapping[str, Cost], rows: int, seeded: Seeded) -> list[dict[str, Any]]:
+    return list(_lines(before, after, rows, seeded))
+
+
+def _lines(
+    before: Mapping[str, Cost], after: Mapping[str, Cost], rows: int, seeded: Seeded
+) -> Iterator[dict[str, Any]]:
+    yield {
+        "measure": "seed",
+        "citizens": seeded.citizens,
+        "documents": seeded.documents,
+        "seconds": round(seeded.seconds),
+        "documents_per_s": round(seeded.documents / seeded.seconds),
+        "database_mb": round(seeded.database_bytes / 1e6),
+    }
+    for name, small in before.items():
+        large = after[name]
+        yield {
+            "measure": f"scale_{name}",
+            "documents": [rows, rows + seeded.documents],
+            "median_ms": [round(small.median_ms, 2), round(large.median_ms, 2)],
+            "cpu_ms_per_op": [round(small.cpu_ms, 3), round(large.cpu_ms, 3)],
+            "times": round(large.cpu_ms / small.cpu_ms, 2),
+            "times_median": round(large.median_ms / small.median_ms, 2),
+            "goal": GOAL,
+        }
