@@ -22,6 +22,7 @@ LOCKER_SCOPES = (
     "documents:upload",
     "documents:deposit",
     "documents:seal",
+    "documents:export",
     "documents:erase",
 )
 LOCKER_SECTOR = "khizana-locker"

@@ -30,6 +30,7 @@ from kit import metrics
 from kit.audit import Audit
 from kit.db import Database, Tx
 from kit.errors import Unavailable
+from kit.jose import LocalKeySet, SigningKey
 from kit.outbound.fetch import Fetcher
 from kit.throttle import Throttle
 from locker.access import store as access
@@ -41,6 +42,7 @@ from locker.archive.stamp_copy import Stamping
 from locker.batches import forget_expired as batches
 from locker.deposits import store as deposits
 from locker.deposits.judge_again import QuarantineDesk
+from locker.exporting.make import ExportDesk
 from locker.log import store as log
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
@@ -241,6 +243,18 @@ async def count_locker_waiting(db: Database) -> None:
 
 async def count_lapsed(db: Database) -> None:
     metrics.waiting.labels("lapsed copies").set(await archive.count_copies(db, state="lapsed"))
+
+
+def export_desk(db: Database, vault: Vault, settings: LockerSettings) -> ExportDesk:
+    return ExportDesk(
+        db=db,
+        audit=Audit("locker"),
+        vault=vault,
+        keys=LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")]),
+        locker_url=settings.locker_url,
+        lifetime_s=settings.export_lifetime_s,
+        folder=settings.temporary_folder,
+    )
 
 
 async def rewrap_keys(db: Database, vault: Vault) -> None:

@@ -22,6 +22,7 @@ from locker.disclosing import routes as disclosing
 from locker.documents import lifecycle_routes as lifecycle
 from locker.documents import routes as documents
 from locker.erasing import routes as erasing
+from locker.exporting import routes as exporting
 from locker.history import routes as history
 from locker.home import routes as home
 from locker.home.frame import refusal_page
@@ -64,6 +65,7 @@ ROUTES: list[Any] = [
     *history.ROUTES,
     *log.ROUTES,
     *erasing.ROUTES,
+    *exporting.ROUTES,
 ]
 
 

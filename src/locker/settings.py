@@ -111,6 +111,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     outbox_lifetime_s: int = 30 * 86_400
     erasure_wait_s: int = 7 * 86_400
     """For so long a citizen can undo the erasure that was asked for; law 09-08 leaves ten days."""
+    export_lifetime_s: int = 86_400
+    """For so long a citizen can take an export, then it is destroyed."""
     documents_per_owner_max: int = 10_000
     bytes_per_owner_max: int = 20_000_000_000
 

@@ -15,9 +15,12 @@ import pytest
 import pytest_asyncio
 
 from khizana.embedded.s3 import EmbeddedS3
+from khizana.rounds import export_desk
 from locker.erasing.ask import ask
 from locker.erasing.erase import erase_again, erase_due
 from locker.erasing.schema import Erased
+from locker.exporting.ask import ask as ask_for_export
+from locker.exporting.make import make_due
 from locker.retention.hold import place_hold, release_hold
 from locker.vault.keys import REMEMBERED_S
 from tests.citizen_browser import CitizenWorld, open_citizen_world
@@ -139,7 +142,10 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
         await browser.get(chosen.headers["location"]), recipient=CANARIES[16], purpose=CANARIES[17]
     )
     assert said.status_code == 303
-    owner = world.subs[uid]
+    owner, wiring = world.subs[uid], world.wiring
+    # A copy of all of it, ready to be taken.
+    await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, actor=owner)
+    assert await make_due(export_desk(wiring.db, wiring.vault, wiring.settings)) == 1
     await world.owner_db.execute(
         "UPDATE locker.session SET names = jsonb_build_object('name', $2::text) WHERE owner = $1", owner, CANARIES[18]
     )
@@ -147,6 +153,7 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
         "UPDATE locker.document SET state_reason = $2 WHERE owner = $1 AND document_id = $3",
         owner, CANARIES[19], documents[1],
     )  # fmt: skip
+    held = await world.objects()
     neighbour = await place.document(YOUSSEF, fields={"family_name": "Voisin"})
     before = await everything(place)
     # What is sealed is not readable before either: files and fields.
@@ -162,6 +169,7 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
     assert tables_with(after, owner) == {"locker.citizen_key"}
     # Administrations know what they were answered, for a day.
     assert set().union(*(tables_with(after, each) for each in documents)) == {"locker.idempotency"}
+    assert len(held - await world.objects()) == len(documents) + 1
     kept = await world.locker.get(f"/v1/documents/{neighbour}", headers=world.citizen(YOUSSEF))
     assert kept.json()["fields"]["family_name"] == "Voisin"
     rows = await world.rows("SELECT * FROM locker.audit WHERE action = 'citizen.erased'")

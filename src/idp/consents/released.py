@@ -49,6 +49,7 @@ SCOPE_LABELS: Mapping[str, Message] = {
     "documents:read": _("See your documents in your locker"),
     "documents:share": _("Share your documents for you"),
     "documents:upload": _("Keep files of your own in your locker, and read and delete them"),
+    "documents:export": _("Take a copy of your whole locker"),
     "documents:erase": _("Have your whole locker erased"),
 }
 

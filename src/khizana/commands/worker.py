@@ -30,6 +30,7 @@ from khizana.rounds import (
     count_locker_waiting,
     count_trust_lists,
     count_waiting,
+    export_desk,
     make_partitions,
     opened_archive,
     opened_sequencer,
@@ -53,6 +54,7 @@ from kit.throttle import Throttle
 from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
 from locker.erasing.erase import erase_due
+from locker.exporting.make import make_due
 from locker.log.sequence import sequence
 from locker.retention.remove_overdue import remove_overdue
 from locker.scanning.open_scanner import open_scanner
@@ -71,6 +73,7 @@ REMIND_EVERY_S = 60.0
 ROTATE_EVERY_S = 600.0
 REWRAP_EVERY_S = 60.0
 ERASE_EVERY_S = 60.0
+EXPORT_EVERY_S = 5.0
 RETENTION_EVERY_S = 600.0
 COUNT_EVERY_S = 15.0
 SEQUENCE_EVERY_S = 1.0
@@ -132,6 +135,8 @@ async def _work(found: Deployment, which: str) -> None:
             sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
             rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
             rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
+            exports = export_desk(locker_db, vault, locker)
+            rounds.append(_every(EXPORT_EVERY_S, "exports", lambda: make_due(exports)))
             rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
             rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_overdue(locker_db, Audit("locker"))))
             rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))

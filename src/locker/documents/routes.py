@@ -9,6 +9,7 @@ from kit.i18n import Locale
 from kit.pages import Pages
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
+from locker.documents.detail import detail
 from locker.documents.fields import open_fields, rows
 from locker.documents.identifier import document_id_of
 from locker.documents.list_documents import PAGE_MAX, list_documents, needs_attention
@@ -31,7 +32,6 @@ from locker.problem import problems
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
 from locker.signed_data.find import find as find_data
-from locker.signed_data.find import message
 from locker.signed_data.schema import SignedData
 from locker.signed_data.send_data import send_data, send_signature
 from locker.wiring import Wiring
@@ -153,18 +153,7 @@ async def api_document(
     """One document with its fields. Scope ``documents:read``; the citizen sees that it was read."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.viewed")
     its_data = await find_data(wiring.db, owner=caller.owner, document_id=document_id)
-    return DocumentDetail(
-        **_members(document),
-        sha256=document.sha256.hex(),
-        signed_by=document.signer,
-        signed_at=document.signed_at,
-        indication=document.indication,
-        level=document.level,
-        replaces=document.replaces,
-        replaced_by=document.replaced_by,
-        fields=await open_fields(wiring.vault, document),
-        signed_data=message(its_data) if its_data else None,
-    )
+    return await detail(wiring.vault, document, its_data)
 
 
 @get(
@@ -274,10 +263,6 @@ def _self(citizen: Citizen) -> Reader:
 
 def _wallet_app(caller: CitizenCaller) -> Reader:
     return Reader(owner=caller.owner, kind="client", actor=caller.client_id)
-
-
-def _members(document: ListedDocument) -> dict[str, Any]:
-    return {name: getattr(document, name) for name in DocumentMessage.__struct_fields__}
 
 
 ROUTES = [

@@ -42,6 +42,11 @@ _ACTIONS: dict[str, Message] = {
     "hold.released": _("Ended a legal hold on a document"),
     "erasure.asked": _("Asked for the locker to be erased"),
     "erasure.withdrawn": _("Undid the erasure of the locker"),
+    "export.asked": _("Asked for a copy of everything"),
+    "export.made": _("Made the copy of everything"),
+    "export.downloaded": _("Downloaded the copy of everything"),
+    "export.removed": _("Destroyed the copy of everything"),
+    "export.ended": _("Destroyed the copy of everything, whose day was over"),
     "session.started": _("Signed in"),
     "session.ended": _("Signed out"),
 }

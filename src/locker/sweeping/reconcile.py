@@ -5,6 +5,7 @@ from kit.db import Database
 from locker.archive import objects as archived
 from locker.deposits import orphans
 from locker.documents import objects
+from locker.exporting import objects as exports
 from locker.seals import objects as seals
 from locker.signed_data import objects as data
 from locker.sweeping import store
@@ -57,6 +58,7 @@ async def reconcile(
             promised |= await archived.promised_between(db, after=after, until=until)
             documents, seen = documents + len(promised), seen + len(present)
             promised |= await uploads.promised_between(db, after=after, until=until)
+            promised |= await exports.promised_between(db, after=after, until=until)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
             adopted += await store.let_go(db, after=after, until=until, strays=strange)
@@ -128,4 +130,5 @@ async def _promised(db: Database, object_keys: list[str]) -> set[str]:
         | await archived.promised(db, object_keys)
         | await data.promised(db, object_keys)
         | await uploads.promised(db, object_keys)
+        | await exports.promised(db, object_keys)
     )

@@ -1,0 +1,77 @@
+"""What is made for an export before its length is known waits in a temporary file, sealed under a key of this process's
+memory: nothing plain ever lies on the disk, and what a killed worker leaves is noise."""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+from locker.exporting.zip_stream import ZipEntry
+from locker.vault.streaming import (
+    KEY_BYTES,
+    Decryptor,
+    Encryptor,
+    ciphertext_span,
+    plaintext_start,
+    segment_at,
+)
+
+_ASSOCIATED = b"spool of an export"
+_SEGMENTS = 4
+
+
+class Spool:
+    """Append, then ``seal``, then read any part any number of times."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.TemporaryFile(prefix="khizana-export-", dir=folder, buffering=0)  # noqa: SIM115
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._encryptor = Encryptor(self._key, _ASSOCIATED)
+        self._file.write(self._encryptor.header)
+        self._decryptor: Decryptor | None = None
+        self.length = 0
+
+    def append(self, content: bytes) -> None:
+        self.length += len(content)
+        if sealed := self._encryptor.update(content):
+            self._file.write(sealed)
+
+    def seal(self) -> None:
+        self._file.write(self._encryptor.finalize())
+        self._decryptor = Decryptor(self._key, _ASSOCIATED, self._encryptor.header, length=self.length)
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        assert self._decryptor is not None
+        if start == end:
+            return
+        last = segment_at(end - 1)
+        for number in range(segment_at(start), last + 1, _SEGMENTS):
+            span = ciphertext_span(number, min(number + _SEGMENTS - 1, last), length=self.length)
+            # From the page cache: less than a hop to a thread.
+            opened = self._decryptor.open(number, os.pread(self._file.fileno(), span[1] - span[0], span[0]))
+            begin = plaintext_start(number)
+            yield opened[max(0, start - begin) : end - begin]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class SpooledFile:
+    """One file of the export on its way into the spool."""
+
+    def __init__(self, spool: Spool, name: str) -> None:
+        self._spool, self._name, self._start = spool, name, spool.length
+        self._sha256 = hashlib.sha256()
+
+    def write(self, content: bytes) -> None:
+        self._spool.append(content)
+        self._sha256.update(content)
+
+    def entry(self) -> tuple[ZipEntry, str]:
+        """And the SHA-256 of its content, hexadecimal."""
+        start, end = self._start, self._spool.length
+        entry = ZipEntry(name=self._name, length=end - start, source=partial(self._spool.read, start, end))
+        return entry, self._sha256.hexdigest()

@@ -1,0 +1,303 @@
+"""A citizen takes everything along: the ZIP says what the database and the API say, and anybody can check it."""
+
+import hashlib
+import io
+import json
+import subprocess
+import time
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from examples.verify_proof import verify as verify_proof
+from jose import jws as other_library
+
+from khizana.embedded.s3 import EmbeddedS3
+from khizana.rounds import export_desk, opened_sequencer
+from locker.exporting.make import end_expired, make_due
+from locker.log.sequence import sequence
+from locker.sweeping.reconcile import reconcile
+from tests.citizen_browser import CitizenWorld, open_citizen_world
+from tests.conftest import ROOT
+from tests.locker_world import AMINA, YOUSSEF
+from tests.unit.locker.deposits.signed_parts import signed, stamped_by
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(dsns: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CitizenWorld]:
+    # A store of its own, whose objects are counted.
+    s3 = EmbeddedS3.start(tmp_path_factory.mktemp("s3"))
+    try:
+        async with open_citizen_world(dsns, s3, tmp_path_factory.mktemp("locker")) as opened:
+            yield opened
+    finally:
+        s3.stop()
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def clean(place: CitizenWorld) -> None:
+    """Each test begins a day of its own."""
+    await place.world.owner_db.execute("DELETE FROM locker.throttle")
+    await place.world.owner_db.execute("DELETE FROM locker.export")
+
+
+def fresh(place: CitizenWorld, uid: str = AMINA, *, age: int | None = 0) -> dict[str, str]:
+    claims = {} if age is None else {"auth_time": int(time.time()) - age}
+    scope = "documents:export documents:upload"
+    made = place.provider.token(sub=place.world.subs[uid], client_id="wallet", scope=scope, **claims)
+    return {"Authorization": f"Bearer {made}"}
+
+
+async def ask(place: CitizenWorld, uid: str = AMINA) -> httpx.Response:
+    return await place.world.locker.post("/v1/export", headers=fresh(place, uid))
+
+
+async def make(place: CitizenWorld) -> int:
+    wiring = place.world.wiring
+    return await make_due(export_desk(wiring.db, wiring.vault, wiring.settings))
+
+
+async def taken(place: CitizenWorld, uid: str = AMINA) -> zipfile.ZipFile:
+    answer = await place.world.locker.get("/v1/export/file", headers=fresh(place, uid))
+    assert answer.status_code == 200, answer.text
+    return zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+async def remove(place: CitizenWorld, uid: str = AMINA) -> int:
+    return (await place.world.locker.delete("/v1/export", headers=fresh(place, uid))).status_code
+
+
+def lines(archive: zipfile.ZipFile, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in archive.read(name).splitlines()]
+
+
+async def test_p_03_the_zip_is_the_database_s_truth(place: CitizenWorld, tmp_path: Path) -> None:
+    world = place.world
+    pdfs = {await place.document(pdf=pdf): pdf for pdf in (world.sealed(text="Un"), world.sealed(text="Deux"))}
+    with stamped_by(world):
+        parts = signed(world, "jades")
+        with_data = await place.document(pdf=(pdf := world.sealed(text="Trois")), **parts)
+    pdfs[with_data] = pdf
+    neighbour = await place.document(YOUSSEF)
+    share_id, path = await place.share(next(iter(pdfs)), recipient="Banque é", purpose="Prêt")
+    await place.open(path)
+    photo = b"%PDF-1.4\n" + world.sealed()[9:]
+    uploaded = await world.locker.post(
+        "/v1/uploads",
+        headers={**fresh(place), "Idempotency-Key": '"u1"'},
+        files={"file": ("facture.pdf", photo, "application/octet-stream")},
+    )
+    assert uploaded.status_code == 201, uploaded.text
+    async with opened_sequencer(world.wiring.db, world.wiring.vault, world.wiring.settings) as sequencer:
+        await sequence(sequencer)
+    assert (await ask(place)).status_code == 202
+    assert (await world.locker.get("/v1/export", headers=fresh(place))).json()["state"] == "waiting"
+    assert (await world.locker.get("/v1/export/file", headers=fresh(place))).status_code == 404
+    assert await make(place) == 1
+    archive = await taken(place)
+    assert archive.testzip() is None
+
+    manifest = json.loads(archive.read("manifest.json"))
+    listed = {each["name"]: each for each in manifest["files"]}
+    assert set(archive.namelist()) == set(listed) | {"manifest.json", "manifest.jws", "keys.json"}
+    for name, each in listed.items():
+        content = archive.read(name)
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (each["sha256"], each["length"]), name
+    assert (manifest["documents"], manifest["uploads"], manifest["shares"]) == (3, 1, 1)
+    assert neighbour not in " ".join(archive.namelist())
+
+    # Documents as the API says them, bytes as they were deposited.
+    rows = await world.rows("SELECT document_id FROM locker.document WHERE owner = $1", world.subs[AMINA])
+    assert {row["document_id"] for row in rows} == set(pdfs)
+    for document_id, pdf in pdfs.items():
+        assert archive.read(f"documents/{document_id}/original.pdf") == pdf
+        said = (await world.locker.get(f"/v1/documents/{document_id}", headers=world.citizen())).json()
+        assert json.loads(archive.read(f"documents/{document_id}/document.json")) == said
+        receipt = other_library.verify(
+            archive.read(f"documents/{document_id}/receipt.jws").decode(), keys(archive), "ES256"
+        )
+        assert json.loads(receipt)["sha256"] == hashlib.sha256(pdf).hexdigest()
+    assert archive.read(f"documents/{with_data}/data.json") == parts["data"]
+    assert archive.read(f"documents/{with_data}/data.signature.jws") == parts["data_signature"]
+    upload_id = uploaded.json()["upload_id"]
+    assert archive.read(f"uploads/{upload_id}/file.pdf") == photo
+    assert json.loads(archive.read(f"uploads/{upload_id}/upload.json"))["name"] == "facture"
+    shares = lines(archive, "shares.jsonl")
+    assert shares == [(await world.locker.get(f"/v1/shares/{share_id}", headers=place.share_headers())).json()]
+    assert (shares[0]["recipient"], shares[0]["openings_used"]) == ("Banque é", 1)
+
+    # Every row of the audit, and each proof of those that are in the log verifies without us.
+    *events, end = lines(archive, "history.jsonl")
+    logged = await world.rows(
+        "SELECT audit_id::text, action FROM locker.audit WHERE owner = $1 ORDER BY at DESC, audit_id DESC",
+        world.subs[AMINA],
+    )
+    later = ("export.made", "export.downloaded", "document.viewed")
+    assert [line["event"]["audit_id"] for line in events] == [
+        row["audit_id"] for row in logged if row["action"] not in later or row["audit_id"] in str(events)
+    ]
+    proven = [line for line in events if line["proof"]]
+    assert len(proven) >= len(events) - 1, "all but the asking itself"
+    key = (await world.locker.get("/log/key")).text.strip()
+    for line in proven:
+        assert verify_proof(key, line["proof"])["action"] == line["event"]["action"]
+    claims = json.loads(other_library.verify(end["signature"], keys(archive), "ES256"))
+    assert (claims["lines"], claims["whole"]) == (len(events), True)
+
+    # The signature, with another library and with openssl and a shell.
+    signed_claims = json.loads(other_library.verify(archive.read("manifest.jws").decode(), keys(archive), "ES256"))
+    assert signed_claims["manifest_sha256"] == hashlib.sha256(archive.read("manifest.json")).hexdigest()
+    assert (signed_claims["iss"], signed_claims["sub"]) == (world.wiring.settings.locker_url, world.subs[AMINA])
+    (tmp_path / "keys.json").write_bytes((await world.locker.get("/.well-known/jwks.json")).content)
+    whole = (await world.locker.get("/v1/export/file", headers=fresh(place))).content
+    (tmp_path / "khizana.zip").write_bytes(whole)
+    checked = shell(tmp_path, "khizana.zip")
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout.partition("\n")[2])["export_id"] == manifest["export_id"]
+    forge(tmp_path, "khizana.zip", "forged.zip", changed=next(iter(listed)))
+    assert shell(tmp_path, "forged.zip").returncode != 0
+
+    seen = (await world.locker.get("/v1/history", headers=world.citizen())).json()["events"]
+    actions = [event["action"] for event in seen if event["action"].startswith("export.")]
+    assert actions == ["export.downloaded", "export.downloaded", "export.made", "export.asked"]
+    # Sealed as everything is: the object says nothing.
+    stored = await world.rows("SELECT object_key FROM locker.export")
+    blob = await world.wiring.vault.blobs.get(stored[0]["object_key"], start=0, length=30_000_000)
+    assert b"PK\x03\x04" not in blob.data[:100]
+    assert b"%PDF" not in blob.data
+    reconciled = await reconcile(world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0)
+    assert (reconciled.missing, reconciled.unknown) == ([], [])
+    assert await remove(place) == 204
+
+
+def keys(archive: zipfile.ZipFile) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(archive.read("keys.json"))
+    return found["keys"][0]
+
+
+def shell(folder: Path, name: str) -> "subprocess.CompletedProcess[str]":
+    command = ["sh", str(ROOT / "examples" / "verify_export.sh"), name, "keys.json"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def forge(folder: Path, name: str, into: str, *, changed: str) -> None:
+    with zipfile.ZipFile(folder / name) as old, zipfile.ZipFile(folder / into, "w") as new:
+        for each in old.namelist():
+            new.writestr(each, old.read(each) + (b"x" if each == changed else b""))
+
+
+async def test_it_is_one_at_a_time_and_bounded_a_day(place: CitizenWorld) -> None:
+    for number in range(5):
+        assert (await ask(place)).status_code == 202, number
+        stands = await ask(place)
+        assert (stands.status_code, stands.json()["code"]) == (409, "export-stands")
+        assert await make(place) == 1
+        assert (await ask(place)).status_code == 409
+        assert await remove(place) == 204
+        assert await remove(place) == 404
+    assert (await ask(place)).status_code == 429
+
+
+async def test_asking_and_taking_need_a_fresh_sign_in(place: CitizenWorld) -> None:
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 1
+    for method, path in (("POST", "/v1/export"), ("GET", "/v1/export/file")):
+        for age in (301, None):
+            refused = await place.world.locker.request(method, path, headers=fresh(place, age=age))
+            assert refused.status_code == 401
+            assert "insufficient_user_authentication" in refused.headers["www-authenticate"]
+    other = await place.world.locker.get("/v1/export/file", headers=fresh(place, YOUSSEF))
+    assert other.status_code == 404
+    narrow = await place.world.locker.get("/v1/export/file", headers=place.world.citizen())
+    assert narrow.status_code == 403
+    part = await place.world.locker.get("/v1/export/file", headers={**fresh(place), "Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"PK\x03\x04")
+    assert await remove(place) == 204
+
+
+async def test_at_the_page_it_is_asked_for_taken_and_destroyed(place: CitizenWorld) -> None:
+    browser = await place.signed_in()
+    page = await browser.get("/wallet/export")
+    assert (await browser.submit(page)).status_code == 303
+    assert 'id="make"' not in (await browser.get("/wallet/export")).text
+    assert await make(place) == 1
+    page = await browser.get("/wallet/export")
+    assert 'id="download"' in page.text
+    file = await browser.get("/wallet/export/file")
+    assert zipfile.ZipFile(io.BytesIO(file.content)).testzip() is None
+    assert file.headers["content-disposition"].startswith("attachment")
+    await place.world.owner_db.execute("UPDATE locker.session SET auth_time = now() - interval '6 minutes'")
+    stale = await browser.get("/wallet/export/file")
+    assert stale.headers["location"] == "/sign-in?return_to=%2Fwallet%2Fexport&again=true"
+    assert 'id="again"' in (await browser.get("/wallet/export")).text
+    assert (await browser.submit(await browser.get("/wallet/export"))).status_code == 303
+    assert (await place.world.locker.get("/v1/export", headers=fresh(place))).status_code == 404
+
+
+async def test_after_its_day_it_is_destroyed(place: CitizenWorld) -> None:
+    world = place.world
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 1
+    await world.owner_db.execute("UPDATE locker.export SET expires_at = now() - interval '1 second'")
+    assert (await world.locker.get("/v1/export/file", headers=fresh(place))).status_code == 404
+    # Also before the worker came by, there is room for another.
+    key = (await world.rows("SELECT object_key FROM locker.export"))[0]["object_key"]
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 1
+    await world.owner_db.execute("UPDATE locker.export SET expires_at = now() - interval '1 second'")
+    desk = export_desk(world.wiring.db, world.wiring.vault, world.wiring.settings)
+    assert await end_expired(desk) == 1
+    assert await world.rows("SELECT 1 FROM locker.export") == []
+    intents = await world.rows("SELECT object_key FROM locker.deposit_intent")
+    assert {"object_key": key} in intents
+    assert len(intents) >= 2
+
+
+async def test_f_03_a_worker_killed_in_the_middle_is_followed_by_the_next(place: CitizenWorld) -> None:
+    world = place.world
+    assert (await ask(place)).status_code == 202
+    put = world.wiring.vault.put
+    before = await world.rows("SELECT count(*) AS n FROM locker.deposit_intent")
+
+    async def dies(**parts: Any) -> Any:
+        await put(**parts)
+        raise SystemError("killed")
+
+    world.wiring.vault.put = dies  # type: ignore[method-assign]
+    try:
+        with pytest.raises(SystemError):
+            await make(place)
+    finally:
+        world.wiring.vault.put = put  # type: ignore[method-assign]
+    assert await make(place) == 0, "its lease is not over"
+    await world.owner_db.execute("UPDATE locker.export SET next_attempt_at = now()")
+    assert await make(place) == 1
+    assert (await taken(place)).testzip() is None
+    after = await world.rows("SELECT count(*) AS n FROM locker.deposit_intent")
+    assert after[0]["n"] == before[0]["n"] + 1, "the object of the dead one is the sweeper's"
+    assert await remove(place) == 204
+
+
+async def test_a_document_that_cannot_be_read_makes_no_export(place: CitizenWorld) -> None:
+    world = place.world
+    document_id = await place.document()
+    await world.owner_db.execute(
+        "UPDATE locker.document SET sha256 = sha256, length = length + 1 WHERE document_id = $1", document_id
+    )
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 0
+    state = await world.locker.get("/v1/export", headers=fresh(place))
+    assert state.json()["state"] == "waiting"
+    await world.owner_db.execute("UPDATE locker.export SET attempts = 6, next_attempt_at = now()")
+    assert await make(place) == 0
+    assert (await world.locker.get("/v1/export", headers=fresh(place))).json()["state"] == "failed"
+    await world.owner_db.execute("UPDATE locker.document SET length = length - 1 WHERE document_id = $1", document_id)
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 1
+    assert await remove(place) == 204
