@@ -32,6 +32,7 @@ from kit.db import Database, Tx
 from kit.errors import Unavailable
 from kit.jose import LocalKeySet, SigningKey
 from kit.outbound.fetch import Fetcher
+from kit.settings import SettingRefused
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.sessions import SessionLimits
@@ -47,6 +48,7 @@ from locker.log import store as log
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
 from locker.log.sequence import Sequencer
+from locker.log.witness import ANSWER_MAX_S, Witness, WitnessRefused
 from locker.scanning.scanner import Scanner
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
@@ -218,12 +220,18 @@ async def opened_archive(
 @asynccontextmanager
 async def opened_sequencer(db: Database, vault: Vault, settings: LockerSettings) -> AsyncIterator[Sequencer]:
     key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
-    sequencer = Sequencer(db, LogObjects(vault.blobs, settings.s3_log_prefix), key)
     try:
-        yield sequencer
-    finally:
-        with suppress(Unavailable):
-            await sequencer.close()
+        witnesses = [Witness(named) for named in settings.log_witnesses]
+    except WitnessRefused:
+        raise SettingRefused(settings.variable("log_witnesses"), "each is an address, # and its verifier key") from None
+    with closing(Fetcher.of(settings, overall_max_s=ANSWER_MAX_S)) as fetcher:
+        objects = LogObjects(vault.blobs, settings.s3_log_prefix)
+        sequencer = Sequencer(db, objects, key, witnesses=witnesses, fetcher=fetcher)
+        try:
+            yield sequencer
+        finally:
+            with suppress(Unavailable):
+                await sequencer.close()
 
 
 async def make_partitions(db: Database) -> None:

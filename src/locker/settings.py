@@ -48,11 +48,14 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """The part of the bucket that holds the public log of the audit: checkpoint and tiles."""
 
     outbound_ca_file: Path | None = None
-    """Certification authorities (PEM) for the addresses of trust lists, beside the system's."""
+    """Certification authorities (PEM) for the addresses of trust lists and witnesses, beside the system's."""
     outbound_loopback: bool = False
     """Fetch trust lists also from loopback addresses: for tests on this machine."""
     trust_lists_every_s: int = 3_600
     """How often the worker reads the followed trust lists again."""
+
+    log_witnesses: tuple[str, ...] = ()
+    """Who is asked to cosign the log's checkpoints (C2SP tlog-witness): ``https://<submission prefix>#<verifier key>``."""
 
     connections_max: int = 10
     provider_timeout_s: float = 5.0

@@ -93,29 +93,18 @@ class Fetcher:
     async def get(self, url: str, *, accept: str, body_max_bytes: int = 65_536) -> Fetched:
         """FetchRefused for an address that is not public, a redirect, a body that is too long, or no answer in time."""
         async with self._answer("GET", url, headers={"Accept": accept}) as answer:
-            if 300 <= answer.status < 400:
-                raise FetchRefused("the address redirects")
-            if answer.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-                raise FetchRefused("the answer is compressed")
-            if (answer.content_length or 0) > body_max_bytes:
-                raise FetchRefused("the answer is too long")
-            body = bytearray()
-            async for part in answer.content.iter_chunked(16_384):
-                body += part
-                if len(body) > body_max_bytes:
-                    raise FetchRefused("the answer is too long")
-            return Fetched(
-                status=answer.status,
-                media_type=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-                body=bytes(body),
-                max_age_s=_max_age_s(answer.headers.get("Cache-Control", "")),
-            )
+            return await _read(answer, body_max_bytes)
 
     async def post(self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS) -> int:
         """The status of the answer, whatever it is; its body is not read."""
         sent = {**headers, "Content-Type": content_type}
         async with self._answer("POST", url, headers=sent, data=body) as answer:
             return answer.status
+
+    async def post_and_read(self, url: str, *, body: bytes, content_type: str, body_max_bytes: int = 65_536) -> Fetched:
+        """The answer, whatever its status is; refused as ``get`` refuses one."""
+        async with self._answer("POST", url, headers={"Content-Type": content_type}, data=body) as answer:
+            return await _read(answer, body_max_bytes)
 
     async def check(self, url: str) -> None:
         """Like ``check_url``, and the name must not lead inwards today. A name that nobody knows yet may be told."""
@@ -235,6 +224,26 @@ class Fetcher:
             self._of_host[host] -= 1
             if not self._of_host[host]:
                 del self._of_host[host]
+
+
+async def _read(answer: aiohttp.ClientResponse, body_max_bytes: int) -> Fetched:
+    if 300 <= answer.status < 400:
+        raise FetchRefused("the address redirects")
+    if answer.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise FetchRefused("the answer is compressed")
+    if (answer.content_length or 0) > body_max_bytes:
+        raise FetchRefused("the answer is too long")
+    body = bytearray()
+    async for part in answer.content.iter_chunked(16_384):
+        body += part
+        if len(body) > body_max_bytes:
+            raise FetchRefused("the answer is too long")
+    return Fetched(
+        status=answer.status,
+        media_type=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        body=bytes(body),
+        max_age_s=_max_age_s(answer.headers.get("Cache-Control", "")),
+    )
 
 
 class _Pinned(AbstractResolver):

@@ -14,7 +14,7 @@ from kit.jose import SigningKey
 
 NOTE_MAX_BYTES = 16_384
 _ED25519 = b"\x01"
-_DASH = "\N{EM DASH} "
+DASH = "\N{EM DASH} "
 
 
 class NoteRefused(Exception):
@@ -54,7 +54,7 @@ class LogKey:
     def sign(self, checkpoint: Checkpoint) -> str:
         text = checkpoint.text
         signature = base64.b64encode(self._id() + self._key.signature(text.encode())).decode()
-        return f"{text}\n{_DASH}{self.origin} {signature}\n"
+        return f"{text}\n{DASH}{self.origin} {signature}\n"
 
     def _id(self) -> bytes:
         return _key_id(self.origin, self._material)
@@ -65,14 +65,14 @@ def read_checkpoint(note: str, verifier_key: str) -> Checkpoint:
 
     Raises NoteRefused.
     """
-    name, key_id, material = _verifier_key(verifier_key)
+    name, key_id, material = parsed_key(verifier_key, _ED25519)
     text, blank, signatures = note.rpartition("\n\n")
     lines = text.split("\n")
     if not blank or not note.endswith("\n") or len(note) > NOTE_MAX_BYTES or len(lines) != 3:
         raise NoteRefused("this is no checkpoint")
     origin, size, root = lines
     try:
-        checkpoint = Checkpoint(origin=origin, size=int(size), root=_decoded(root))
+        checkpoint = Checkpoint(origin=origin, size=int(size), root=decoded(root))
     except ValueError:
         raise NoteRefused("this is no checkpoint") from None
     if checkpoint.text != f"{text}\n" or len(checkpoint.root) != 32 or checkpoint.size < 0:
@@ -85,11 +85,11 @@ def read_checkpoint(note: str, verifier_key: str) -> Checkpoint:
 
 def _verify(text: bytes, lines: Sequence[str], name: str, key_id: bytes, material: bytes) -> None:
     for line in lines:
-        parts = line.removeprefix(_DASH).split(" ")
-        if not line.startswith(_DASH) or len(parts) != 2 or parts[0] != name:
+        parts = line.removeprefix(DASH).split(" ")
+        if not line.startswith(DASH) or len(parts) != 2 or parts[0] != name:
             continue
         try:
-            signature = _decoded(parts[1])
+            signature = decoded(parts[1])
         except ValueError:
             continue
         if signature[:4] != key_id:
@@ -102,13 +102,14 @@ def _verify(text: bytes, lines: Sequence[str], name: str, key_id: bytes, materia
     raise NoteRefused("the log's key did not sign it")
 
 
-def _verifier_key(encoded: str) -> tuple[str, bytes, bytes]:
+def parsed_key(encoded: str, kind: bytes) -> tuple[str, bytes, bytes]:
+    """Name, key id, and the signature type ``kind`` with the 32 bytes of the public key. Raises NoteRefused."""
     try:
         name, key_id, material = encoded.split("+", 2)
-        parsed = name, bytes.fromhex(key_id), _decoded(material)
+        parsed = name, bytes.fromhex(key_id), decoded(material)
     except ValueError:
         raise NoteRefused("this is no verifier key") from None
-    if parsed[2][:1] != _ED25519 or len(parsed[2]) != 33 or parsed[1] != _key_id(name, parsed[2]):
+    if parsed[2][:1] != kind or len(parsed[2]) != 33 or parsed[1] != _key_id(name, parsed[2]):
         raise NoteRefused("this is no verifier key")
     return parsed
 
@@ -117,7 +118,7 @@ def _key_id(name: str, material: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + material).digest()[:4]
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
     """Base64 in its one form: the bits that encode nothing are zero. Raises ValueError."""
     data = base64.b64decode(text, validate=True)
     if base64.b64encode(data).decode() != text:

@@ -9,18 +9,21 @@ beginning of the tree: a database that was set back would otherwise sign another
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from kit.db import Database, Tx
 from kit.ids import new_id
+from kit.outbound.fetch import Fetcher
 from locker.log import store
 from locker.log.checkpoint import Checkpoint, LogKey, NoteRefused, read_checkpoint
 from locker.log.commit import NONCE_BYTES, canonical_event, commitment
+from locker.log.merkle import consistency_ranges
 from locker.log.objects import LogObjects
 from locker.log.read_tiles import TreeReader
 from locker.log.schema import AuditRow, Head, NewLeaf, Sequenced
 from locker.log.tiles import WIDTH, Tile, grown
+from locker.log.witness import Witness, ask_witnesses
 
 BATCH_MAX = 2_000
 BATCHES_MAX = 50
@@ -38,10 +41,20 @@ class LogForked(Exception):
 class Sequencer:
     """One in each worker; only the leader's rounds do something."""
 
-    def __init__(self, db: Database, objects: LogObjects, key: LogKey) -> None:
+    def __init__(
+        self,
+        db: Database,
+        objects: LogObjects,
+        key: LogKey,
+        *,
+        witnesses: Sequence[Witness] = (),
+        fetcher: Fetcher | None = None,
+    ) -> None:
         self.db = db
         self.objects = objects
         self.key = key
+        self.witnesses = witnesses
+        self.fetcher = fetcher
         self.leader: UUID = new_id()
 
     async def close(self) -> None:
@@ -151,13 +164,23 @@ async def publish(sequencer: Sequencer) -> Head:
         return head
     reader = TreeReader(sequencer.db)
     await sequencer.objects.write_tiles(_contents(reader, head.published, size))
-    note = sequencer.key.sign(Checkpoint(sequencer.key.origin, size, await reader.root(size)))
+    note = await _signed(sequencer, reader, size)
     if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
         return head
     await sequencer.objects.write_checkpoint(note)
     await store.publish(sequencer.db, size=size, checkpoint=note, verifier_key=sequencer.key.verifier_key)
     await _remove_parts(sequencer.objects, head.published, size)
     return await store.head(sequencer.db)
+
+
+async def _signed(sequencer: Sequencer, reader: TreeReader, size: int) -> str:
+    checkpoint = Checkpoint(sequencer.key.origin, size, await reader.root(size))
+
+    async def prove(old: int) -> list[bytes]:
+        return [await reader.subtree(span) for span in consistency_ranges(old, size)]
+
+    note = sequencer.key.sign(checkpoint)
+    return await ask_witnesses(sequencer.witnesses, sequencer.fetcher, checkpoint, note, prove)
 
 
 async def _contents(reader: TreeReader, old: int, new: int) -> AsyncIterator[tuple[Tile, bytes]]:
