@@ -55,7 +55,7 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """How often the worker reads the followed trust lists again."""
 
     log_witnesses: tuple[str, ...] = ()
-    """Who is asked to cosign the log's checkpoints (C2SP tlog-witness): ``https://<submission prefix>#<verifier key>``."""
+    """Who is asked to cosign checkpoints of the log (C2SP tlog-witness): ``https://<prefix>#<verifier key>``."""
 
     connections_max: int = 10
     provider_timeout_s: float = 5.0
