@@ -10,10 +10,16 @@ from khizana.cli import CommandRefused
 from khizana.commands.backup import SECRETS, embedded_home, script
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment
+from khizana.embedded import s3 as embedded_s3
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
+from khizana.rounds import opened_sequencer
 from khizana.say import answer, say
 from kit.audit import Audit
+from locker.log.adopt import adopt
+from locker.log.refusals import LogLed
+from locker.log.schema import Adopted
+from locker.log.sequence import LEASE_S
 from locker.sweeping.reconcile import reconcile
 from locker.sweeping.schema import Reconciled
 
@@ -31,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tarfile.open(arguments.keys) as tar:
         tar.extractall(home.folder, filter="data")
+    (home.folder / "objects" / embedded_s3.BUCKET).mkdir(parents=True)
     postgres = EmbeddedPostgres.start(home.folder)
     try:
         say(script(home, postgres.dsn("owner"), "restore.sh", str(arguments.backup.absolute())).splitlines()[0])
@@ -39,16 +46,27 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             found = Deployment(home.environ(os.environ, postgres=postgres.address, s3=s3.kept))
             asyncio.run(found.migrate())
-            compared = asyncio.run(_compared(found))
+            compared, adopted = asyncio.run(_compared(found))
         finally:
             s3.stop()
     finally:
         postgres.stop()
-    answer(compared)
+    answer({"reconciled": compared, "adopted": adopted})
     return 1 if compared.missing else 0
 
 
-async def _compared(found: Deployment) -> Reconciled:
+async def _compared(found: Deployment) -> tuple[Reconciled, Adopted | None]:
+    """Rows with objects; and the log goes on where it was published. None: it never was."""
     settings = found.locker_settings()
     async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
-        return await reconcile(db, Audit("locker"), vault, grace_s=-60, restored=True)
+        compared = await reconcile(db, Audit("locker"), vault, grace_s=-60, restored=True)
+        async with opened_sequencer(db, vault, settings) as sequencer:
+            if await sequencer.objects.read_checkpoint() is None:
+                return compared, None
+            # The worker of the time of the backup leads until its lease is over.
+            for _ in range(int(LEASE_S) + 5):
+                try:
+                    return compared, await adopt(sequencer)
+                except LogLed:
+                    await asyncio.sleep(1)
+            return compared, await adopt(sequencer)
