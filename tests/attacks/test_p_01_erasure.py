@@ -13,14 +13,20 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from examples.verify_proof import verify as verify_proof
 
 from khizana.embedded.s3 import EmbeddedS3
-from khizana.rounds import export_desk
+from khizana.rounds import export_desk, opened_sequencer
 from locker.erasing.ask import ask
 from locker.erasing.erase import erase_again, erase_due
 from locker.erasing.schema import Erased
 from locker.exporting.ask import ask as ask_for_export
 from locker.exporting.make import make_due
+from locker.log.checkpoint import LogKey
+from locker.log.objects import LogObjects
+from locker.log.prove import Prover
+from locker.log.sequence import sequence
+from locker.log.verify import verify as verify_log
 from locker.retention.hold import place_hold, release_hold
 from locker.vault.keys import REMEMBERED_S
 from tests.citizen_browser import CitizenWorld, open_citizen_world
@@ -174,6 +180,49 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
     assert kept.json()["fields"]["family_name"] == "Voisin"
     rows = await world.rows("SELECT * FROM locker.audit WHERE action = 'citizen.erased'")
     assert rows[-1]["owner"] is None
+
+
+async def test_p_01_leaves_stay_without_meaning_and_all_other_proofs_verify(place: CitizenWorld) -> None:
+    world, uid = place.world, await newcomer(place, "2000000031")
+    await place.document(uid)
+    await place.document(YOUSSEF)
+    mine, theirs = await proofs(place, uid), await proofs(place, YOUSSEF)
+    assert mine
+    assert theirs
+    key = (await world.locker.get("/log/key")).text.strip()
+    before = await world.rows("SELECT size FROM locker.log_head")
+    leaves = await world.rows("SELECT leaf_index, commitment FROM locker.log_leaf ORDER BY leaf_index")
+    await erased(place, uid)
+    again = await proofs(place, YOUSSEF)
+    assert again.keys() >= theirs.keys()
+    for proof in (*theirs.values(), *again.values()):
+        assert verify_proof(key, proof)["owner"] == world.subs[YOUSSEF]
+    # Of the erased one nothing is left that opens a leaf; the leaves are where they were.
+    assert await proofs(place, uid) == {}
+    for audit_id in mine:
+        lost = await world.locker.get(f"/v1/history/{audit_id}/proof", headers=world.citizen(uid))
+        assert lost.status_code == 404
+    after = await world.rows(
+        "SELECT leaf_index, commitment FROM locker.log_leaf WHERE leaf_index < $1 ORDER BY leaf_index",
+        before[0]["size"],
+    )
+    assert after == leaves
+    settings = world.wiring.settings
+    log_key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
+    whole = await verify_log(
+        world.wiring.db, LogObjects(world.wiring.vault.blobs, settings.s3_log_prefix), verifier_key=log_key.verifier_key
+    )
+    assert whole.findings == []
+
+
+async def proofs(place: CitizenWorld, uid: str) -> dict[str, str]:
+    """Of every line of this citizen, by its id, once all are in the log."""
+    wiring = place.world.wiring
+    async with opened_sequencer(wiring.db, wiring.vault, wiring.settings) as sequencer:
+        await sequence(sequencer)
+    owner = place.world.subs[uid]
+    rows = await place.world.rows("SELECT audit_id::text FROM locker.log_entry WHERE owner = $1", owner)
+    return await (await Prover.of(wiring.db)).proofs(owner=owner, audit_ids=[row["audit_id"] for row in rows])
 
 
 async def test_p_01_who_was_erased_cannot_come_back_and_nothing_is_put_in(place: CitizenWorld) -> None:
