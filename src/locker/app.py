@@ -30,7 +30,7 @@ from locker.lanes import LANES
 from locker.log import routes as log
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
-from locker.receipts.routes import jwks
+from locker.receipts import routes as receipts
 from locker.resolving import routes as resolving
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
@@ -44,7 +44,7 @@ from locker.verification.database_register import desk_of
 from locker.verification.desk import provide_desk
 
 ROUTES: list[Any] = [
-    jwks,
+    *receipts.ROUTES,
     *home.ROUTES,
     *access.ROUTES,
     *deposits.ROUTES,

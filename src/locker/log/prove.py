@@ -6,11 +6,11 @@ from uuid import UUID
 
 from kit.db import Tx
 from locker.log import store
-from locker.log.commit import canonical_event, opening
+from locker.log.commit import canonical_event, commitment, opening
 from locker.log.merkle import consistency_ranges, inclusion_ranges
 from locker.log.read_tiles import TreeReader
 from locker.log.refusals import LineUnknown, NoSuchTree, NotLoggedYet
-from locker.log.schema import Consistency, Entry
+from locker.log.schema import Consistency, Entry, ProvenLeaf
 
 
 async def prove(tx: Tx, *, owner: str, audit_id: str) -> str:
@@ -19,6 +19,24 @@ async def prove(tx: Tx, *, owner: str, audit_id: str) -> str:
 
     Raises LineUnknown, NotLoggedYet.
     """
+    proof = await (await Prover.of(tx)).proof(await _entry(tx, owner=owner, audit_id=audit_id))
+    if proof is None:
+        raise NotLoggedYet
+    return proof
+
+
+async def prove_leaf(tx: Tx, *, owner: str, audit_id: str) -> ProvenLeaf:
+    """The same for somebody who may not read the event: a proof whose extra data is the commitment, 32 bytes that say
+    nothing. The leaf is SHA-256(0x00 || commitment). Raises as ``prove`` does.
+    """
+    entry = await _entry(tx, owner=owner, audit_id=audit_id)
+    proof = await (await Prover.of(tx)).proof(entry, opened=False)
+    if proof is None:
+        raise NotLoggedYet
+    return ProvenLeaf(leaf_index=entry.leaf_index, commitment=_base64(_commitment(entry)), proof=proof)
+
+
+async def _entry(tx: Tx, *, owner: str, audit_id: str) -> Entry:
     try:
         wanted = UUID(audit_id)
     except ValueError:
@@ -26,10 +44,7 @@ async def prove(tx: Tx, *, owner: str, audit_id: str) -> str:
     entries = await store.entries(tx, owner=owner, audit_ids=[wanted])
     if not entries:
         raise NotLoggedYet if await store.is_waiting(tx, owner=owner, audit_id=wanted) else LineUnknown
-    proof = await (await Prover.of(tx)).proof(entries[0])
-    if proof is None:
-        raise NotLoggedYet
-    return proof
+    return entries[0]
 
 
 class Prover:
@@ -53,11 +68,12 @@ class Prover:
         made = {str(entry.row.audit_id): await self.proof(entry) for entry in entries}
         return {audit_id: proof for audit_id, proof in made.items() if proof is not None}
 
-    async def proof(self, entry: Entry) -> str | None:
-        """None: it is not under the checkpoint yet."""
+    async def proof(self, entry: Entry, *, opened: bool = True) -> str | None:
+        """None: it is not under the checkpoint yet. ``opened``: with the event, else with the commitment to it."""
         if entry.leaf_index >= self._size:
             return None
-        extra = opening(entry.nonce, canonical_event(entry.row, number=entry.number))
+        event = canonical_event(entry.row, number=entry.number)
+        extra = opening(entry.nonce, event) if opened else commitment(entry.nonce, event)
         path = [_base64(await self._reader.subtree(span)) for span in inclusion_ranges(entry.leaf_index, self._size)]
         lines = ["c2sp.org/tlog-proof@v1", f"extra {_base64(extra)}", f"index {entry.leaf_index}", *path]
         return "\n".join(lines) + "\n\n" + self.checkpoint
@@ -71,6 +87,10 @@ async def prove_consistency(tx: Tx, *, old: int, new: int) -> Consistency:
     reader = TreeReader(tx)
     hashes = [_base64(await reader.subtree(span)) for span in consistency_ranges(old, new)]
     return Consistency(old=old, new=new, hashes=hashes)
+
+
+def _commitment(entry: Entry) -> bytes:
+    return commitment(entry.nonce, canonical_event(entry.row, number=entry.number))
 
 
 def _base64(data: bytes) -> str:

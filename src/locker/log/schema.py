@@ -40,6 +40,14 @@ class NewLeaf(msgspec.Struct, frozen=True, kw_only=True):
     nonce: bytes
 
 
+class ProvenLeaf(msgspec.Struct, frozen=True, kw_only=True):
+    leaf_index: int
+    commitment: str
+    """32 bytes in base64; the leaf is SHA-256(0x00 || commitment)."""
+    proof: str
+    """C2SP tlog-proof, its extra data the commitment."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A row with its place in the log and what opens its leaf."""
 

@@ -1,8 +1,18 @@
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 
+from kit.edge import address_prefix
+from kit.throttle import Limit
+from locker.home.body import decoded
+from locker.home.frame import AnyRequest, prober
+from locker.problem import problems
+from locker.receipts.openapi import ProveAccessOperation
+from locker.receipts.prove_access import prove_access
+from locker.receipts.schema import AccessProof, ReceiptShown
 from locker.wiring import Wiring
+
+_PROOFS = Limit("access-proofs", attempts=60, per_s=60)
 
 
 @get("/.well-known/jwks.json", operation_id="LockerKeys", media_type="application/jwk-set+json")
@@ -13,3 +23,21 @@ async def jwks(wiring: NamedDependency[Wiring]) -> Response[bytes]:
         media_type="application/jwk-set+json",
         headers={"Cache-Control": "public, max-age=300"},
     )
+
+
+@post(
+    "/v1/receipts/proof",
+    operation_id="ProveAccess",
+    operation_class=ProveAccessOperation,
+    status_code=200,
+    tags=["log"],
+    responses=problems(400, 404, 409, 422, 429, 503),
+)
+async def access_proof(request: AnyRequest, wiring: NamedDependency[Wiring]) -> AccessProof:
+    """That an access is in the log, for whoever holds its receipt, opener or citizen."""
+    await wiring.throttle.count(wiring.db, _PROOFS, address_prefix(prober(request)))
+    shown = await decoded(request, ReceiptShown)
+    return await prove_access(wiring.db, wiring.signing, shown.receipt, locker_url=wiring.settings.locker_url)
+
+
+ROUTES = [jwks, access_proof]

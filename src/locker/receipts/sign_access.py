@@ -18,13 +18,14 @@ def sign_access(
 ) -> str:
     """Compact JWS (ES256). Both name the same line of the log in ``jti``, and nothing of the citizen.
 
-    ``log`` is where its place in the log is proven: to the opener by the receipt itself.
+    Whoever shows one of them at ``proof`` gets the place of that line in the log.
     """
     claims: dict[str, Any] = {
         "iss": locker_url,
         "iat": int(opening.opened_at.timestamp()),
         "jti": opening.audit_id or opening.opening_id,
         "for": holder,
+        "proof": f"{locker_url}/v1/receipts/proof",
         "opening": opening.opening_id,
         "recipient": opening.recipient,
         "purpose": opening.purpose,

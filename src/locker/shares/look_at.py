@@ -40,6 +40,9 @@ async def look_at_document(
 
 def disclosed(opening: Opening, item: SharedItem, viewing: str) -> str | None:
     """The credential of the fields that were shared; None of a whole document, and of one that its issuer stopped."""
+    if not item.document.stored.wrapped_key:
+        # The document itself was destroyed.
+        return None
     if item.credential_sealed is None or opening.key_wrapped is None or not shows_pictures(item.document):
         return None
     share_key = unwrap(opening.key_wrapped, viewing.encode(), share_id=opening.share_id)

@@ -9,14 +9,14 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from locker.shares.schema import Narrowing, NewShare
 
 
-def _schema(type_: type[msgspec.Struct]) -> Schema:
+def schema_of(type_: type[msgspec.Struct]) -> Schema:
     """Inlined: these structs refer to nothing else."""
     (reference,), components = msgspec.json.schema_components([type_], ref_template="#/{name}")
     return cast("Schema", components[reference["$ref"].removeprefix("#/")])
 
 
 def _json(type_: type[msgspec.Struct]) -> RequestBody:
-    return RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=_schema(type_))})
+    return RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=schema_of(type_))})
 
 
 @dataclass

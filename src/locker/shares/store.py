@@ -405,6 +405,13 @@ async def openings(tx: Tx, *, owner: str, share_id: str, limit: int) -> list[Ope
     return [msgspec.convert(dict(row), OpeningLine) for row in rows]
 
 
+async def owner_of_opening(tx: Tx, *, opening_id: str, audit_id: UUID) -> str | None:
+    found: str | None = await tx.fetchval(
+        "SELECT owner FROM locker.opening WHERE audit_id = $1 AND opening_id = $2", audit_id, opening_id
+    )
+    return found
+
+
 async def credential_status(tx: Tx, *, credential_id: str) -> tuple[str, str, bool, Standing] | None:
     """Owner, share, whether it is still shared, and how its document stands."""
     row = await tx.fetchrow(
