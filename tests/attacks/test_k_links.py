@@ -86,6 +86,21 @@ async def test_k_03_ten_race_for_three_openings(place: CitizenWorld, document_id
     assert (await events(place, share_id)).count(("share.opened", "ok")) == 3
 
 
+async def test_k_03_fifty_race_for_what_is_left(place: CitizenWorld, document_id: str) -> None:
+    share_id, path = await place.share(document_id, openings=9)
+    assert [(await place.open(path)).status_code for _ in range(2)] == [200, 200]
+    answers = await asyncio.gather(*(place.open(path, f"198.51.100.{n}") for n in range(50)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [404] * 43
+    [row] = await place.world.rows("SELECT openings_used FROM locker.share WHERE share_id = $1", share_id)
+    openings = await place.world.rows("SELECT audit_id FROM locker.opening WHERE share_id = $1", share_id)
+    lines = await place.world.rows(
+        "SELECT audit_id FROM locker.audit WHERE object_id = $1 AND action = 'share.opened'", share_id
+    )
+    assert row["openings_used"] == len(openings) == 9
+    # Each opening has its line of the log, and names it.
+    assert {each["audit_id"] for each in openings} == {each["audit_id"] for each in lines}
+
+
 async def test_k_05_revoked_expired_used_up_and_unknown_are_one_neutral_answer(
     place: CitizenWorld, document_id: str
 ) -> None:

@@ -44,7 +44,9 @@ from locker.administrations.register import register
 from locker.administrations.schema import AdministrationRegistration
 from locker.catalogue.register_type import register_type
 from locker.catalogue.schema import TypeRegistration
+from locker.shares.code import Codes
 from locker.shares.create import Sharer, create
+from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.shares.schema import NewShare
 from locker.trust.add import add
@@ -246,7 +248,19 @@ class Rig:
         """The link's path."""
         new = NewShare(documents=[document_id], recipient="A bank", purpose="A loan", openings=openings)
         sharer = Sharer(owner=self.owner, actor=self.owner)
-        made = await create(self.db, Audit("locker"), Throttle("locker"), Pins(b"0" * 32), new, sharer=sharer)
+        desk = ShareDesk(
+            db=self.db,
+            audit=Audit("locker"),
+            throttle=Throttle("locker"),
+            vault=self.vault,
+            signing=LocalKeySet([self.key]),
+            pins=Pins(b"0" * 32),
+            codes=Codes(b"0" * 32),
+            locker_url=self.home.url,
+            lifetime_max_s=86_400 * 30,
+            viewing_s=600,
+        )
+        made = await create(desk, new, sharer=sharer)
         return f"/s/{made.token}"
 
     async def readiness(self, *, node: int = 0) -> httpx.Response:

@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
+from kit.tokens import digest, new_token
 from locker.access.sessions import SESSION_COOKIE
 from tests.faults.invariants import check
 from tests.faults.rig import DRAIN_S, Rig, running
@@ -28,6 +29,7 @@ KILLS = 4
 AT_ONCE = 3
 SOON_S = 2.0
 OBJECTS_MAX_S = 6.0
+LIVE_LINKS = 10_000
 SLACK_S = 1.0
 
 
@@ -380,6 +382,75 @@ async def test_f_32_a_server_told_to_stop_says_so_first_and_finishes_uploads(rig
     assert await node.ended(30) == 0
     await node.start()
     await check(rig)
+
+
+async def test_k_05_revocation_reaches_ten_thousand_live_links_on_both_servers_within_a_second(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document_id = (await rig.deposit_until_answered(rig.pdf(), key="k-05"))["document_id"]
+    first = await rig.share(document_id, openings=50)
+    tokens = [new_token() for _ in range(LIVE_LINKS - 1)]
+    await rig.owner_db.execute(
+        """
+        WITH one AS (SELECT s.* FROM locker.share s WHERE s.token_sha256 = $1),
+        many AS (INSERT INTO locker.share (owner, share_id, token_sha256, caveats, recipient, purpose, until,
+                                           openings_max, view_only)
+                 SELECT owner, 'K05' || n, t, caveats, recipient, purpose, until, openings_max, view_only
+                   FROM one, unnest($2::bytea[]) WITH ORDINALITY AS u (t, n) RETURNING owner, share_id)
+        INSERT INTO locker.share_document (owner, share_id, document_id, position)
+        SELECT owner, share_id, $3, 1 FROM many""",
+        digest(first.removeprefix("/s/")),
+        [digest(token) for token in tokens],
+        document_id,
+    )
+    links = [first, *(f"/s/{token}" for token in tokens[:: LIVE_LINKS // 20])]
+    figures = {"links": await rig.owner_db.fetchval("SELECT count(*) FROM locker.share WHERE revoked_at IS NULL")}
+    assert figures["links"] >= LIVE_LINKS
+    async with rig.nodes[0].http() as one, rig.nodes[1].http() as other:
+        viewing = [(await other.post(link)).json() for link in links]
+
+        def look(opened: dict[str, Any]) -> Awaitable[httpx.Response]:
+            bearer = {"Authorization": f"Bearer {opened['viewing_token']}"}
+            return other.get(f"/o/{opened['opening_id']}", headers=bearer)
+
+        async def seen(changed: Callable[[], Awaitable[bool]], at: float) -> float:
+            while not await changed():
+                pass
+            return time.monotonic() - at
+
+        async def revoked_there() -> bool:
+            return bool((await look(viewing[0])).json()["documents"][0]["answer"]["standing"] == "revoked")
+
+        async def over_there() -> bool:
+            return (await other.get(links[0])).status_code == 404
+
+        by_issuer = asyncio.create_task(seen(revoked_there, time.monotonic()))
+        holder = (await rig.request(rig.pdf())).holder
+        answer = await one.post(
+            f"/v1/documents/{document_id}/revoke",
+            auth=holder,
+            headers={"Idempotency-Key": "k-05-revoke"},
+            json={"reason": "issued-in-error"},
+        )
+        assert answer.status_code == 200, answer.text
+        for opened in [*viewing, *[(await other.post(link)).json() for link in links]]:
+            [document] = (await look(opened)).json()["documents"]
+            assert (document["answer"]["standing"], document["pictures"]) == ("revoked", [])
+        figures["issuer_s"] = round(await by_issuer, 3)
+
+        session = {"Cookie": f"{SESSION_COOKIE}={rig.cookie}"}
+        page = (await one.get("/wallet/shares", headers=session)).text
+        csrf = page.split('action="/wallet/shares/revoke-all"')[1].split('name="csrf" value="')[1].split('"')[0]
+        by_citizen = asyncio.create_task(seen(over_there, time.monotonic()))
+        answer = await one.post("/wallet/shares/revoke-all", headers=session, data={"csrf": csrf})
+        assert answer.status_code == 303, answer.text
+        statuses = await asyncio.gather(*(other.post(link) for link in links), *(look(opened) for opened in viewing))
+        assert {answer.status_code for answer in statuses} <= {404, 429}
+        figures["citizen_s"] = round(await by_citizen, 3)
+    with capsys.disabled():
+        print(f"\nK-05 {figures}")
+    assert await rig.owner_db.fetchval("SELECT count(*) FROM locker.share WHERE revoked_at IS NULL") == 0
+    assert max(figures["issuer_s"], figures["citizen_s"]) < 1.0 + SLACK_S
 
 
 async def test_no_fault_was_met_with_a_bare_500(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
