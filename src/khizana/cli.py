@@ -43,7 +43,7 @@ VERBS: Mapping[str, str] = {
     "type": "register a document type",
     "trust": "add, withdraw and show trust anchors; follow, sync and show trust lists",
     "keys": "list and rotate signing keys",
-    "deposit": "deposit one sealed PDF as an administration",
+    "deposit": "deposit one sealed PDF as an administration, or a folder of them",
     "seal": "have one PDF sealed as an administration",
     "sealing": "make seal keys, enable and disable the sealing for an administration",
     "erase": "erase a citizen from the locker: key first, then rows and objects",

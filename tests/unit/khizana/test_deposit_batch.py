@@ -1,0 +1,86 @@
+"""What `khizana deposit --batch` makes of a folder before it asks anybody; tests/faults/test_kill_batches.py has the rest."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from khizana.cli import CommandRefused, main
+from khizana.deposit_batch import MANIFEST, PART_MAX_BYTES, Outcome, _manifest, _part
+
+
+def folder_of(tmp_path: Path, *lines: object) -> Path:
+    text = "\n".join(one if isinstance(one, str) else json.dumps(one) for one in lines)
+    (tmp_path / MANIFEST).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_line_without_a_digest_gets_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"one")
+    (tmp_path / "b.pdf").write_bytes(b"two")
+    sent = _manifest(folder_of(tmp_path, {"file": "a.pdf"}, "", {"file": "b.pdf", "sha256": "said"}, "nonsense"))
+    assert [line if line == b"nonsense" else json.loads(line) for line in sent.splitlines()] == [
+        {"file": "a.pdf", "sha256": hashlib.sha256(b"one").hexdigest()},
+        {"file": "b.pdf", "sha256": "said"},
+        b"nonsense",
+    ]
+    assert _manifest(tmp_path) == sent
+
+
+def test_files_that_are_not_there_stop_it_before_it_begins(tmp_path: Path) -> None:
+    with pytest.raises(CommandRefused) as refused:
+        _manifest(folder_of(tmp_path, {"file": "a.pdf"}, {"file": "b.pdf"}))
+    assert refused.value.code == "files-missing"
+    assert "2 of the manifest" in refused.value.sentence
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "..", "a\\b", "a\x00"])
+def test_a_manifest_reaches_no_file_outside_its_folder(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "day"
+    inside.mkdir()
+    (tmp_path / "secret").write_bytes(b"secret")
+    [line] = _manifest(folder_of(inside, {"file": name})).splitlines()
+    assert json.loads(line) == {"file": name}
+
+
+def test_parts_hold_each_file_once_and_are_bounded(tmp_path: Path) -> None:
+    names = [f"{number}.pdf" for number in range(7)]
+    for name in names:
+        (tmp_path / name).write_bytes(os.urandom(PART_MAX_BYTES // 3))
+    (tmp_path / "large.pdf").write_bytes(os.urandom(PART_MAX_BYTES + 1))
+    waiting, parts = [*names, "gone.pdf", "large.pdf"], list[list[str]]()
+    while part := _part(tmp_path, waiting):
+        with zipfile.ZipFile(io.BytesIO(part)) as archive:
+            assert archive.testzip() is None
+            parts.append(archive.namelist())
+    assert sorted(name for part in parts for name in part) == sorted([*names, "large.pdf"])
+    assert [len(part) for part in parts] == [1, 3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("x.pdf",),
+        ("x.pdf", "--file", "x.json", "--dry-run"),
+        ("x.pdf", "--batch", "day"),
+        ("--batch", "day", "--at-once", "0"),
+        ("--batch", "day", "--at-once", "1000"),
+    ],
+)
+def test_words_that_do_not_fit_together_are_refused(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deposit", *words, "--client-id", "x", "--key", "x.pem"]) == 2
+    assert capsys.readouterr().err.startswith("error: arguments:")
+
+
+def test_all_is_well_without_refused_and_missing_ones() -> None:
+    def outcome(**states: int) -> Outcome:
+        return Outcome(batch_id="", dry_run=False, states=states, results="", seconds=0)
+
+    assert outcome(deposited=2, quarantined=1).all_well
+    assert not outcome(deposited=2, refused=1).all_well
+    assert not outcome(deposited=2, awaiting=1).all_well
