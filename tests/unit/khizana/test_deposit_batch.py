@@ -1,4 +1,4 @@
-"""What `khizana deposit --batch` makes of a folder before it asks anybody; tests/faults/test_kill_batches.py has the rest."""
+"""What `khizana deposit --batch` makes of a folder before it asks; tests/faults/test_kill_batches.py has the rest."""
 
 import hashlib
 import io
