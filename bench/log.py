@@ -14,6 +14,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database
 from locker.log import store
 from locker.log.sequence import sequence
+from locker.log.verify import verify
 
 TARGET_PER_S = 2_000
 EVENTS, EVENTS_QUICK = 40_000, 4_000
@@ -22,8 +23,9 @@ SLOWED = "document_list"
 _AT_ONCE = 100
 
 
-async def sequencing_line(started: Product, *, quick: bool) -> dict[str, Any]:
-    """A backlog is sequenced as the worker does it: database and object store as they are in the product."""
+async def lines(started: Product, *, quick: bool) -> AsyncIterator[dict[str, Any]]:
+    """A backlog is sequenced as the worker does it, then all is verified: database and object store as they are in the
+    product."""
     settings = started.deployment.locker_settings()
     events = EVENTS_QUICK if quick else EVENTS
     async with (
@@ -38,7 +40,10 @@ async def sequencing_line(started: Product, *, quick: bool) -> dict[str, Any]:
         done = await sequence(sequencer)
         took, grown = time.perf_counter() - before, started.spent().since(spent)
         own = time.process_time() - began
-    return {
+        before = time.perf_counter()
+        verified = await verify(db, sequencer.objects, verifier_key=sequencer.key.verifier_key)
+        verifying = time.perf_counter() - before
+    yield {
         "measure": "log_sequencing",
         "rate_per_s": round(done.leaves / took, 1),
         "cpu_ms_per_op": round(own / done.leaves * 1000, 3),
@@ -48,6 +53,13 @@ async def sequencing_line(started: Product, *, quick: bool) -> dict[str, Any]:
         "ratio": round(done.leaves / took / TARGET_PER_S, 3),
         "n": done.leaves,
         "note": "a backlog in portions of 2,000: leaves, entries, tiles and checkpoints; one worker",
+    }
+    yield {
+        "measure": "log_verifying",
+        "rate_per_s": round(verified.leaves / verifying, 1),
+        "findings": len(verified.findings),
+        "n": verified.leaves,
+        "note": "khizana audit verify: rows, leaves, tiles, bundles and checkpoints",
     }
 
 

@@ -141,7 +141,8 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool, citizens:
                 for measure in FLOODED:
                     answer_line(await _flooded(measure, world, limits, plan))
             elif name == "log":
-                answer_line(await log.sequencing_line(started, quick=quick))
+                async for line in log.lines(started, quick=quick):
+                    answer_line(line)
                 answer_line(await _beside_log(world, limits, plan))
             elif name == "scale":
                 for line in await _scaled(started, world, limits, plan, citizens or scale.CITIZENS[quick]):

@@ -58,7 +58,9 @@ PAPER = Lane("paper", share=0.3, at_once_max=64, limit_s=14.0)
 """PDFs that are drawn, sealed or printed."""
 IN_BULK = Lane("in-bulk", share=0.5, at_once_max=8, limit_s=None)
 """Long by their nature, and with bounds of their own."""
-LANES = (LAST, VERIFYING, READING, SIGNING_IN, DEPOSITING, PAPER, IN_BULK)
+AUDITING = Lane("auditing", share=0.2, at_once_max=64, limit_s=10.0)
+"""What is public and fetched in masses: a log's tiles."""
+LANES = (LAST, VERIFYING, READING, SIGNING_IN, DEPOSITING, PAPER, IN_BULK, AUDITING)
 
 _current: contextvars.ContextVar[Lane] = contextvars.ContextVar("lane", default=LAST)
 

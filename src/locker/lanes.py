@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kit.lanes import DEPOSITING, IN_BULK, LAST, PAPER, VERIFYING, Lane
+from kit.lanes import AUDITING, DEPOSITING, IN_BULK, LAST, PAPER, VERIFYING, Lane
 
 LANES: Sequence[tuple[Lane, str]] = (
     (LAST, r"\w+ /(livez|readyz|static/|\.well-known/)"),
@@ -10,6 +10,7 @@ LANES: Sequence[tuple[Lane, str]] = (
     (LAST, r"DELETE /v1/shares"),
     (VERIFYING, r"\w+ /(verify|d|p)(/|$)"),
     (VERIFYING, r"\w+ /v1/(verifications|printed)(/|$)"),
+    (AUDITING, r"\w+ /(log|v1/log)/"),
     (IN_BULK, r"\w+ /v1/deposits/batches"),
     (DEPOSITING, r"\w+ /v1/deposits(/|$)"),
     (DEPOSITING, r"POST /(v1|wallet)/uploads$"),

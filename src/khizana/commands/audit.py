@@ -15,6 +15,7 @@ from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
 from locker.log.schema import Adopted, LogShown, Verified
 from locker.log.verify import verify
+from locker.settings import LockerSettings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="one that you kept: it must be a beginning of this log (may be said again)",
     )
+    verifying.add_argument(
+        "--key", type=Path, metavar="FILE", help="the verifier key that you kept of /log/key; else this deployment's"
+    )
     verbs.add_parser("adopt", help="after a restored backup: go on where the log was published; lost rows stay lost")
     verbs.add_parser("show", help="how far the log is, and its verifier key")
 
@@ -40,19 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
         answer(with_locker(_adopt))
         return 0
     known = [(str(file), file.read_text(encoding="utf-8")) for file in arguments.checkpoint]
-    verified = with_locker(lambda found, db: _verify(found, db, known))
+    key = arguments.key.read_text(encoding="utf-8").strip() if arguments.key else None
+    verified = with_locker(lambda found, db: _verify(found, db, known, key))
     answer(verified)
     return 1 if verified.findings else 0
 
 
-async def _verify(found: Deployment, db: Database, known: Sequence[tuple[str, str]]) -> Verified:
+async def _verify(
+    found: Deployment, db: Database, known: Sequence[tuple[str, str]], verifier_key: str | None
+) -> Verified:
     settings = found.locker_settings()
-    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
     async with opened_vault(db, settings) as vault:
         return await verify(
             db,
             LogObjects(vault.blobs, settings.s3_log_prefix),
-            verifier_key=key.verifier_key,
+            verifier_key=verifier_key or _own_key(settings),
             known=known,
             progress=_Progress(),
         )
@@ -68,12 +74,16 @@ async def _show(found: Deployment, db: Database) -> LogShown:
     settings = found.locker_settings()
     head = await store.head(db)
     return LogShown(
-        verifier_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url).verifier_key,
+        verifier_key=_own_key(settings),
         leaves=head.size,
         published=head.published,
         waiting=await store.count_waiting(db),
         checkpoint=head.checkpoint,
     )
+
+
+def _own_key(settings: LockerSettings) -> str:
+    return LogKey.load_or_create(settings.keys_folder, settings.locker_url).verifier_key
 
 
 class _Progress:

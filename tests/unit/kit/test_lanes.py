@@ -138,6 +138,7 @@ async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
         ("POST /v1/deposits", "depositing"),
         ("POST /v1/deposits/batches", "in-bulk"),
         ("GET /wallet/documents/X/pages/1.png", "paper"),
+        ("GET /log/tile/0/000", "auditing"),
         ("GET /wallet", "reading"),
     ],
 )
