@@ -57,7 +57,12 @@ def png(orientation: int = 1, mode: str = "RGB") -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_text("Author", f"{CANARY}-author")
     text.add_itxt("XML:com.adobe.xmp", f"<x>{CANARY}-xmp</x>", zip=True)
-    picture().convert(mode).save(out, "PNG", pnginfo=text, exif=exif(orientation))
+    drawn = (
+        picture().convert("I").point(lambda value: value * 256).convert(mode)
+        if mode == "I;16"
+        else picture().convert(mode)
+    )
+    drawn.save(out, "PNG", pnginfo=text, exif=exif(orientation))
     return out.getvalue()
 
 

@@ -38,6 +38,7 @@ from locker.shares import api_routes as shares_api
 from locker.shares import link_routes as links
 from locker.shares import routes as shares
 from locker.uploads import api_routes as uploads_api
+from locker.uploads import link_routes as uploads_links
 from locker.uploads import routes as uploads
 from locker.verification import routes as verification
 from locker.verification.database_register import desk_of
@@ -62,6 +63,7 @@ ROUTES: list[Any] = [
     *resolving.ROUTES,
     *uploads.ROUTES,
     *uploads_api.ROUTES,
+    *uploads_links.ROUTES,
     *history.ROUTES,
     *log.ROUTES,
     *erasing.ROUTES,

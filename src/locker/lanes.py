@@ -15,5 +15,5 @@ LANES: Sequence[tuple[Lane, str]] = (
     (DEPOSITING, r"\w+ /v1/deposits(/|$)"),
     (DEPOSITING, r"POST /(v1|wallet)/uploads$"),
     (PAPER, r"\w+ /v1/seals(/|$)"),
-    (PAPER, r"\w+ .*/(printed|certificate|report|pages/[\w.]+|picture\.png)$"),
+    (PAPER, r"\w+ .*/(printed|certificate|report|pages/[\w.]+|picture\.png|uploads/\w+/file)$"),
 )

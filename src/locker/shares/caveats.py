@@ -9,6 +9,12 @@ class Documents(msgspec.Struct, frozen=True, tag="documents", forbid_unknown_fie
     document_ids: tuple[str, ...]
 
 
+class Uploads(msgspec.Struct, frozen=True, tag="uploads", forbid_unknown_fields=True):
+    """Files of the citizen's own."""
+
+    upload_ids: tuple[str, ...]
+
+
 class Claims(msgspec.Struct, frozen=True, tag="claims", forbid_unknown_fields=True):
     """Of one of the documents only these fields, as a selectively disclosed credential; nothing else of it."""
 
@@ -40,4 +46,4 @@ class Purpose(msgspec.Struct, frozen=True, tag="purpose", forbid_unknown_fields=
     text: str
 
 
-Caveat = Documents | Claims | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose
+Caveat = Documents | Uploads | Claims | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose

@@ -19,8 +19,10 @@ from locker.documents.fields import open_fields
 from locker.documents.refusals import DocumentUnknown
 from locker.shares import caveats, store
 from locker.shares.desk import ShareDesk
-from locker.shares.refusals import LimitsClash, LimitTooWide
+from locker.shares.refusals import LimitsClash, LimitTooWide, NothingShared
 from locker.shares.schema import FACE_TO_FACE_S, LIFETIME_S, OPENINGS, Created, NewShare
+from locker.uploads.refusals import UploadUnknown
+from locker.uploads.shared import share as share_uploads
 
 FLOOD = Limit("share-create", attempts=60, per_s=60)
 
@@ -47,7 +49,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(desk: ShareDesk, new: NewShare, *, sharer: Sharer) -> Created:
-    """Raises DocumentUnknown (K-17), FieldUnknown, LimitTooWide, LimitsClash (K-18), TooManyRequests (K-22)."""
+    """Raises NothingShared, DocumentUnknown and UploadUnknown (K-17), FieldUnknown, LimitTooWide, LimitsClash (K-18),
+    TooManyRequests (K-22)."""
     await desk.throttle.count(desk.db, FLOOD, sharer.owner)
     share_id = new_public_id()
     pin_mac = desk.pins.mac(new.pin, share_id=share_id) if new.pin else None
@@ -61,6 +64,8 @@ async def create(desk: ShareDesk, new: NewShare, *, sharer: Sharer) -> Created:
 
 async def prepare(desk: ShareDesk, new: NewShare, *, owner: str, share_id: str) -> Prepared:
     """Outside a transaction: fields are opened and signed here. Raises DocumentUnknown, FieldUnknown, LimitsClash."""
+    if not new.documents and not new.uploads:
+        raise NothingShared
     if new.face_to_face and (new.until or new.pin or new.client_id or new.openings != OPENINGS):
         raise LimitsClash
     now = await store.database_time(desk.db)
@@ -174,6 +179,8 @@ async def record(
     )
     if held != len(document_ids):
         raise DocumentUnknown
+    if not await share_uploads(tx, owner=sharer.owner, share_id=share_id, upload_ids=new.uploads):
+        raise UploadUnknown
     documents = await read_store.chosen(tx, owner=sharer.owner, document_ids=document_ids)
     await desk.audit.append(
         tx,
@@ -187,6 +194,7 @@ async def record(
             detail={
                 "types": [document.type for document in documents],
                 "documents": document_ids,
+                **({"uploads": new.uploads} if new.uploads else {}),
                 "openings": openings,
                 "view_only": new.view_only,
                 **({"fields": disclosed_names(prepared.sealed)} if prepared.sealed else {}),
@@ -215,6 +223,7 @@ def _caveats(
 ) -> list[caveats.Caveat]:
     listed: list[caveats.Caveat] = [
         caveats.Documents(tuple(document_ids)),
+        *([caveats.Uploads(tuple(dict.fromkeys(new.uploads)))] if new.uploads else []),
         *(caveats.Claims(document_id, tuple(names)) for document_id, names in new.fields.items()),
         caveats.Until(until),
         caveats.Openings(openings),

@@ -15,18 +15,23 @@ from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.shares.refusals import ShareUnknown
 from locker.shares.schema import Created, NewShare, ShareDraft
+from locker.uploads.refusals import UploadUnknown
+from locker.uploads.shared import chosen as chosen_uploads
 
 LIFETIME_S = 3_600
 
 
-async def begin_draft(db: Database, *, owner: str, document_ids: list[str]) -> str:
-    """Raises DocumentUnknown."""
-    if not document_ids or len(await chosen(db, owner=owner, document_ids=document_ids)) != len(document_ids):
+async def begin_draft(db: Database, *, owner: str, document_ids: list[str], upload_ids: list[str]) -> str:
+    """Raises DocumentUnknown, UploadUnknown."""
+    if len(await chosen_uploads(db, owner=owner, upload_ids=upload_ids)) != len(upload_ids):
+        raise UploadUnknown
+    held = await chosen(db, owner=owner, document_ids=document_ids)
+    if not (document_ids or upload_ids) or len(held) != len(document_ids):
         raise DocumentUnknown
     draft_id = new_public_id()
     await store.save_draft(
         db,
-        ShareDraft(documents=document_ids),
+        ShareDraft(documents=document_ids, uploads=upload_ids),
         owner=owner,
         draft_id=draft_id,
         pin_mac=None,
@@ -111,6 +116,7 @@ async def create_from_draft(desk: ShareDesk, *, owner: str, draft_id: str) -> Cr
 async def _new(tx: Tx, draft: ShareDraft) -> NewShare:
     said = NewShare(
         documents=draft.documents,
+        uploads=draft.uploads,
         fields=draft.fields,
         recipient=draft.recipient,
         purpose=draft.purpose,

@@ -35,6 +35,8 @@ from locker.shares.open_link import Opener, look, open_code, open_link
 from locker.shares.refusals import NoCertificate, NoOriginal, NotForYou, NotServed, PinLocked, ShareClosed, WrongPin
 from locker.shares.schema import OpenedDocument, OpenedMessage, Opening, SharedItem
 from locker.signatures.schema import Verdict
+from locker.uploads.schema import SharedUpload
+from locker.uploads.shared import message, shared
 from locker.verification.desk import VerificationDesk
 from locker.verification.render_report import render_report
 from locker.verification.schema import Judged
@@ -90,7 +92,7 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
         )
     if wants_page(request):
         return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    return Response(_message(wiring, opening, items, viewing), media_type="application/json")
+    return Response(await _message(wiring, opening, items, viewing), media_type="application/json")
 
 
 @get("/code", operation_id="AskCode")
@@ -115,16 +117,16 @@ async def open_by_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
         return _code_page(request, wiring, error=_code_said(refusal), status=refusal.status, headers=refusal.headers)
     if wants_page(request):
         return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    return Response(_message(wiring, opening, items, viewing), media_type="application/json")
+    return Response(await _message(wiring, opening, items, viewing), media_type="application/json")
 
 
 @get("/o/{opening_id:str}", operation_id="ShowOpened")
 async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """What was shared, with its verdicts."""
-    viewing = _viewing(request)
+    viewing = viewing_of(request)
     opening, items = await look_at(wiring.db, opening_id, viewing)
     if not wants_page(request):
-        return Response(_message(wiring, opening, items, viewing or ""), media_type="application/json")
+        return Response(await _message(wiring, opening, items, viewing or ""), media_type="application/json")
     spoken = locale(request)
     return page(
         request,
@@ -132,6 +134,7 @@ async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: Na
         "locker/shares/opened.html",
         opening=opening,
         documents=[_shown(wiring, opening, item, viewing or "", spoken) for item in items],
+        uploads=await _uploads(wiring, opening),
     )
 
 
@@ -143,7 +146,7 @@ async def shared_picture(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
 ) -> Response[bytes]:
-    opening, document, _entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+    opening, document, _entitled = await look_at_document(wiring.db, opening_id, viewing_of(request), document_id)
     if not shows_pictures(document):
         raise NotServed
     marks = watermark(opening) if opening.view_only else ()
@@ -155,7 +158,7 @@ async def shared_credential(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[str]:
     """The fields that were shared, as an SD-JWT VC signed by the locker."""
-    viewing = _viewing(request)
+    viewing = viewing_of(request)
     opening, items = await look_at(wiring.db, opening_id, viewing)
     item = next((item for item in items if item.document.document_id == document_id), None)
     credential = disclosed(opening, item, viewing or "") if item else None
@@ -173,7 +176,7 @@ async def access_receipt(
     opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[str]:
     """That you opened it, signed by the locker. The citizen has its twin."""
-    opening, items = await look_at(wiring.db, opening_id, _viewing(request))
+    opening, items = await look_at(wiring.db, opening_id, viewing_of(request))
     return Response(
         _receipt(wiring, opening, items),
         media_type="application/jwt",
@@ -185,7 +188,7 @@ async def access_receipt(
 async def shared_original(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[Any]:
-    document = await take_original(wiring.db, wiring.audit, opening_id, _viewing(request), document_id)
+    document = await take_original(wiring.db, wiring.audit, opening_id, viewing_of(request), document_id)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
@@ -224,7 +227,7 @@ async def shared_certificate(
     desk: NamedDependency[VerificationDesk],
 ) -> Response[bytes]:
     """The sealed PDF page of the verdict; not of what was shared to be looked at only."""
-    opening, document, entitled = await look_at_document(wiring.db, opening_id, _viewing(request), document_id)
+    opening, document, entitled = await look_at_document(wiring.db, opening_id, viewing_of(request), document_id)
     if opening.view_only:
         raise NoOriginal
     await wiring.throttle.count(wiring.db, _CERTIFICATES, address_prefix(prober(request)))
@@ -246,14 +249,14 @@ async def _signed(
     request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str, *, whole: bool
 ) -> tuple[str, bytes]:
     opening, document, entitled = await look_at_document(
-        wiring.db, opening_id, _viewing(request), document_id, whole=whole
+        wiring.db, opening_id, viewing_of(request), document_id, whole=whole
     )
     report = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
     judged = Judged(answer=answer(document, entitled=entitled, until=opening.until), report=report)
     return sign_answer(wiring.signing, judged, issuer=wiring.settings.locker_url)
 
 
-def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], viewing: str) -> OpenedMessage:
+async def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], viewing: str) -> OpenedMessage:
     return OpenedMessage(
         opening_id=opening.opening_id,
         viewing_token=viewing,
@@ -263,8 +266,15 @@ def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], viewing:
         purpose=opening.purpose,
         view_only=opening.view_only,
         documents=[_opened_document(wiring, opening, item, viewing) for item in items],
+        uploads=await _uploads(wiring, opening),
         receipt=_receipt(wiring, opening, items),
     )
+
+
+async def _uploads(wiring: Wiring, opening: Opening) -> list[SharedUpload]:
+    base = f"{wiring.settings.locker_url}/o/{opening.opening_id}"
+    held = await shared(wiring.db, owner=opening.owner, share_id=opening.share_id)
+    return [message(upload, base=base, view_only=opening.view_only) for upload in held]
 
 
 def _receipt(wiring: Wiring, opening: Opening, items: list[SharedItem]) -> str:
@@ -365,7 +375,7 @@ async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
     )
 
 
-def _viewing(request: AnyRequest) -> str | None:
+def viewing_of(request: AnyRequest) -> str | None:
     """The secret of an opening: the browser's own cookie, or what a program was given, as a bearer token."""
     scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

@@ -18,7 +18,7 @@ _ID_LENGTH = 25
 
 async def look_at(db: Database, opening_id: str, viewing: str | None) -> tuple[Opening, list[SharedItem]]:
     """Raises ShareClosed, as an unknown link does."""
-    opening = await _opening(db, opening_id, viewing)
+    opening = await find_opening(db, opening_id, viewing)
     return opening, await store.shared_documents(db, owner=opening.owner, share_id=opening.share_id)
 
 
@@ -29,7 +29,7 @@ async def look_at_document(
 
     ``whole``: for something that shows more of it than some fields; FieldsOnly where no more were shared.
     """
-    opening = await _opening(db, opening_id, viewing)
+    opening = await find_opening(db, opening_id, viewing)
     found = await store.shared_document(db, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
     if found is None:
         raise ShareClosed
@@ -138,7 +138,8 @@ def answer(document: HeldDocument, *, entitled: bool, until: dt.datetime) -> Ans
     )
 
 
-async def _opening(db: Database, opening_id: str, viewing: str | None) -> Opening:
+async def find_opening(db: Database, opening_id: str, viewing: str | None) -> Opening:
+    """Raises ShareClosed."""
     if not viewing or len(opening_id) != _ID_LENGTH:
         raise ShareClosed
     opening = await store.opening(db, opening_id=opening_id, viewing_sha256=digest(viewing))

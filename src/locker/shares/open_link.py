@@ -20,6 +20,7 @@ from locker.shares.desk import ShareDesk
 from locker.shares.pin import normalised
 from locker.shares.refusals import CodesPaused, NotForYou, PinLocked, ShareClosed, WrongPin
 from locker.shares.schema import FACE_TO_FACE_S, Link, Opening, SharedItem
+from locker.uploads.shared import shared
 
 _GUESSES = Limit("share-guess", attempts=30, per_s=60)
 """Links that open nothing, by prober."""
@@ -171,7 +172,8 @@ async def _spend(
         if opening is None:
             return None
         items = await store.shared_documents(tx, owner=found.owner, share_id=found.share_id)
-        await _log(desk, tx, opening, opener, items, audit_id)
+        uploads = await shared(tx, owner=found.owner, share_id=found.share_id)
+        await _log(desk, tx, opening, opener, items, [upload.upload_id for upload in uploads], audit_id)
         return opening, items
 
     opened = await desk.db.transact(within)
@@ -207,7 +209,13 @@ async def _pin_key(desk: ShareDesk, found: Link, opener: Opener) -> str:
 
 
 async def _log(
-    desk: ShareDesk, tx: Tx, opening: Opening, opener: Opener, items: list[SharedItem], audit_id: UUID
+    desk: ShareDesk,
+    tx: Tx,
+    opening: Opening,
+    opener: Opener,
+    items: list[SharedItem],
+    uploads: list[str],
+    audit_id: UUID,
 ) -> None:
     fields = list(dict.fromkeys(name for item in items for name in item.fields or ()))
     event = AuditEvent(
@@ -221,6 +229,7 @@ async def _log(
             "opening": opening.opening_id,
             "documents": [item.document.document_id for item in items],
             "types": [item.document.type for item in items],
+            **({"uploads": uploads} if uploads else {}),
             **({"fields": fields} if fields else {}),
         },
     )

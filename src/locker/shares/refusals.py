@@ -30,6 +30,10 @@ class NotForYou(Forbidden):
     code, title = "not-for-you", "This link was made for one service only, which opens it by signing in."
 
 
+class NothingShared(Invalid):
+    code, title = "nothing-shared", "Choose at least one document or file to share."
+
+
 class LimitTooWide(Invalid):
     code, title = "limit-too-wide", "This is longer than a share may last. A share can only become narrower."
 

@@ -35,6 +35,7 @@ from locker.shares.revoke import revoke
 from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX, ShareDraft
 from locker.shares.store import is_token
 from locker.shares.views import DAYS, FACE_TO_FACE, field_options, share_view
+from locker.uploads.shared import named
 from locker.wiring import Wiring
 
 _LINK_COOKIE = "__Host-locker-link"
@@ -78,7 +79,13 @@ async def revoke_all(
 async def choose(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
 ) -> Response[str]:
-    return await _choose_page(request, wiring, citizen, values=request.query_params.getall("document", []))
+    return await _choose_page(
+        request,
+        wiring,
+        citizen,
+        values=request.query_params.getall("document", []),
+        uploads=request.query_params.getall("upload", []),
+    )
 
 
 @post("/wallet/shares/new", operation_id="SayDocuments")
@@ -87,10 +94,12 @@ async def say_documents(
 ) -> Response[Any]:
     form = await checked_form(request, wiring)
     document_ids = list(dict.fromkeys(str(value) for value in form.getall("document", [])))
-    if not 1 <= len(document_ids) <= DOCUMENTS_MAX:
+    upload_ids = list(dict.fromkeys(str(value) for value in form.getall("upload", [])))
+    if not 1 <= len(document_ids) + len(upload_ids) <= DOCUMENTS_MAX:
         error = _("Choose at least one document and at most %(max)s.", max=DOCUMENTS_MAX)
-        return await _choose_page(request, wiring, citizen, values=document_ids, errors={"document": error})
-    draft_id = await begin_draft(wiring.db, owner=citizen.owner, document_ids=document_ids)
+        errors = {"document": error}
+        return await _choose_page(request, wiring, citizen, values=document_ids, uploads=upload_ids, errors=errors)
+    draft_id = await begin_draft(wiring.db, owner=citizen.owner, document_ids=document_ids, upload_ids=upload_ids)
     return see_other(f"/wallet/shares/new/{draft_id}/recipient")
 
 
@@ -100,6 +109,7 @@ async def _choose_page(
     citizen: Citizen,
     *,
     values: list[str],
+    uploads: list[str],
     errors: dict[str, Message] | None = None,
 ) -> Response[str]:
     spoken = locale(request)
@@ -114,6 +124,8 @@ async def _choose_page(
         status=422 if errors else 200,
         documents=current,
         values=values,
+        own_files=await named(wiring.uploads, owner=citizen.owner, limit=_CHOICE),
+        own_values=uploads,
         errors=errors or {},
     )
 
@@ -283,6 +295,7 @@ async def check(
         draft_id=draft_id,
         draft=draft,
         documents=shown,
+        own_files=await named(wiring.uploads, owner=citizen.owner, upload_ids=draft.uploads),
     )
 
 

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from locker.documents.schema import HeldDocument, Standing
 from locker.shares.caveats import Caveat
+from locker.uploads.schema import SharedUpload
 from locker.verification.schema import Answer
 
 LIFETIME_S = 7 * 86_400
@@ -28,7 +29,10 @@ FieldNames = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_leng
 class NewShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a citizen wants to share, and how narrowly."""
 
-    documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=DOCUMENTS_MAX)]
+    documents: Annotated[list[DocumentId], Meta(max_length=DOCUMENTS_MAX)] = []
+    uploads: Annotated[list[DocumentId], Meta(max_length=DOCUMENTS_MAX)] = []
+    """Files of the citizen's own: copies without metadata leave, and are called self-declared. One of either at least.
+    """
     fields: Annotated[dict[DocumentId, FieldNames], Meta(max_length=DOCUMENTS_MAX)] = {}
     """Of these documents only these fields, as a selectively disclosed credential; no picture, no original."""
     recipient: Text
@@ -57,6 +61,7 @@ class ShareDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of the four steps so far."""
 
     documents: list[str]
+    uploads: list[str] = []
     fields: dict[str, list[str]] = {}
     recipient: str = ""
     purpose: str = ""
@@ -96,6 +101,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     """By the database's clock, when it was read."""
     documents: list[SharedDocument]
+    uploads: list[str]
+    """Identifiers."""
     caveats: list[Caveat]
 
 
@@ -194,5 +201,7 @@ class OpenedMessage(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     view_only: bool
     documents: list[OpenedDocument]
+    uploads: list[SharedUpload]
+    """The citizen's own files: self-declared, whatever they say."""
     receipt: str
     """JWS, ``typ`` khizana-access-receipt+jwt: that you opened it; the citizen has its twin."""

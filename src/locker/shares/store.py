@@ -36,7 +36,10 @@ _SHARE_SELECT = f"""
                   FROM locker.share_document sd
                   JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
                   JOIN locker.document_type t ON t.type = d.type
-                 WHERE sd.owner = s.owner AND sd.share_id = s.share_id) AS documents
+                 WHERE sd.owner = s.owner AND sd.share_id = s.share_id) AS documents,
+               (SELECT coalesce(jsonb_agg(su.upload_id ORDER BY su.position), '[]')
+                  FROM locker.share_upload su
+                 WHERE su.owner = s.owner AND su.share_id = s.share_id) AS uploads
           FROM locker.share s"""
 
 

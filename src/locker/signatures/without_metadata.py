@@ -1,5 +1,6 @@
 """A PDF that looks the same and does not tell who made it, with what, when and where. Runs in a worker process."""
 
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -9,7 +10,8 @@ from pyhanko.pdf_utils.writer import PdfFileWriter, copy_into_new_writer
 
 from locker.signatures.document import UNREADABLE, Document
 
-_TELLING = ("/Metadata", "/PieceInfo", "/Thumb", "/LastModified", "/Lang", "/SpiderInfo", "/ID", "/URLS")
+_PICTURE_MAX_BYTES = 32 * 1024 * 1024
+_TELLING = ("/Metadata", "/PieceInfo", "/Thumb", "/LastModified", "/SpiderInfo")
 """Of any dictionary (ISO 32000-2 §14.3, §14.5, §12.3.4)."""
 _TELLING_OF_A_NOTE = ("/T", "/M", "/CreationDate", "/NM")
 """Who wrote an annotation, and when. ``/T`` of a field of a form is its name, and stays."""
@@ -43,17 +45,25 @@ def _strip(value: generic.DictionaryObject) -> None:
         for key in _TELLING_OF_A_NOTE:
             if key in value:
                 del value[key]
-    if isinstance(value, generic.StreamObject) and _is_jpeg(value):
-        # Set as it is encoded: what decodes it stays.
-        value._encoded_data = jpeg_without_metadata(value.encoded_data)
+    if isinstance(value, generic.StreamObject):
+        _strip_picture(value)
 
 
-def _is_jpeg(value: generic.StreamObject) -> bool:
+def _strip_picture(value: generic.StreamObject) -> None:
     try:
         filters = value.raw_get("/Filter")
     except KeyError:
-        return False
-    return filters == "/DCTDecode" or (isinstance(filters, list) and list(filters) == ["/DCTDecode"])
+        return
+    names = [str(name) for name in filters] if isinstance(filters, list) else [str(filters)]
+    jpeg = value.encoded_data
+    if names == ["/FlateDecode", "/DCTDecode"]:
+        jpeg = zlib.decompressobj().decompress(jpeg, _PICTURE_MAX_BYTES)
+        value[generic.pdf_name("/Filter")] = generic.pdf_name("/DCTDecode")
+        value.pop("/DecodeParms", None)
+    elif names != ["/DCTDecode"]:
+        return
+    # Set as it is encoded: what decodes it stays.
+    value._encoded_data = jpeg_without_metadata(jpeg)
 
 
 def jpeg_without_metadata(jpeg: bytes) -> bytes:

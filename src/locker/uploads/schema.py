@@ -90,6 +90,19 @@ class UploadPage(msgspec.Struct, frozen=True, kw_only=True):
     quota: Quota
 
 
+class SharedUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """For programs: a file of the citizen's own that a share link gave."""
+
+    upload_id: str
+    media_type: MediaType
+    pages: int
+    assurance: Literal["self-declared"] = "self-declared"
+    """Always: the citizen says so, and nobody else."""
+    pictures: list[str]
+    file: str | None
+    """Address of a copy without what the file told beside what is seen; None where it may be looked at only."""
+
+
 class PendingScan(msgspec.Struct, frozen=True, kw_only=True):
     """One that was taken to be scanned."""
 

@@ -1,5 +1,6 @@
-"""The one writer of ``locker.upload`` and ``upload_holding``."""
+"""The one writer of ``locker.upload``, ``upload_holding`` and ``share_upload``."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from locker.vault import Stored
 _HELD = """u.owner, u.upload_id, u.uploaded_at, u.uploaded_by, u.media_type, u.pages, u.name_sealed, u.scan,
            u.binned_at, u.purge_at, u.request_sha256, u.object_key, u.wrapped_key, u.epoch, u.sha256, u.length,
            u.ciphertext_sha256, u.format"""
+_SERVED = "u.gone_at IS NULL AND u.binned_at IS NULL AND u.scan IN ('none', 'clean')"
 
 
 async def insert(tx: Tx, new: NewUpload, *, quarantine_days: int) -> HeldUpload | None:
@@ -272,6 +274,52 @@ async def promised_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
         until,
     )
     return {row["object_key"]: row["upload_id"] for row in rows}
+
+
+async def share(tx: Tx, *, owner: str, share_id: str, upload_ids: Sequence[str]) -> int:
+    """How many of them this citizen holds and may open, each now part of the share."""
+    done = await tx.execute(
+        f"""
+        INSERT INTO locker.share_upload (owner, share_id, upload_id, position)
+        SELECT u.owner, $2, u.upload_id, wanted.position
+          FROM unnest($3::text[]) WITH ORDINALITY AS wanted (upload_id, position)
+          JOIN locker.upload u ON u.owner = $1 AND u.upload_id = wanted.upload_id
+         WHERE {_SERVED}""",
+        owner,
+        share_id,
+        list(upload_ids),
+    )
+    return int(done.rsplit(" ", 1)[1])
+
+
+async def shared(tx: Tx, *, owner: str, share_id: str, upload_id: str | None = None) -> list[HeldUpload]:
+    """Of a share, or one of it: what its owner could open now. What went to the bin since is not among them."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_HELD}
+          FROM locker.share_upload su
+          JOIN locker.upload u ON u.owner = su.owner AND u.upload_id = su.upload_id
+         WHERE su.owner = $1 AND su.share_id = $2 AND ($3::text IS NULL OR su.upload_id = $3) AND {_SERVED}
+         ORDER BY su.position""",
+        owner,
+        share_id,
+        upload_id,
+    )
+    return [_held(row) for row in rows]
+
+
+async def chosen(tx: Tx, *, owner: str, upload_ids: Sequence[str]) -> list[HeldUpload]:
+    """Those of ``upload_ids`` that this citizen could open now, in the order asked."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_HELD}
+          FROM unnest($2::text[]) WITH ORDINALITY AS wanted (upload_id, position)
+          JOIN locker.upload u ON u.owner = $1 AND u.upload_id = wanted.upload_id
+         WHERE {_SERVED} ORDER BY wanted.position""",
+        owner,
+        list(upload_ids),
+    )
+    return [_held(row) for row in rows]
 
 
 def _held(row: Any) -> HeldUpload:

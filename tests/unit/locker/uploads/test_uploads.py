@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from khizana.rounds import sweep_locker
+from locker.erasing import store as erasing
 from locker.sweeping.reconcile import reconcile
 from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import AMINA, YOUSSEF, plain_pdf
@@ -278,3 +279,18 @@ async def test_a_form_of_another_site_uploads_nothing(place: CitizenWorld, chang
     )
     assert cross.status_code == 403
     assert await ids(place) == before
+
+
+async def test_an_erased_citizens_files_are_noise_and_then_gone(place: CitizenWorld) -> None:
+    world, uid = place.world, "2000000077"
+    world.subs[uid] = world.provider.enrol(uid)
+    upload_id = await kept(place, uid=uid)
+    wiring, owner = world.wiring, world.subs[uid]
+    [row] = await world.rows("SELECT object_key FROM locker.upload WHERE upload_id = $1", upload_id)
+    await wiring.db.transact(lambda tx: wiring.vault.destroy_owner_key(tx, owner=owner))
+    assert (await file(place, upload_id, uid)).status_code == 410
+    await wiring.db.transact(lambda tx: erasing.erase_rows(tx, owner=owner))
+    assert await world.rows("SELECT 1 FROM locker.upload WHERE owner = $1", owner) == []
+    assert await world.rows("SELECT 1 FROM locker.upload_holding WHERE owner = $1", owner) == []
+    await sweep_locker(wiring.db, wiring.vault, wiring.settings)
+    assert row["object_key"] not in await world.objects()
