@@ -49,6 +49,7 @@ from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
 from locker.log.sequence import Sequencer
 from locker.log.witness import ANSWER_MAX_S, Witness, WitnessRefused
+from locker.references.let_go import let_go
 from locker.scanning.scanner import Scanner
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
@@ -272,6 +273,7 @@ async def rewrap_keys(db: Database, vault: Vault) -> None:
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:
     if not dry_run:
+        await let_go(db, vault, older_than_s=settings.reference_cache_s)
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
         await shares.forget_keys(db)

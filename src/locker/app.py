@@ -31,6 +31,7 @@ from locker.log import routes as log
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
 from locker.receipts import routes as receipts
+from locker.references import routes as references
 from locker.resolving import routes as resolving
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
@@ -48,6 +49,7 @@ ROUTES: list[Any] = [
     *receipts.ROUTES,
     *home.ROUTES,
     *access.ROUTES,
+    *references.ROUTES,
     *deposits.ROUTES,
     *batches.ROUTES,
     *seals.ROUTES,

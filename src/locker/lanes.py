@@ -7,6 +7,7 @@ from kit.lanes import AUDITING, DEPOSITING, IN_BULK, LAST, PAPER, VERIFYING, Lan
 LANES: Sequence[tuple[Lane, str]] = (
     (LAST, r"\w+ /(livez|readyz|static/|\.well-known/)"),
     (LAST, r"POST /(v1|wallet)/.*/?(revoke|suspend|resume|revoke-all)$"),
+    (LAST, r"POST /v1/revocations$"),
     (LAST, r"DELETE /v1/shares"),
     (VERIFYING, r"\w+ /(verify|d|p)(/|$)"),
     (VERIFYING, r"\w+ /v1/(verifications|printed)(/|$)"),

@@ -50,7 +50,14 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     outbound_ca_file: Path | None = None
     """Certification authorities (PEM) for the addresses of trust lists and witnesses, beside the system's."""
     outbound_loopback: bool = False
-    """Fetch trust lists also from loopback addresses: for tests on this machine."""
+    """Fetch trust lists and documents also from loopback addresses: for tests on this machine."""
+    reference_freshness_s: int = 3_600
+    """A document that its administration keeps is asked for there again after this, before it is shown."""
+    reference_cache_s: int = 7_200
+    """What was not asked for again for so long is removed here, unless the citizen keeps a copy."""
+    reference_fetch_max_s: float = 6.0
+    references_at_once_max: int = 4
+    """Fetched by one process at once; each is in memory until it is verified."""
     trust_lists_every_s: int = 3_600
     """How often the worker reads the followed trust lists again."""
 

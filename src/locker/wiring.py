@@ -15,6 +15,7 @@ from kit.dpop import Nonces
 from kit.errors import Unavailable
 from kit.jose import LocalKeySet, SigningKey
 from kit.offload import Offload
+from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
 from kit.throttle import Limit, Throttle
 from locker.access.bearer import BearerTokens
@@ -30,6 +31,7 @@ from locker.deposits.receive import Limits as ReceiveLimits
 from locker.deposits.resolve_subject import Subjects
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
+from locker.references.desk import ReferenceDesk, Room
 from locker.rendering.pictures import Pictures
 from locker.reports.seal_certificate import ReportSeal
 from locker.scanning.open_scanner import open_scanner
@@ -70,6 +72,7 @@ class Wiring:
     trust: TrustRegister
     deposits: DepositDesk
     batches: BatchDesk
+    references: ReferenceDesk
     uploads: UploadDesk
     report_seal: ReportSeal
     log_key: LogKey
@@ -172,6 +175,16 @@ async def connect(
             places=Places(settings.deposits_at_once_max),
             scanner=scanner,
         )
+        fetcher = Fetcher.of(settings, overall_max_s=settings.reference_fetch_max_s)
+        stack.callback(fetcher.close)
+        references = ReferenceDesk(
+            deposits=deposits,
+            fetcher=fetcher,
+            key=signing.keys[0],
+            freshness_s=settings.reference_freshness_s,
+            fetch_max_s=settings.reference_fetch_max_s,
+            room=Room(settings.references_at_once_max),
+        )
         return Wiring(
             settings=settings,
             db=db,
@@ -212,6 +225,7 @@ async def connect(
                 registering=Places(settings.batch_parts_at_once_max),
                 parts=Places(settings.batch_parts_at_once_max),
             ),
+            references=references,
             log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url),
             log_objects=LogObjects(vault.blobs, settings.s3_log_prefix),
             uploads=UploadDesk(

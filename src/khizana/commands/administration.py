@@ -57,6 +57,7 @@ def _with_certificates(registration: AdministrationRegistration, files: list[str
         clients=registration.clients,
         types=registration.types,
         seal_certificates=[*registration.seal_certificates, *pem_blocks(files)],
+        domains=registration.domains,
     )
 
 

@@ -90,9 +90,11 @@ class Fetcher:
             overall_max_s=overall_max_s,
         )
 
-    async def get(self, url: str, *, accept: str, body_max_bytes: int = 65_536) -> Fetched:
+    async def get(
+        self, url: str, *, accept: str, body_max_bytes: int = 65_536, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> Fetched:
         """FetchRefused for an address that is not public, a redirect, a body that is too long, or no answer in time."""
-        async with self._answer("GET", url, headers={"Accept": accept}) as answer:
+        async with self._answer("GET", url, headers={**headers, "Accept": accept}) as answer:
             return await _read(answer, body_max_bytes)
 
     async def post(self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS) -> int:

@@ -28,6 +28,7 @@ async def register(
         ):
             raise TypeUnknown(", ".join(unknown))
         await store.replace_seal_certificates(tx, administration=administration, certificates=certificates)
+        await store.replace_domains(tx, administration=administration, domains=sorted(set(registration.domains)))
         registered = await store.registered(tx, administration=administration)
         assert registered is not None
         await audit.append(
@@ -41,6 +42,7 @@ async def register(
                     "clients": registered.clients,
                     "types": registered.types,
                     "seal_certificates": [certificate.sha256 for certificate in registered.seal_certificates],
+                    "domains": registered.domains,
                 },
             ),
         )

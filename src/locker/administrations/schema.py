@@ -8,6 +8,10 @@ Identifier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*(\.[a-z0-9]+)+$", max_
 """Reversed domain, as ``ma.gov.interieur``. No hyphen: it stands before the first one in a document's URI."""
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=255)]
+Domain = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.[a-z][a-z0-9-]*[a-z0-9]$")
+]
+"""A name with a dot at least, in small letters; an internationalised one as it is resolved (xn--)."""
 TypeCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{2,16}$")]
 
 
@@ -27,6 +31,8 @@ class AdministrationRegistration(msgspec.Struct, frozen=True, kw_only=True, forb
     types: Annotated[list[TypeCode], Meta(max_length=500)] = []
     seal_certificates: Annotated[list[Annotated[str, Meta(max_length=20_000)]], Meta(max_length=50)] = []
     """PEM, or DER in base64."""
+    domains: Annotated[list[Domain], Meta(max_length=20)] = []
+    """Under these it may name addresses of documents that it keeps itself."""
 
 
 class SealCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +48,7 @@ class AdministrationRegistered(msgspec.Struct, frozen=True, kw_only=True):
     clients: list[str]
     types: list[str]
     seal_certificates: list[SealCertificate]
+    domains: list[str] = []
 
 
 class Depositor(msgspec.Struct, frozen=True, kw_only=True):

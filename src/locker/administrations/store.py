@@ -98,6 +98,28 @@ async def replace_seal_certificates(tx: Tx, *, administration: str, certificates
         )
 
 
+async def replace_domains(tx: Tx, *, administration: str, domains: Sequence[str]) -> None:
+    await tx.execute(
+        "DELETE FROM locker.administration_domain WHERE administration = $1 AND domain <> ALL($2::text[])",
+        administration,
+        list(domains),
+    )
+    await tx.execute(
+        """
+        INSERT INTO locker.administration_domain (administration, domain) SELECT $1, unnest($2::text[])
+        ON CONFLICT DO NOTHING""",
+        administration,
+        list(domains),
+    )
+
+
+async def domains(tx: Tx, *, administration: str) -> list[str]:
+    rows = await tx.fetch(
+        "SELECT domain FROM locker.administration_domain WHERE administration = $1 ORDER BY domain", administration
+    )
+    return [row["domain"] for row in rows]
+
+
 async def set_state(tx: Tx, *, administration: str, state: str, reason: str | None) -> bool:
     """Whether there is such an administration."""
     row = await tx.fetchrow(
@@ -146,6 +168,7 @@ async def registered(tx: Tx, *, administration: str) -> AdministrationRegistered
             )
             for found in certificates
         ],
+        domains=await domains(tx, administration=administration),
     )
 
 

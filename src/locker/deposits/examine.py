@@ -33,6 +33,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """Of each owner, the version that is replaced."""
     awaits_scan: bool = False
     """No scanner could look at it yet."""
+    url: str | None = None
+    """Where its issuer keeps it, for a deposit by reference."""
 
     @property
     def passed(self) -> bool:

@@ -120,6 +120,16 @@ async def _seal(
         part="fields",
         plaintext=msgspec.json.encode(examined.request.fields),
     )
+    url_sealed = None
+    if examined.url is not None:
+        url_sealed = await desk.vault.seal_part(
+            stored,
+            owner=owner,
+            document_id=document_id,
+            version=version,
+            part="url",
+            plaintext=examined.url.encode("ascii"),
+        )
     data = None
     if received.data is not None and examined.data_verdict is not None:
         put = await _put_away(desk, received.data, stored, owner=owner, document_id=document_id, version=version)
@@ -128,6 +138,7 @@ async def _seal(
         examined,
         stored,
         fields_sealed,
+        url_sealed,
         data,
         predecessor,
         owner=owner,
@@ -164,6 +175,7 @@ def _new_document(
     examined: Examined,
     stored: Stored,
     fields_sealed: bytes,
+    url_sealed: bytes | None,
     data: NewSignedData | None,
     predecessor: Predecessor | None,
     *,
@@ -193,6 +205,7 @@ def _new_document(
         group_id=group_id,
         stored=stored,
         fields_sealed=fields_sealed,
+        url_sealed=url_sealed,
         data=data,
     )
     return judged(new, examined.verdict)

@@ -10,12 +10,20 @@ from litestar.openapi.spec.enums import OpenAPIType
 from locker.deposits.schema import DepositRequest
 
 
-def _deposit_schema() -> dict[str, Any]:
-    """Inlined: our one schema here is small and refers to nothing else."""
-    (schema,), components = msgspec.json.schema_components([DepositRequest], ref_template="#/{name}")
-    found = components[schema["$ref"].removeprefix("#/")]
-    subject = components[found["properties"]["subject"]["$ref"].removeprefix("#/")]
-    return {**found, "properties": {**found["properties"], "subject": subject}}
+def inlined(type_: type[msgspec.Struct]) -> Schema:
+    """Without references: such a schema is small, and stands where a body is described by hand."""
+    (schema,), components = msgspec.json.schema_components([type_], ref_template="#/{name}")
+
+    def within(value: Any) -> Any:
+        if isinstance(value, list):
+            return [within(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return within(components[value["$ref"].removeprefix("#/")])
+        return {name: within(one) for name, one in value.items()}
+
+    return cast("Schema", within(schema))
 
 
 @dataclass
@@ -39,7 +47,7 @@ class DepositOperation(Operation):
                         required=["document", "deposit"],
                         properties={
                             "document": Schema(type=OpenAPIType.STRING, content_media_type="application/pdf"),
-                            "deposit": cast("Schema", _deposit_schema()),
+                            "deposit": inlined(DepositRequest),
                             "data": Schema(
                                 type=OpenAPIType.STRING,
                                 content_media_type="application/octet-stream",

@@ -22,7 +22,7 @@ _FROM = """locker.document d
            JOIN locker.administration a ON a.administration = d.administration"""
 HELD = f"""{_LISTED}, d.owner, d.version, d.replaces, d.replaced_by, (now() AT TIME ZONE 'UTC')::date AS today,
            t.fields_schema, d.fields_sealed, d.object_key, d.wrapped_key, d.epoch, d.sha256, d.ciphertext_sha256,
-           d.format, d.media_type, d.indication, d.level, d.signer, d.signed_at"""
+           d.format, d.media_type, d.by_reference, d.indication, d.level, d.signer, d.signed_at"""
 HELD_FROM = _FROM
 
 

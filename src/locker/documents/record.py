@@ -8,6 +8,7 @@ from locker.documents import store
 from locker.documents.change_state import apply, revocation
 from locker.documents.lifecycle_refusals import ReferenceTaken, StateConflict
 from locker.documents.record_schema import Member, NewDocument
+from locker.references.record import record as record_reference
 from locker.signed_data.record import record as record_data
 
 Revoked = tuple[str | None, str | None]
@@ -58,7 +59,11 @@ async def _insert(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
     deposited_at = await store.insert(tx, new)
     if new.data is not None:
         await record_data(tx, new.data, owner=new.owner, document_id=new.document_id)
-    await enlist(tx, owner=new.owner, document_id=new.document_id)
+    if new.url_sealed is not None:
+        # Bytes that its issuer keeps are not archived here, unless the citizen keeps a copy.
+        await record_reference(tx, owner=new.owner, document_id=new.document_id, url_sealed=new.url_sealed)
+    else:
+        await enlist(tx, owner=new.owner, document_id=new.document_id)
     if new.replaces is not None:
         await store.link_successor(tx, owner=new.owner, document_id=new.replaces, replaced_by=new.document_id)
         action = "document.corrected" if new.correction else "document.superseded"

@@ -59,6 +59,8 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Of a deposit with several owners: what joins their documents."""
     stored: Stored
     fields_sealed: bytes
+    url_sealed: bytes | None = None
+    """Where its issuer keeps it, for one that was deposited by reference."""
     data: NewSignedData | None = None
     # What the judge said, by ``judged``.
     pages: int = 1

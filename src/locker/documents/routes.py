@@ -29,6 +29,8 @@ from locker.history.list_history import latest
 from locker.history.views import line
 from locker.home.frame import AnyRequest, locale, page
 from locker.problem import problems
+from locker.references.confirm import confirm
+from locker.references.describe import describe
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
 from locker.signed_data.find import find as find_data
@@ -82,6 +84,7 @@ async def document_page(
         citizen=citizen,
         it=view(document, spoken),
         document=document,
+        reference=await describe(wiring.db, document, freshness_s=wiring.references.freshness_s),
         data=await find_data(wiring.db, owner=citizen.owner, document_id=document_id),
         sentence=said,
         tone=tone,
@@ -108,6 +111,7 @@ async def original(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
 ) -> Response[Any]:
     document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.downloaded")
+    await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
@@ -153,7 +157,12 @@ async def api_document(
     """One document with its fields. Scope ``documents:read``; the citizen sees that it was read."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.viewed")
     its_data = await find_data(wiring.db, owner=caller.owner, document_id=document_id)
-    return await detail(wiring.vault, document, its_data)
+    return await detail(
+        wiring.vault,
+        document,
+        its_data,
+        reference=await describe(wiring.db, document, freshness_s=wiring.references.freshness_s),
+    )
 
 
 @get(
@@ -171,6 +180,7 @@ async def api_original(
 ) -> Response[Any]:
     """The bytes that were deposited. Scope ``documents:read``; Range, If-Match and If-None-Match are understood."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.downloaded")
+    await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, Locale.EN))
 
 
@@ -236,6 +246,7 @@ async def send_picture(
     number, dot, kind = picture.partition(".")
     if (dot, kind) != (".", "png") or not number.isascii() or not number.isdigit() or len(number) > 4:
         raise DocumentUnknown
+    await confirm(wiring.references, document)
     reading = await wiring.vault.open(
         document.stored, owner=document.owner, document_id=document.document_id, version=document.version
     )

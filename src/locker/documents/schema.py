@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from kit.i18n import Locale
+from locker.references.message import ReferenceMessage
 from locker.signed_data.schema import SignedDataMessage
 from locker.vault import Stored
 
@@ -44,6 +45,8 @@ class HeldDocument(ListedDocument, frozen=True, kw_only=True):
     stored: Stored
     sha256: bytes
     media_type: str
+    by_reference: bool
+    """Its issuer keeps the bytes: what is here is confirmed there before it is shown."""
     indication: str
     level: str
     signer: str
@@ -97,6 +100,8 @@ class DocumentDetail(DocumentMessage, frozen=True, kw_only=True):
     fields: dict[str, Any]
     signed_data: SignedDataMessage | None
     """What was deposited with it for programs, under the same seal."""
+    reference: ReferenceMessage | None
+    """Of a document that its issuer keeps: how old is what is known of it."""
 
 
 class DocumentPage(msgspec.Struct, frozen=True, kw_only=True):

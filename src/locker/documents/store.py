@@ -13,6 +13,12 @@ from locker.documents.record_schema import DocumentState, Member, NewDocument, P
 _STATE = "d.document_id, d.uri, d.owner, d.type, d.state, d.state_reason, d.state_changed_at, d.revision"
 
 
+# What its issuer keeps has an object while it is cached.
+_HAS_OBJECT = """(NOT document.by_reference OR EXISTS (
+               SELECT 1 FROM locker.reference r
+                WHERE r.owner = document.owner AND r.document_id = document.document_id AND r.cached))"""
+
+
 async def insert(tx: Tx, new: NewDocument) -> datetime:
     """When it was deposited, by the database's clock."""
     stored = new.stored
@@ -23,9 +29,10 @@ async def insert(tx: Tx, new: NewDocument) -> datetime:
         INSERT INTO locker.document
                (owner, document_id, uri, administration, type, type_version, valid_from, valid_until, deposited_by,
                 chain_id, version, replaces, object_key, wrapped_key, epoch, fields_sealed, sha256, length,
-                ciphertext_sha256, format, pages, indication, level, signer, signed_at, verdict, trust_version)
+                ciphertext_sha256, format, pages, indication, level, signer, signed_at, verdict, trust_version,
+                by_reference)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                $23, $24, $25, $26, $27)
+                $23, $24, $25, $26, $27, $29)
         RETURNING deposited_at""",
         new.owner,
         new.document_id,
@@ -55,6 +62,7 @@ async def insert(tx: Tx, new: NewDocument) -> datetime:
         new.verdict,
         new.trust_version,
         new.group_id,
+        new.url_sealed is not None,
     )
     return deposited_at
 
@@ -281,12 +289,21 @@ async def forget_outbox(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
     return len(rows)
 
 
+async def reseal(tx: Tx, *, owner: str, document_id: str, ciphertext_sha256: bytes) -> None:
+    await tx.execute(
+        "UPDATE locker.document SET ciphertext_sha256 = $3 WHERE owner = $1 AND document_id = $2 AND by_reference",
+        owner,
+        document_id,
+        ciphertext_sha256,
+    )
+
+
 async def with_objects(tx: Tx, *, object_keys: Sequence[str]) -> set[str]:
     """Which of these objects a document promises."""
     rows = await tx.fetch(
-        """
+        f"""
         SELECT object_key FROM locker.document
-         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL""",
+         WHERE object_key COLLATE "C" = ANY($1::text[]) AND wrapped_key IS NOT NULL AND {_HAS_OBJECT}""",
         list(object_keys),
     )
     return {row["object_key"] for row in rows}
@@ -295,9 +312,10 @@ async def with_objects(tx: Tx, *, object_keys: Sequence[str]) -> set[str]:
 async def promised_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
     """object_key → document_id, for keys greater than ``after`` and up to ``until``."""
     rows = await tx.fetch(
-        """
+        f"""
         SELECT object_key, document_id FROM locker.document
-         WHERE object_key COLLATE "C" > $1 AND object_key COLLATE "C" <= $2 AND wrapped_key IS NOT NULL""",
+         WHERE object_key COLLATE "C" > $1 AND object_key COLLATE "C" <= $2 AND wrapped_key IS NOT NULL
+           AND {_HAS_OBJECT}""",
         after,
         until,
     )

@@ -21,6 +21,7 @@ from locker.exporting.zip_stream import ZipEntry
 from locker.history.export_signed import export_signed
 from locker.history.schema import Chosen
 from locker.receipts.sign_receipt import sign_receipt
+from locker.references.describe import describe
 from locker.shares.list_shares import find_share
 from locker.signed_data.find import find as find_data
 from locker.signed_data.media_types import extension_of
@@ -109,8 +110,11 @@ class Collecting:
         document = await read_again(self._db, owner=self._owner, document_id=document_id)
         data = await find_data(self._db, owner=self._owner, document_id=document_id)
         folder = f"documents/{document_id}"
-        self._promise(f"{folder}/original.pdf", document.stored, document_id, document.version)
-        self._put(f"{folder}/document.json", _json(await detail(self._vault, document, data)))
+        reference = await describe(self._db, document, freshness_s=0)
+        if reference is None or reference.copied_at is not None:
+            # What its issuer keeps is not the citizen's to carry away, unless they keep a copy.
+            self._promise(f"{folder}/original.pdf", document.stored, document_id, document.version)
+        self._put(f"{folder}/document.json", _json(await detail(self._vault, document, data, reference=reference)))
         self._put(f"{folder}/receipt.jws", self._receipt(document, data).encode())
         if data is not None:
             await self._data(folder, document, data)

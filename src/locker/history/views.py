@@ -15,6 +15,8 @@ _ACTIONS: dict[str, Message] = {
     "document.revoked": _("Revoked a document"),
     "document.suspended": _("Suspended a document"),
     "document.resumed": _("Made a suspended document valid again"),
+    "document.copied": _("Kept a copy of a document in the locker"),
+    "document.not-confirmed": _("Did not show a document that was not as deposited at its administration"),
     "document.viewed": _("Looked at a document"),
     "document.downloaded": _("Downloaded a document"),
     "document.data-downloaded": _("Downloaded the signed data of a document"),

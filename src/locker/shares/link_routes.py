@@ -22,6 +22,7 @@ from locker.documents.send_original import send_original
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober, see_other
 from locker.receipts.sign_access import sign_access
+from locker.references.confirm import confirm
 from locker.shares.look_at import (
     answer,
     disclosed,
@@ -189,6 +190,7 @@ async def shared_original(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[Any]:
     document = await take_original(wiring.db, wiring.audit, opening_id, viewing_of(request), document_id)
+    await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 

@@ -88,6 +88,24 @@ class Vault:
             format=streaming.FORMAT,
         )
 
+    async def put_again(
+        self, stored: Stored, *, owner: str, document_id: str, version: int, frames: AsyncIterable[bytes], length: int
+    ) -> bytes:
+        """The same bytes at the same place under the same key, after the object was let go; its ciphertext's digest.
+
+        A new salt and nonce prefix each time, so nothing repeats. Raises as ``put``, for other bytes LengthMismatch.
+        """
+        key = await self._key(stored, owner, document_id, version)
+        sealing = _Sealing(key, content_associated_data(document_id, version), frames, length)
+        total = streaming.ciphertext_length(length)
+        await self.blobs.put(stored.object_key, sealing.once, total, repeatable=sealing.repeatable)
+        if sealing.plaintext_sha256.digest() != stored.plaintext_sha256:
+            raise LengthMismatch
+        if await self._sha256_of(stored.object_key, total) != sealing.ciphertext_sha256.digest():
+            _alarm("read-back differs", stored.object_key, document_id)
+            raise BlobDamaged
+        return sealing.ciphertext_sha256.digest()
+
     async def read(
         self, stored: Stored, *, owner: str, document_id: str, version: int, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:

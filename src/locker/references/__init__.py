@@ -1,0 +1,1 @@
+"""Documents that their issuer keeps: metadata and an address here, bytes fetched when they are wanted."""

@@ -1,0 +1,162 @@
+import asyncio
+
+from kit.audit import AuditEvent
+from kit.db import Tx
+from kit.errors import Refusal
+from locker.administrations.identify import identify_again
+from locker.catalogue.find_entitled import find_entitled
+from locker.deposits.judge import policy_of
+from locker.documents.reseal import reseal
+from locker.documents.schema import HeldDocument
+from locker.references import store
+from locker.references.desk import ReferenceDesk
+from locker.references.fetch_pdf import NotFetched, fetch_pdf
+from locker.references.refusals import IssuerAway, NotAsDeposited
+from locker.references.schema import ReferenceRow
+from locker.vault import FileFrames
+
+RETRY_S = 10.0
+"""An issuer that failed is not asked again for the same document before."""
+_LOOK_S = 0.2
+
+
+async def confirm(desk: ReferenceDesk, document: HeldDocument) -> None:
+    """Before bytes leave: what the issuer keeps was found there, as it was deposited, not longer ago than the bound.
+
+    Nothing to do for what was deposited whole, for a copy that the citizen keeps, and for what is fresh. One fetch at a
+    time for each document, on all nodes: others wait for it. Raises IssuerAway, NotAsDeposited, Unavailable.
+    """
+    if not document.by_reference:
+        return
+    row = await _row(desk, document)
+    if is_fresh(row, desk.freshness_s):
+        return
+    if row.failed_lately:
+        raise _failed(row, document)
+    name = (document.owner, document.document_id)
+    fetching = desk.fetching.get(name)
+    if fetching is None:
+        fetching = desk.fetching[name] = asyncio.create_task(_fetch(desk, document))
+        fetching.add_done_callback(lambda done: _over(desk, name, done))
+    # Whoever leaves does not end it for the others.
+    await asyncio.shield(fetching)
+
+
+def is_fresh(row: ReferenceRow, freshness_s: int) -> bool:
+    return row.copied_at is not None or (row.cached and row.age_s < freshness_s)
+
+
+def _over(desk: ReferenceDesk, name: tuple[str, str], done: "asyncio.Task[None]") -> None:
+    del desk.fetching[name]
+    if not done.cancelled():
+        # Whoever asked may have gone; the outcome is in the row.
+        done.exception()
+
+
+async def _fetch(desk: ReferenceDesk, document: HeldDocument) -> None:
+    db, owner, document_id = desk.deposits.db, document.owner, document.document_id
+    while not await store.claim(db, owner=owner, document_id=document_id, lease_s=desk.lease_s):
+        # Another node has it. Its lease ends, whatever becomes of it.
+        await asyncio.sleep(_LOOK_S)
+        row = await _row(desk, document)
+        if is_fresh(row, desk.freshness_s):
+            return
+        if row.failed_lately:
+            raise _failed(row, document)
+    failure: str | None = None
+    try:
+        await _fetch_claimed(desk, document, await _row(desk, document))
+    except (IssuerAway, NotAsDeposited) as refusal:
+        failure = refusal.code
+        raise
+    except BaseException:
+        await asyncio.shield(store.fail(db, owner=owner, document_id=document_id, failure=None))
+        raise
+    finally:
+        if failure is not None:
+            await _record_failure(desk, document, failure)
+
+
+async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: ReferenceRow) -> None:
+    deposits = desk.deposits
+    url = await deposits.vault.open_part(
+        document.stored,
+        owner=document.owner,
+        document_id=document.document_id,
+        version=document.version,
+        part="url",
+        sealed=row.url_sealed,
+    )
+    try:
+        async with fetch_pdf(desk, url.decode(), sha256=document.sha256) as (pdf, length):
+            depositor = await identify_again(deposits.db, administration=document.administration)
+            type_ = await find_entitled(deposits.db, administration=document.administration, type_=document.type)
+            verdict = await deposits.judge.validate(
+                pdf,
+                trust=await deposits.trust.trust(deposits.db, depositor),
+                policy=policy_of(type_.signature, size_max_bytes=deposits.limits.receive.pdf_max_bytes),
+            )
+            if not verdict.passed:
+                raise NotAsDeposited
+            ciphertext_sha256 = None
+            if not row.cached:
+                ciphertext_sha256 = await deposits.vault.put_again(
+                    document.stored,
+                    owner=document.owner,
+                    document_id=document.document_id,
+                    version=document.version,
+                    frames=FileFrames(pdf),
+                    length=length,
+                )
+    except NotFetched as reason:
+        if reason.other:
+            raise NotAsDeposited from None
+        raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
+    except Refusal as refusal:
+        if refusal.status >= 500 or isinstance(refusal, NotAsDeposited):
+            raise
+        # Its issuer is suspended, or may not issue this type any more.
+        raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
+
+    async def record(tx: Tx) -> None:
+        if ciphertext_sha256 is not None:
+            await reseal(
+                tx,
+                owner=document.owner,
+                document_id=document.document_id,
+                ciphertext_sha256=ciphertext_sha256,
+            )
+        await store.confirm(tx, owner=document.owner, document_id=document.document_id)
+
+    await deposits.db.transact(record)
+
+
+async def _record_failure(desk: ReferenceDesk, document: HeldDocument, failure: str) -> None:
+    async def record(tx: Tx) -> None:
+        await store.fail(tx, owner=document.owner, document_id=document.document_id, failure=failure)
+        if failure == NotAsDeposited.code:
+            await desk.deposits.audit.append(
+                tx,
+                AuditEvent(
+                    action="document.not-confirmed",
+                    actor_kind="system",
+                    owner=document.owner,
+                    object_id=document.document_id,
+                    result=failure,
+                    detail={"type": document.type, "administration": document.administration},
+                ),
+            )
+
+    await desk.deposits.db.transact(record)
+
+
+async def _row(desk: ReferenceDesk, document: HeldDocument) -> ReferenceRow:
+    row = await store.find(desk.deposits.db, owner=document.owner, document_id=document.document_id, retry_s=RETRY_S)
+    assert row is not None, "a document by reference has its reference"
+    return row
+
+
+def _failed(row: ReferenceRow, document: HeldDocument) -> Refusal:
+    if row.failure == NotAsDeposited.code:
+        return NotAsDeposited()
+    return IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing)

@@ -1,0 +1,53 @@
+import asyncio
+import hashlib
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kit.outbound.addresses import FetchRefused
+from locker.references.desk import ReferenceDesk
+from locker.references.sign_request import sign_request
+
+_PDF_MIN_BYTES = 64
+
+
+class NotFetched(Exception):
+    """``reason`` is a short English phrase that names no address."""
+
+    def __init__(self, reason: str, *, other: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.other = other
+        """There is something, and it is not the document."""
+
+
+@asynccontextmanager
+async def fetch_pdf(desk: ReferenceDesk, url: str, *, sha256: bytes) -> AsyncIterator[tuple[Path, int]]:
+    """A file with exactly the bytes of this digest, and its length; leaving the context deletes it. NotFetched.
+
+    Nothing is followed, nothing of a longer body is kept, and no byte is written before the digest agrees.
+    """
+    signed = sign_request(desk.key, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16))
+    limits = desk.deposits.limits.receive
+    async with desk.room.place():
+        try:
+            answer = await desk.fetcher.get(
+                url, accept="application/pdf", body_max_bytes=limits.pdf_max_bytes, headers=signed
+            )
+        except FetchRefused as refused:
+            raise NotFetched(refused.reason) from None
+        if answer.status != 200:
+            raise NotFetched(f"the address answers {answer.status}")
+        if (await asyncio.to_thread(hashlib.sha256, answer.body)).digest() != sha256:
+            raise NotFetched("the address gives other bytes", other=True)
+        length = len(answer.body)
+        if length < _PDF_MIN_BYTES or not answer.body.startswith(b"%PDF-"):
+            raise NotFetched("the address gives no PDF", other=True)
+        with tempfile.TemporaryDirectory(prefix="khizana-reference-", dir=limits.folder) as folder:
+            path = Path(folder, "document.pdf")
+            await asyncio.to_thread(path.write_bytes, answer.body)
+            del answer
+            yield path, length

@@ -1,0 +1,489 @@
+"""Documents that their issuer keeps: an https server of the issuer on this machine, asked by signed requests."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from locker.references.let_go import let_go
+from locker.sweeping.reconcile import reconcile
+from tests.citizen_browser import CitizenWorld, open_citizen_world
+from tests.locker_world import AMINA, BIRTH, INTERIOR, JUSTICE, RECORD, World, plain_pdf
+from tests.sites import Request, Site, authority_files, running_site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOST = "docs.site.test"
+
+
+@dataclass
+class Kept:
+    """The issuer's server and the locker that asks it."""
+
+    place: CitizenWorld
+    site: Site
+
+    @property
+    def world(self) -> World:
+        return self.place.world
+
+    def requests(self) -> int:
+        return self.site.requests.qsize()
+
+    def serve(self, pdf: bytes, path: str | None = None) -> str:
+        path = path or f"/{secrets.token_hex(8)}.pdf"
+        self.site.serve(path, pdf, "application/pdf")
+        return self.site.url(path, host=HOST)
+
+    async def deposit(
+        self, url: str, sha256: bytes | str, *, administration: str = INTERIOR, key: str | None = None, **members: Any
+    ) -> httpx.Response:
+        request = {
+            "type": BIRTH,
+            "subject": {"uid": AMINA},
+            "fields": {"family_name": "Alaoui"},
+            "url": url,
+            "sha256": sha256 if isinstance(sha256, str) else sha256.hex(),
+            **members,
+        }
+        headers = {**self.world.machine(administration), "Idempotency-Key": f'"{key or secrets.token_hex(16)}"'}
+        return await self.world.locker.post("/v1/deposits/references", headers=headers, content=json.dumps(request))
+
+    async def deposited(self, pdf: bytes, **members: Any) -> tuple[str, str]:
+        """document_id and the path at the issuer's."""
+        url = self.serve(pdf)
+        answer = await self.deposit(url, hashlib.sha256(pdf).digest(), **members)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["document_id"]), "/" + url.rpartition("/")[2]
+
+    async def original(self, document_id: str, **headers: str) -> httpx.Response:
+        return await self.world.locker.get(
+            f"/v1/documents/{document_id}/original", headers={**self.world.citizen(), **headers}
+        )
+
+    async def detail(self, document_id: str) -> dict[str, Any]:
+        answer = await self.world.locker.get(f"/v1/documents/{document_id}", headers=self.world.citizen())
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def hours_pass(self, document_id: str, hours: int = 2) -> None:
+        await self.world.owner_db.execute(
+            """UPDATE locker.reference SET confirmed_at = confirmed_at - make_interval(hours => $2),
+                      failed_at = failed_at - make_interval(hours => $2) WHERE document_id = $1""",
+            document_id,
+            hours,
+        )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kept]:
+    async with (
+        running_site() as site,
+        open_citizen_world(
+            dsns,
+            s3,
+            tmp_path_factory.mktemp("locker"),
+            outbound_ca_file=authority_files()[0],
+            outbound_loopback=True,
+            deposit_pdf_max_bytes=200_000,
+            deposit_intent_grace_s=0,
+        ) as place,
+    ):
+        # Names of the test resolve here; everything else is the real client, TLS included.
+        place.world.wiring.references.fetcher._resolve_blocking = lambda host, port: ["127.0.0.1"]
+        for administration, domain in ((INTERIOR, "site.test"), (JUSTICE, "justice.site.test")):
+            await place.world.owner_db.execute(
+                "INSERT INTO locker.administration_domain (administration, domain) VALUES ($1, $2)",
+                administration,
+                domain,
+            )
+        yield Kept(place, site)
+
+
+async def test_it_is_fetched_judged_and_served_and_says_how_old_that_is(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="kept")
+    document_id, _ = await kept.deposited(pdf)
+    asked = kept.requests()
+    answer = await kept.original(document_id)
+    assert (answer.status_code, answer.content) == (200, pdf)
+    assert kept.requests() == asked, "what is fresh is not asked for again"
+    reference = (await kept.detail(document_id))["reference"]
+    assert (reference["fresh"], reference["failure"], reference["copied_at"]) == (True, None, None)
+    assert reference["age_s"] < 60
+    whole = (await kept.world.deposit()).json()["document_id"]
+    assert (await kept.detail(whole))["reference"] is None
+
+
+async def test_each_request_is_signed_for_its_address_as_rfc_9421_says(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="signed request")
+    while kept.site.requests.qsize():
+        kept.site.requests.get_nowait()
+    _, path = await kept.deposited(pdf)
+    request = await kept.site.next()
+    assert (request.method, request.path) == ("GET", path)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    parameters = headers["signature-input"].removeprefix("locker=")
+    base = (
+        f'"@method": {request.method}\n"@target-uri": https://{request.host}{request.path}\n'
+        f'"@signature-params": {parameters}'
+    )
+    signature = base64.b64decode(headers["signature"].removeprefix("locker=:").removesuffix(":"))
+    jwks = (await kept.world.locker.get("/.well-known/jwks.json")).json()["keys"]
+    [key] = [jwk for jwk in jwks if f'keyid="{jwk["kid"]}"' in parameters]
+    x, y = (int.from_bytes(base64.urlsafe_b64decode(key[name] + "=")) for name in ("x", "y"))
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
+    public.verify(der, base.encode(), ec.ECDSA(hashes.SHA256()))
+    created = int(re.findall(r"created=(\d+)", parameters)[0])
+    assert abs(created - time.time()) < 60
+    assert f"expires={created + 60}" in parameters
+    assert "authorization" not in headers
+    assert "cookie" not in headers
+
+
+async def test_after_the_bound_it_is_asked_for_once_by_many_readers(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="many readers")
+    document_id, path = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    release, asked = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_: Request) -> web.Response:
+        asked.set()
+        await release.wait()
+        return web.Response(body=pdf, content_type="application/pdf")
+
+    kept.site.answers[path] = slowly
+    before = kept.requests()
+    reading = [asyncio.create_task(kept.original(document_id)) for _ in range(8)]
+    await asked.wait()
+    release.set()
+    answers = await asyncio.gather(*reading)
+    assert {(answer.status_code, answer.content == pdf) for answer in answers} == {(200, True)}
+    assert kept.requests() == before + 1
+
+
+async def test_while_another_node_fetches_this_one_waits_for_it(kept: Kept) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text="two nodes"))
+    await kept.hours_pass(document_id)
+    owner_db, before = kept.world.owner_db, kept.requests()
+    await owner_db.execute(
+        "UPDATE locker.reference SET lease_until = now() + interval '1 minute' WHERE document_id = $1", document_id
+    )
+    reading = asyncio.create_task(kept.original(document_id))
+    done, _ = await asyncio.wait([reading], timeout=0.6)
+    assert not done
+    await owner_db.execute(
+        "UPDATE locker.reference SET confirmed_at = now(), lease_until = '-infinity' WHERE document_id = $1",
+        document_id,
+    )
+    assert (await reading).status_code == 200
+    assert kept.requests() == before
+
+
+async def test_where_the_issuer_is_away_the_last_known_state_and_its_age_are_said_and_no_bytes(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="away")
+    document_id, path = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    kept.site.refuse(path, 503)
+    answer = await kept.original(document_id)
+    assert (answer.status_code, answer.json()["code"], answer.json()["standing"]) == (503, "issuer-away", "valid")
+    assert int(answer.headers["retry-after"]) > 0
+    detail = await kept.detail(document_id)
+    assert detail["standing"] == "valid"
+    assert detail["fields"] == {"family_name": "Alaoui"}
+    assert detail["reference"]["confirmed_at"] == answer.json()["confirmed_at"].replace("+00:00", "Z")
+    assert (detail["reference"]["fresh"], detail["reference"]["failure"]) == (False, "issuer-away")
+    assert detail["reference"]["age_s"] >= 7_200
+    # And it is not hammered: for ten seconds the same answer costs it nothing.
+    before = kept.requests()
+    assert {(await kept.original(document_id)).status_code for _ in range(5)} == {503}
+    assert kept.requests() == before
+    # It comes back.
+    kept.site.serve(path, pdf, "application/pdf")
+    await kept.world.owner_db.execute(
+        "UPDATE locker.reference SET failed_at = now() - interval '11 seconds' WHERE document_id = $1", document_id
+    )
+    assert (await kept.original(document_id)).content == pdf
+    assert (await kept.detail(document_id))["reference"]["failure"] is None
+
+
+@pytest.mark.parametrize("what", ["other document", "one bit", "cut short", "html", "longer than may be", "compressed"])
+async def test_other_bytes_are_never_served(kept: Kept, what: str) -> None:
+    pdf = kept.world.sealed(text="right")
+    document_id, path = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    headers: dict[str, str] = {}
+    match what:
+        case "other document":
+            body = kept.world.sealed(text="wrong")
+        case "one bit":
+            body = bytes([*pdf[:-1], pdf[-1] ^ 1])
+        case "cut short":
+            body = pdf[:-100]
+        case "html":
+            body = b"<html>" + bytes(100)
+        case "compressed":
+            body, headers = pdf, {"Content-Encoding": "gzip"}
+        case _:
+            body = pdf + bytes(300_000)
+    kept.site.serve(path, body, "application/pdf", **headers)
+    answer = await kept.original(document_id)
+    expected = (503, "issuer-away") if what in ("longer than may be", "compressed") else (502, "not-as-deposited")
+    assert (answer.status_code, answer.json()["code"]) == expected
+    assert b"%PDF" not in answer.content
+    again = await kept.original(document_id, Range="bytes=0-9")
+    assert (again.status_code, again.json()["code"]) == expected
+
+
+async def test_a_seal_that_does_not_hold_any_more_is_not_served(kept: Kept) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text="trusted then"))
+    await kept.hours_pass(document_id)
+    db = kept.world.owner_db
+    await db.execute("UPDATE locker.trust_anchor SET withdrawn_at = now()")
+    await db.execute("UPDATE locker.trust_version SET version = version + 1")
+    try:
+        answer = await kept.original(document_id)
+        assert (answer.status_code, answer.json()["code"]) == (502, "not-as-deposited")
+    finally:
+        await db.execute("UPDATE locker.trust_anchor SET withdrawn_at = NULL")
+        await db.execute("UPDATE locker.trust_version SET version = version + 1")
+    [line] = await kept.world.rows(
+        "SELECT owner, result FROM locker.audit WHERE object_id = $1 AND action = 'document.not-confirmed'", document_id
+    )
+    assert (line["owner"], line["result"]) == (kept.world.subs[AMINA], "not-as-deposited")
+
+
+async def test_a_redirect_is_not_followed(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="moved")
+    target = kept.serve(pdf)
+    document_id, path = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    kept.site.refuse(path, 302, Location=target)
+    before = kept.requests()
+    assert (await kept.original(document_id)).json()["code"] == "issuer-away"
+    assert kept.requests() == before + 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://docs.site.test/a.pdf",
+        "https://site.test.evil.test/a.pdf",
+        "https://evilsite.test/a.pdf",
+        "https://127.0.0.1/a.pdf",
+        "https://[::1]/a.pdf",
+        "https://2130706433/a.pdf",
+        "https://localhost/a.pdf",
+        "https://user@docs.site.test/a.pdf",
+        "https://docs.site.test@evil.test/a.pdf",
+        "https://evil.test/docs.site.test",
+        "https://evil.test#.site.test/a.pdf",
+        "https://evil.test\\.site.test/a.pdf",
+        "https://docs.site.test./a.pdf",
+        "https://DOCS.site.test/a.pdf",
+        "https://docs.site.test:443/a.pdf",
+        "https://docs.site.test:99999/a.pdf",
+        "https://docs.site.test/a.pdf#x",
+        "https://docs.site.test/a b.pdf",
+        "https://docs.site.test",
+        "ftp://docs.site.test/a.pdf",
+        "https://docs.site.test/é.pdf",
+        "//docs.site.test/a.pdf",
+    ],
+)
+async def test_an_address_is_https_under_ones_own_domain_in_one_spelling(kept: Kept, url: str) -> None:
+    before = kept.requests()
+    answer = await kept.deposit(url, bytes(32))
+    assert (answer.status_code, answer.json()["code"]) == (422, "address-unfit"), url
+    assert kept.requests() == before
+
+
+async def test_a_domain_is_ones_own(kept: Kept) -> None:
+    pdf = kept.world.sealed(JUSTICE)
+    url = kept.serve(pdf)
+    answer = await kept.deposit(url, hashlib.sha256(pdf).digest(), administration=JUSTICE, type=RECORD)
+    assert (answer.status_code, answer.json()["code"]) == (422, "address-unfit")
+
+
+async def test_a_name_that_leads_inwards_is_not_asked(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="inwards")
+    fetcher = kept.world.wiring.references.fetcher
+    document_id, _ = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    before, resolve, allowed = kept.requests(), fetcher._resolve_blocking, fetcher.loopback_allowed
+    try:
+        for address in ("10.0.0.1", "169.254.169.254", "fd00::1"):
+            fetcher._resolve_blocking = lambda host, port, address=address: [address]
+            answer = await kept.deposit(f"https://{HOST}/a.pdf", bytes(32))
+            assert (answer.status_code, answer.json()["code"]) == (422, "reference-unreachable")
+        # The same name, changed since the deposit.
+        fetcher._resolve_blocking, fetcher.loopback_allowed = resolve, False
+        assert (await kept.original(document_id)).json()["code"] == "issuer-away"
+    finally:
+        fetcher._resolve_blocking, fetcher.loopback_allowed = resolve, allowed
+    assert kept.requests() == before
+
+
+async def test_what_a_deposit_would_refuse_is_refused_and_leaves_nothing(kept: Kept) -> None:
+    before = await kept.world.counts()
+    unsealed = plain_pdf()
+    sealed_by_another = kept.world.sealed(JUSTICE)
+    right = kept.world.sealed()
+    for url, sha256, members, code in (
+        (kept.serve(unsealed), hashlib.sha256(unsealed).digest(), {}, "not-authentic"),
+        (kept.serve(sealed_by_another), hashlib.sha256(sealed_by_another).digest(), {}, "not-authentic"),
+        (kept.serve(right), bytes(32), {}, "reference-unreachable"),
+        (kept.site.url("/nothing", host=HOST), bytes(32), {}, "reference-unreachable"),
+        (kept.serve(right), hashlib.sha256(right).digest(), {"fields": {}}, "fields-invalid"),
+        (kept.serve(right), hashlib.sha256(right).digest(), {"type": RECORD}, "type-not-allowed"),
+        (kept.serve(right), "A" * 64, {}, "deposit-invalid"),
+        (kept.serve(right), hashlib.sha256(right).digest(), {"state": "valid"}, "deposit-invalid"),
+    ):
+        answer = await kept.deposit(url, sha256, **members)
+        assert answer.json()["code"] == code, answer.text
+    assert await kept.world.counts() == before
+
+
+async def test_a_repeated_key_gets_the_same_answer_and_asks_nobody(kept: Kept) -> None:
+    pdf, key = kept.world.sealed(), secrets.token_hex(8)
+    url, sha256 = kept.serve(pdf), hashlib.sha256(pdf).digest()
+    first = await kept.deposit(url, sha256, key=key)
+    before = kept.requests()
+    assert (await kept.deposit(url, sha256, key=key)).text == first.text
+    assert (await kept.deposit(kept.serve(pdf), sha256, key=key)).json()["code"] == "idempotency-key-reused"
+    assert kept.requests() == before
+
+
+async def test_a_share_of_it_works_in_the_same_way(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="shared")
+    document_id, path = await kept.deposited(pdf)
+    _, link = await kept.place.share(document_id, view_only=False)
+    opened = (await kept.place.open(link)).json()
+    headers = {"Authorization": f"Bearer {opened['viewing_token']}"}
+    address = f"/o/{opened['opening_id']}/{document_id}"
+    assert (await kept.world.locker.get(f"{address}/original", headers=headers)).content == pdf
+    await kept.hours_pass(document_id)
+    before = kept.requests()
+    assert (await kept.world.locker.get(f"{address}/pages/1.png", headers=headers)).status_code == 200
+    assert (await kept.world.locker.get(f"{address}/original", headers=headers)).content == pdf
+    assert kept.requests() == before + 1
+    await kept.hours_pass(document_id)
+    kept.site.serve(path, kept.world.sealed(text="exchanged"), "application/pdf")
+    for part in ("original", "pages/1.png"):
+        answer = await kept.world.locker.get(f"{address}/{part}", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (502, "not-as-deposited")
+
+
+async def test_a_file_of_it_is_verified_by_what_was_fetched(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="verified")
+    await kept.deposited(pdf)
+    answer = await kept.world.locker.post("/v1/verifications", content=pdf, headers={"Content-Type": "application/pdf"})
+    assert (answer.json()["answer"]["standing"], answer.json()["answer"]["document"]["type"]) == ("valid", BIRTH)
+
+
+async def test_what_nobody_asked_for_is_let_go_and_comes_back(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="let go")
+    document_id, path = await kept.deposited(pdf)
+    wiring = kept.world.wiring
+    [row] = await kept.world.rows("SELECT object_key FROM locker.document WHERE document_id = $1", document_id)
+    await let_go(wiring.db, wiring.vault, older_than_s=7_200)
+    assert row["object_key"] in await kept.world.objects()
+    await kept.hours_pass(document_id, 3)
+    await let_go(wiring.db, wiring.vault, older_than_s=7_200)
+    assert row["object_key"] not in await kept.world.objects()
+    assert await let_go(wiring.db, wiring.vault, older_than_s=7_200) == 0
+    compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=0)
+    assert document_id not in compared.missing
+    kept.site.refuse(path, 500)
+    assert (await kept.original(document_id)).status_code == 503
+    kept.site.serve(path, pdf, "application/pdf")
+    await kept.hours_pass(document_id)
+    assert (await kept.original(document_id)).content == pdf
+    assert (await kept.original(document_id, Range="bytes=5-20")).content == pdf[5:21]
+    compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=0)
+    assert row["object_key"] not in compared.unknown
+
+
+async def test_a_worker_that_died_while_letting_go_is_followed(kept: Kept) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text="half gone"))
+    await kept.hours_pass(document_id, 3)
+    await kept.world.owner_db.execute("UPDATE locker.reference SET cached = false WHERE document_id = $1", document_id)
+    assert await let_go(kept.world.wiring.db, kept.world.wiring.vault, older_than_s=7_200) >= 1
+    assert (await kept.original(document_id)).status_code == 200
+
+
+async def test_with_the_citizens_consent_a_copy_is_kept_and_the_issuer_is_asked_no_more(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="copied")
+    document_id, path = await kept.deposited(pdf)
+    browser = await kept.place.signed_in()
+    page = await browser.get(f"/wallet/documents/{document_id}")
+    token = re.findall(r'name="csrf" value="([^"]+)"', page.text)[0]
+    assert (await browser.post(f"/wallet/documents/{document_id}/copy", data={})).status_code == 403
+    answer = await browser.post(f"/wallet/documents/{document_id}/copy", data={"csrf": token})
+    assert answer.status_code in (200, 303)
+    await kept.hours_pass(document_id, 48)
+    kept.site.refuse(path, 410)
+    before = kept.requests()
+    assert (await kept.original(document_id)).content == pdf
+    await let_go(kept.world.wiring.db, kept.world.wiring.vault, older_than_s=7_200)
+    assert (await kept.original(document_id)).content == pdf
+    assert kept.requests() == before
+    assert (await kept.detail(document_id))["reference"]["copied_at"] is not None
+    lines = await kept.world.rows(
+        "SELECT action FROM locker.audit WHERE object_id = $1 AND action = 'document.copied'", document_id
+    )
+    assert len(lines) == 1
+    assert await kept.world.rows("SELECT 1 FROM locker.archived WHERE document_id = $1", document_id)
+
+
+async def test_without_consent_nothing_is_archived_and_the_address_is_sealed(kept: Kept) -> None:
+    document_id, path = await kept.deposited(kept.world.sealed())
+    assert await kept.world.rows("SELECT 1 FROM locker.archived WHERE document_id = $1", document_id) == []
+    [row] = await kept.world.rows(
+        """SELECT row_to_json(d)::text || row_to_json(r)::text AS text, r.url_sealed
+             FROM locker.document d JOIN locker.reference r USING (owner, document_id) WHERE document_id = $1""",
+        document_id,
+    )
+    assert path not in row["text"]
+    assert path.encode() not in row["url_sealed"]
+
+
+async def test_no_more_are_fetched_at_once_than_may_be(kept: Kept) -> None:
+    release, asked, at_once, most = asyncio.Event(), 0, 0, 0
+    pdfs = [kept.world.sealed(text=f"bounded {number}") for number in range(6)]
+    ids = [await kept.deposited(pdf) for pdf in pdfs]
+    enough = asyncio.Event()
+    for (document_id, path), pdf in zip(ids, pdfs, strict=True):
+        await kept.hours_pass(document_id)
+
+        async def slowly(_: Request, pdf: bytes = pdf) -> web.Response:
+            nonlocal asked, at_once, most
+            asked, at_once = asked + 1, at_once + 1
+            most = max(most, at_once)
+            if asked == 4:
+                enough.set()
+            await release.wait()
+            at_once -= 1
+            return web.Response(body=pdf, content_type="application/pdf")
+
+        kept.site.answers[path] = slowly
+    reading = [asyncio.create_task(kept.original(document_id)) for document_id, _ in ids]
+    await enough.wait()
+    release.set()
+    answers = await asyncio.gather(*reading)
+    assert {answer.status_code for answer in answers} == {200}
+    assert most <= 4
