@@ -19,6 +19,7 @@ from bench.limits import Limit, Limits
 from bench.measures import MEASURES, PAPER, Plan, Work
 from bench.memory import memory
 from bench.product import Product, Spent, product
+from bench.results_day import results_day
 from bench.seed import seed
 from bench.world import World
 from khizana.say import answer_line, say
@@ -36,7 +37,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures", "scale")
+NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures", "scale", "results_day")
 
 
 class LoadFailed(Exception):
@@ -144,6 +145,9 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool, citizens:
                 async for line in log.lines(started, quick=quick):
                     answer_line(line)
                 answer_line(await _beside_log(world, limits, plan))
+            elif name == "results_day":
+                for line in await results_day(world, lambda job: _day_load(world, job), quick=quick):
+                    answer_line(line)
             elif name == "scale":
                 for line in await _scaled(started, world, limits, plan, citizens or scale.CITIZENS[quick]):
                     answer_line(line)
@@ -216,6 +220,10 @@ async def _scaled(started: Product, world: World, limits: Limits, plan: Plan, ci
     before, rows = await measured(), await scale.rows(world)
     seeded = await seed(started.environ["KHIZANA_OWNER_DATABASE_URL"], citizens=citizens, documents_each=scale.EACH)
     return scale.lines(before, await measured(), rows, seeded)
+
+
+async def _day_load(world: World, job: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    return await _loaded({**job, "base": world.url}, world.product.spent)
 
 
 def _job(work: Work) -> dict[str, Any]:

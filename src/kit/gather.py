@@ -23,8 +23,15 @@ APART_S = 0.004
 class Gather(Generic[Question, Found]):
     """``ask`` answers several questions in their order, in one statement that does all of it or nothing."""
 
-    def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Found]]], *, name: str) -> None:
+    def __init__(
+        self,
+        ask: Callable[[Sequence[Question]], Awaitable[Sequence[Found]]],
+        *,
+        name: str,
+        apart_s: float = APART_S,
+    ) -> None:
         self._ask = ask
+        self._apart_s = apart_s
         self._name = name
         self._waiting: deque[tuple[Question, asyncio.Future[Found]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -45,7 +52,7 @@ class Gather(Generic[Question, Found]):
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                if (early_s := self._begun_at + APART_S - loop.time()) > 0:
+                if (early_s := self._begun_at + self._apart_s - loop.time()) > 0:
                     await asyncio.sleep(early_s)
                 self._begun_at = loop.time()
                 # Whoever went away meanwhile asks nothing any more.

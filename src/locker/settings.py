@@ -104,6 +104,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     batch_frame_max_s: float = 30.0
     """A part or a manifest that sends nothing for so long is given up."""
     batch_part_max_s: float = 600.0
+    batch_subjects_apart_s: float = 0.05
+    """Requests to the provider for subjects of items, each for all that came meanwhile."""
     batch_lifetime_s: int = 7 * 86_400
     """After this no part of a batch is accepted and its results are forgotten."""
     batches_per_administration_max: int = 100

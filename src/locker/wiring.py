@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 from litestar.datastructures import State
@@ -219,7 +219,8 @@ async def connect(
             trust=trust,
             deposits=deposits,
             batches=BatchDesk(
-                deposits=deposits,
+                # Nobody looks at one item of a batch: its subject may wait for others'.
+                deposits=replace(deposits, subjects=Subjects(provider, apart_s=settings.batch_subjects_apart_s)),
                 keys=LineKeys(_derived(settings.secret, "batch-lines")),
                 limits=_batch_limits(settings),
                 registering=Places(settings.batch_parts_at_once_max),

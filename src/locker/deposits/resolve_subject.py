@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from kit.errors import Refusal, Unavailable
-from kit.gather import Gather
+from kit.gather import APART_S, Gather
 from locker.access.provider import Provider
 from locker.deposits.refusals import SubjectUnknown
 from locker.deposits.schema import Subject
@@ -41,9 +41,10 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
 class Subjects:
     """One for the whole app, so that all its deposits share."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, apart_s: float = APART_S) -> None:
+        """Who can wait says how far ``apart_s`` requests are, and shares one with more others."""
         self._provider = provider
-        self._gather = Gather[_Question, Owner | None](self._ask, name="subject resolution")
+        self._gather = Gather[_Question, Owner | None](self._ask, name="subject resolution", apart_s=apart_s)
 
     async def resolve(self, subject: Subject, *, client_id: str, purpose: str) -> Owner:
         """The owner. ``client_id`` is the depositor's: its ``sub`` of the citizen means nothing without it.

@@ -5,6 +5,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest_asyncio
 from kit.jose import PublicKeys, verify
 from locker.administrations.suspend import resume, suspend
 from locker.batches.forget_expired import forget_expired
+from locker.deposits.resolve_subject import Subjects
 from tests.locker_world import AMINA, INTERIOR, JUSTICE, LOCKER, RECORD, YOUSSEF, World, open_world
 from tests.unit.locker.batches.zips import Office, line, ndjson, read, zipped
 
@@ -228,6 +230,22 @@ async def test_a_dry_run_checks_all_and_keeps_nothing(world: World, office: Offi
     assert (await office.get(batch_id)).json()["dry_run"] is True
     after = await world.counts()
     assert {**after, "idempotency": 0} == {**before, "idempotency": 0}
+
+
+async def test_subjects_of_items_that_come_together_are_asked_for_together(
+    world: World, office: Office, pdfs: list[bytes]
+) -> None:
+    desk, provider = world.wiring.batches, world.provider
+    patient = replace(desk.deposits, subjects=Subjects(world.wiring.provider, apart_s=2.0))
+    object.__setattr__(world.wiring, "batches", replace(desk, deposits=patient))
+    try:
+        batch_id = await office.registered([line(f"T-{number}", pdf) for number, pdf in enumerate(pdfs)])
+        provider.calls.clear()
+        told, _ = await office.sent(batch_id, zipped({f"T-{number}.pdf": pdf for number, pdf in enumerate(pdfs)}))
+    finally:
+        object.__setattr__(world.wiring, "batches", desk)
+    assert [one["state"] for one in told] == ["deposited"] * DOCUMENTS
+    assert provider.calls.count("/subjects/resolve-several") <= 3
 
 
 async def test_another_administration_sees_nothing_of_it(world: World, office: Office, pdfs: list[bytes]) -> None:
