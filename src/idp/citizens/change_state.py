@@ -10,7 +10,7 @@ from idp.sessions import end
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 
-Change = Literal["suspend", "reactivate", "freeze", "unfreeze", "record-death"]
+Change = Literal["suspend", "reactivate", "freeze", "unfreeze", "record-death", "erase"]
 
 _CHANGES: dict[Change, tuple[list[str], State, str]] = {
     "suspend": (["registered", "active", "frozen"], "suspended", "citizen.suspended"),
@@ -18,6 +18,7 @@ _CHANGES: dict[Change, tuple[list[str], State, str]] = {
     "freeze": (["active"], "frozen", "citizen.frozen"),
     "unfreeze": (["frozen"], "active", "citizen.unfrozen"),
     "record-death": (["registered", "active", "frozen", "suspended"], "deceased", "citizen.death-recorded"),
+    "erase": (["registered", "active", "frozen", "suspended", "deceased"], "erased", "citizen.erased"),
 }
 
 
@@ -57,7 +58,7 @@ async def change_state_of(
     if not await store.set_state(tx, citizen.citizen_id, state=state, from_states=from_states):
         raise StateRefused(f"the citizen is {citizen.state}")
     await end.end_all_for(tx, audit, citizen.citizen_id, because=action)
-    if state in ("frozen", "suspended", "deceased"):
+    if state in ("frozen", "suspended", "deceased", "erased"):
         await end_all_of(tx, audit, citizen.citizen_id, because=action)
     await audit.append(
         tx,

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from kit.db import Row
 
-State = Literal["registered", "active", "frozen", "suspended", "deceased"]
+State = Literal["registered", "active", "frozen", "suspended", "deceased", "erased"]
 Proofing = Literal["none", "remote", "desk"]
 LocaleName = Literal["ar", "zgh", "fr", "en"]
 

@@ -71,7 +71,7 @@ def must_be_active(state: State, errand: Errand) -> None:
             raise NotActive
         case "frozen":
             raise Frozen
-        case "suspended" | "deceased":
+        case "suspended" | "deceased" | "erased":
             raise Closed
         case _:
             assert_never(state)

@@ -46,7 +46,7 @@ async def select_citizen_by_sub(tx: Tx, *, client_id: str, sub: str) -> UUID | N
         SELECT s.citizen_id
           FROM idp.client c
           JOIN idp.subject s ON s.sector = c.sector AND s.sub = $2
-          JOIN idp.citizen z ON z.citizen_id = s.citizen_id AND z.state <> 'deceased'
+          JOIN idp.citizen z ON z.citizen_id = s.citizen_id AND z.state NOT IN ('deceased', 'erased')
          WHERE c.client_id = $1""",
         client_id,
         sub,
@@ -55,7 +55,9 @@ async def select_citizen_by_sub(tx: Tx, *, client_id: str, sub: str) -> UUID | N
 
 
 async def select_citizen_by_uid(tx: Tx, uid: str) -> UUID | None:
-    value = await tx.fetchval("SELECT citizen_id FROM idp.citizen WHERE uid = $1 AND state <> 'deceased'", uid)
+    value = await tx.fetchval(
+        "SELECT citizen_id FROM idp.citizen WHERE uid = $1 AND state NOT IN ('deceased', 'erased')", uid
+    )
     return None if value is None else UUID(str(value))
 
 
@@ -66,7 +68,7 @@ async def select_citizens_by_uids(tx: Tx, uids: Sequence[str]) -> dict[str, tupl
     rows = await tx.fetch(
         """
         SELECT uid, citizen_id, state = 'registered' AS dormant FROM idp.citizen
-         WHERE uid = ANY($1::text[]) AND state <> 'deceased'""",
+         WHERE uid = ANY($1::text[]) AND state NOT IN ('deceased', 'erased')""",
         list(uids),
     )
     return {row["uid"]: (UUID(str(row["citizen_id"])), row["dormant"]) for row in rows}
@@ -82,7 +84,7 @@ async def select_citizens_by_subs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> d
           FROM unnest($1::text[], $2::text[]) AS given (client_id, sub)
           JOIN idp.client c ON c.client_id = given.client_id
           JOIN idp.subject s ON s.sector = c.sector AND s.sub = given.sub
-          JOIN idp.citizen z ON z.citizen_id = s.citizen_id AND z.state <> 'deceased'""",
+          JOIN idp.citizen z ON z.citizen_id = s.citizen_id AND z.state NOT IN ('deceased', 'erased')""",
         [client_id for client_id, _ in pairs],
         [sub for _, sub in pairs],
     )

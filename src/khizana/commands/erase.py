@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from idp.citizens.find import find_by_uid
+from idp.erasing.erase_account import erase_account
 from idp.keys.secrets import Secrets
 from idp.subjects.pairwise import pairwise_sub
 from khizana.cli import CommandRefused
@@ -24,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--owner", metavar="SUB", help="instead of the uid: the locker's own identifier of the citizen")
     parser.add_argument("--reference", help="of the request or the decision")
     parser.add_argument("--now", action="store_true", help="without the waiting time; cannot be undone")
+    parser.add_argument(
+        "--account", action="store_true", help="with --now: also the account at the provider, after the locker"
+    )
     parser.add_argument("--undo", action="store_true", help="undo what was asked for and has not begun")
     parser.add_argument("--after-restore", action="store_true", help="erase again who was erased since the backup")
 
@@ -34,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandRefused("one-citizen", "name one citizen, by uid or by --owner, or nobody")
     if named and not arguments.undo and not arguments.reference:
         raise CommandRefused("reference-needed", "an erasure needs the --reference of who asked for it")
+    if arguments.account and not (arguments.uid and arguments.now):
+        raise CommandRefused("account-needs-uid", "--account goes with a uid and --now: it cannot be undone")
     answer(with_locker(lambda found, db: _run(found, db, arguments)))
     return 0
 
@@ -61,14 +67,20 @@ async def _run(found: Deployment, db: Database, arguments: argparse.Namespace) -
     async with opened_vault(db, settings) as vault:
         if arguments.after_restore:
             said = {"again": await erase_again(db, audit, vault, officer=officer())}
-        return {**said, **msgspec.structs.asdict(await erase_due(db, audit, vault))}
+        said |= msgspec.structs.asdict(await erase_due(db, audit, vault))
+    if arguments.account:
+        async with connected(found.idp_settings().database_url) as idp:
+            said["account_rows"] = await erase_account(
+                idp, Audit("idp"), arguments.uid, officer=officer(), reference=arguments.reference
+            )
+    return said
 
 
 async def _owner_of(found: Deployment, uid: str) -> str:
     settings = found.idp_settings()
     async with connected(settings.database_url) as db:
         citizen = await find_by_uid(db, uid)
-    if citizen is None:
+    if citizen is None or citizen.state == "erased":
         raise CommandRefused("unknown-citizen", "there is no citizen of this identifier")
     secrets = Secrets(bytes.fromhex(settings.secret))
     return pairwise_sub(secrets, sector=LOCKER_SECTOR, citizen_id=citizen.citizen_id)

@@ -1,0 +1,1 @@
+"""An account is erased: what names the citizen goes from every table, the identifier stays taken."""
