@@ -1,11 +1,17 @@
 """Plain SQL files, forward only, one transaction each, under one lock; psql can run them as well."""
 
+import asyncio
 import hashlib
+import random
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 LOCK = 0x6B68697A616E61  # "khizana"
+LOCK_MS = 500
+"""Who waits for a table makes everybody wait who comes after; so a migration waits shortly, and often."""
+LOCK_TRIES = 60
 
 
 class MigrationChanged(Exception):
@@ -35,15 +41,28 @@ async def migrate(dsn: str, folder: Path, schema: str) -> list[str]:
                 if applied[file.name] != sha256:
                     raise MigrationChanged(file.name)
                 continue
-            async with connection.transaction():
-                await connection.execute(text)
-                await connection.execute(
-                    f"INSERT INTO {schema}.migration (name, sha256) VALUES ($1, $2)", file.name, sha256
-                )
+            await _apply(
+                connection, text, f"INSERT INTO {schema}.migration (name, sha256) VALUES ($1, $2)", file.name, sha256
+            )
             fresh.append(file.name)
         return fresh
     finally:
         await connection.close()
+
+
+async def _apply(connection: "asyncpg.Connection[Any]", text: str, noted: str, *arguments: Any) -> None:
+    for attempt in range(1, LOCK_TRIES + 1):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
+                await connection.execute(text)
+                await connection.execute(noted, *arguments)
+        except asyncpg.LockNotAvailableError:
+            if attempt == LOCK_TRIES:
+                raise
+            await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311 - jitter, not a secret
+        else:
+            return
 
 
 async def pending(dsn: str, folder: Path, schema: str) -> list[str]:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,11 +87,12 @@ class Node:
 
     words = ("serve", "both", "--workers", "1", "--port")
 
-    def begin(self, **changed: str) -> None:
+    def begin(self, *, within: Sequence[str] = (), **changed: str) -> None:
+        """``within`` is a command that ends with running another."""
         self.folder.mkdir(exist_ok=True, mode=0o700)
         with (self.folder / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "khizana", *self.words, str(self.port)],
+                [*within, sys.executable, "-m", "khizana", *self.words, str(self.port)],
                 env={**self._environ, **changed},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -120,6 +121,11 @@ class Node:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await asyncio.to_thread(self._process.wait)
+
+    def file(self, path: Path) -> Path:
+        """As the server sees it, which may have file systems of its own."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/root") / path.relative_to("/")
 
     def terminate(self) -> None:
         assert self._process is not None

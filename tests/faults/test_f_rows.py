@@ -4,7 +4,9 @@ After each fault the invariants are asked. The figures of the whole run are prin
 """
 
 import asyncio
+import contextlib
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest_asyncio
 
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
+from kit.migrate import migrate
 from kit.tokens import digest, new_token
 from locker.access.sessions import SESSION_COOKIE
 from tests.faults.invariants import check
@@ -288,6 +291,50 @@ async def test_f_15_other_bytes_are_never_served_and_never_promised(rig: Rig) ->
     await check(rig)
 
 
+INODES = 16
+
+
+async def test_f_18_a_full_disk_is_said_and_room_is_enough_to_go_on(rig: Rig, tmp_path: Path) -> None:
+    """Where documents stand while they are judged: a file system of 256 kB that only one server sees."""
+    small = tmp_path / "small"
+    small.mkdir()
+    within = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    within += [f'mount -t tmpfs -o size=256k,nr_inodes={INODES} none {small} && exec "$@"', "sh"]
+    if subprocess.run([*within, "true"], capture_output=True).returncode:
+        pytest.skip("SKIPPED: this machine lets nobody make a small file system")
+    node = rig.nodes[1]
+    await node.kill()
+    node.begin(within=within, KHIZANA_LOCKER_TEMPORARY_FOLDER=str(small))
+    await node.up()
+    fits, large = rig.pdf(), await asyncio.to_thread(rig.pdf, pages=1_000)
+    assert len(large) > 256 * 1024
+    refused = await rig.deposit(large, key="f-18-large", node=1)
+    assert (refused.status_code, refused.json()["code"]) == (507, "insufficient-storage")
+    async with node.http() as http:
+        answer = await http.post("/v1/verifications", content=large, headers={"Content-Type": "application/pdf"})
+        assert is_unavailable(answer), answer.text
+    assert list(node.file(small).iterdir()) == []
+    # Not a byte is left.
+    filled = node.file(small) / "filled"
+    with filled.open("xb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    assert (await rig.deposit(fits, key="f-18", node=1)).status_code == 507
+    filled.unlink()
+    # Not one more name.
+    with contextlib.suppress(OSError):
+        for number in range(INODES):
+            (node.file(small) / str(number)).touch()
+    assert (await rig.deposit(fits, key="f-18", node=1)).status_code == 507
+    for file_ in node.file(small).iterdir():
+        file_.unlink()
+    assert (await rig.deposit(fits, key="f-18", node=1)).status_code == 201
+    assert (await rig.deposit(large, key="f-18-large", node=0)).status_code == 201
+    await node.kill()
+    await node.start()
+    await check(rig)
+
+
 async def test_f_20_a_server_whose_clock_is_ten_minutes_ahead_says_so_and_takes_no_token(rig: Rig) -> None:
     libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not libraries:
@@ -309,8 +356,16 @@ async def test_f_20_a_server_whose_clock_is_ten_minutes_ahead_says_so_and_takes_
     await check(rig)
 
 
-async def test_f_31_one_server_after_the_other_is_replaced_and_no_deposit_notices(rig: Rig) -> None:
-    """As a load balancer does it: requests go where readyz says yes."""
+CHANGED = ("audit", "document", "document_type", "holding", "idempotency", "opening", "session", "share")
+
+
+async def test_f_31_one_server_after_the_other_is_replaced_and_no_deposit_notices(rig: Rig, tmp_path: Path) -> None:
+    """As a load balancer does it: requests go where readyz says yes. The tables are one migration ahead meanwhile."""
+    ahead = tmp_path / "migrations"
+    ahead.mkdir()
+    (ahead / "9990_ahead.sql").write_text(
+        "".join(f"ALTER TABLE locker.{table} ADD COLUMN ahead text NOT NULL DEFAULT 'x';" for table in CHANGED)
+    )
     ready = [True, True]
     over = asyncio.Event()
     statuses: list[int] = []
@@ -333,6 +388,9 @@ async def test_f_31_one_server_after_the_other_is_replaced_and_no_deposit_notice
             statuses.append((await wallet(rig, node=node)).status_code)
 
     async def replace() -> None:
+        # The new version's migration first, while the old version serves.
+        await until_answered(rig, 3)
+        assert await migrate(rig.deployment.owner_dsn(), ahead, "locker") == ["9990_ahead.sql"]
         for number, node in enumerate(rig.nodes):
             await until_answered(rig, 3)
             node.terminate()
@@ -345,6 +403,10 @@ async def test_f_31_one_server_after_the_other_is_replaced_and_no_deposit_notice
 
     await asyncio.gather(watch(0), watch(1), load(), replace())
     assert set(statuses) == {200, 201}
+    await rig.owner_db.execute(
+        "".join(f"ALTER TABLE locker.{table} DROP COLUMN ahead;" for table in CHANGED)
+        + "DELETE FROM locker.migration WHERE name = '9990_ahead.sql'"
+    )
     await check(rig)
 
 

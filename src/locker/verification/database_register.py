@@ -75,5 +75,6 @@ def desk_of(wiring: Wiring) -> VerificationDesk:
         issuer=settings.issuer,
         file_max_bytes=settings.verify_file_max_bytes,
         receive_max_s=settings.verify_receive_max_s,
+        folder=settings.temporary_folder,
         per_address_per_minute=settings.verifications_per_address_per_minute,
     )

@@ -64,3 +64,25 @@ async def test_the_migrations_of_both_apps_need_no_superuser(fresh: Dsns) -> Non
     await connection.close()
     for schema in ("idp", "locker"):
         assert await pending(fresh.owner, ROOT / "migrations" / schema, schema) == []
+
+
+async def test_f_31_a_migration_that_waits_for_a_table_holds_nobody_up(fresh: Dsns, tmp_path: Path) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE probe.thing (id integer)")
+    await migrate(fresh.owner, tmp_path, "probe")
+    write(tmp_path, "0002_more.sql", "ALTER TABLE probe.thing ADD COLUMN more text")
+    reader, other = await asyncpg.connect(fresh.owner), await asyncpg.connect(fresh.owner)
+    try:
+        reading = reader.transaction()
+        await reading.start()
+        await reader.fetch("SELECT * FROM probe.thing")
+        migrating = asyncio.create_task(migrate(fresh.owner, tmp_path, "probe"))
+        while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        # It waits in line behind the migration, and the migration leaves the line.
+        assert await other.fetch("SELECT * FROM probe.thing", timeout=5) == []
+        assert not migrating.done()
+        await reading.rollback()
+        assert await migrating == ["0002_more.sql"]
+    finally:
+        await reader.close()
+        await other.close()

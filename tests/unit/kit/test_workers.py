@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import Unavailable
+from kit.lanes import DEPOSITING, LAST, VERIFYING, Lane
 from kit.workers import WorkerDied, WorkerFault, WorkerPool, WorkerTimeout
 
 HERE = str(Path(__file__).parent)
@@ -220,3 +221,19 @@ async def test_no_worker_outlives_a_killed_parent() -> None:
     parent.kill()
     await parent.wait()
     assert await until(lambda: not alive(worker))
+
+
+async def test_some_places_are_kept_for_work_that_is_shed_last() -> None:
+    async with pool(waiting_max=3, kept_for_last=2) as workers:
+
+        async def job(lane: Lane) -> bytes:
+            with lane.entered():
+                return await workers.run(b"pid")
+
+        # One works, one waits; the others find a full pool at once, but for the places that are not theirs.
+        flood = await asyncio.gather(*(job(DEPOSITING) for _ in range(6)), return_exceptions=True)
+        assert [type(done) for done in flood] == [bytes] * 2 + [Unavailable] * 4
+        flooding = [asyncio.create_task(job(DEPOSITING)) for _ in range(6)]
+        await asyncio.sleep(0)
+        assert await asyncio.gather(job(VERIFYING), job(LAST))
+        await asyncio.gather(*flooding, return_exceptions=True)
