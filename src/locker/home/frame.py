@@ -36,7 +36,7 @@ _CITIZEN_PAGES = (
     ("/wallet/history", _("Access history")),
     ("/verify", _("Verify a document")),
 )
-_PUBLIC_PAGES = (("/verify", _("Verify a document")),)
+_PUBLIC_PAGES = (("/verify", _("Verify a document")), ("/code", _("Open documents by a code")))
 
 
 def locale(request: AnyRequest) -> Locale:

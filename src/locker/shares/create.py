@@ -73,7 +73,7 @@ async def prepare(desk: ShareDesk, new: NewShare, *, owner: str, share_id: str) 
     if open_until:
         until = open_until + dt.timedelta(seconds=desk.viewing_s)
     else:
-        until = new.until or now + dt.timedelta(seconds=LIFETIME_S)
+        until = new.until or now + dt.timedelta(seconds=min(LIFETIME_S, desk.lifetime_max_s))
     token = new_token()
     code = desk.codes.of_token(token) if new.face_to_face else None
     if not new.fields:

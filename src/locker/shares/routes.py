@@ -13,6 +13,7 @@ from locker.access.sessions import browser_of, cookie
 from locker.documents.fields import open_fields
 from locker.documents.list_documents import list_documents
 from locker.documents.read import read_again
+from locker.documents.schema import name_in
 from locker.documents.views import view
 from locker.home.frame import AnyRequest, checked_form, locale, page, see_other
 from locker.shares.code import in_groups
@@ -32,7 +33,7 @@ from locker.shares.pin import normalised
 from locker.shares.qr import qr_svg
 from locker.shares.refusals import ShareUnknown
 from locker.shares.revoke import revoke
-from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX, ShareDraft
+from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX
 from locker.shares.store import is_token
 from locker.shares.views import DAYS, FACE_TO_FACE, field_options, share_view
 from locker.uploads.shared import named
@@ -284,8 +285,8 @@ async def check(
     draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
     documents = await chosen(wiring.db, owner=citizen.owner, document_ids=draft.documents)
     shown = [
-        (view(document, spoken), await _field_names(wiring, citizen, document.document_id, draft, spoken))
-        for document in documents
+        (view(it, spoken), await _labels(wiring, citizen, it.document_id, draft.fields.get(it.document_id), spoken))
+        for it in documents
     ]
     return page(
         request,
@@ -296,18 +297,18 @@ async def check(
         draft=draft,
         documents=shown,
         own_files=await named(wiring.uploads, owner=citizen.owner, upload_ids=draft.uploads),
+        only_fields=not draft.uploads and all(fields for _it, fields in shown),
     )
 
 
-async def _field_names(
-    wiring: Wiring, citizen: Citizen, document_id: str, draft: ShareDraft, spoken: Locale
+async def _labels(
+    wiring: Wiring, citizen: Citizen, document_id: str, names: list[str] | None, spoken: Locale
 ) -> list[str]:
     """Of the fields that alone are shared; none where the whole document is."""
-    chosen_names = draft.fields.get(document_id)
-    if not chosen_names:
+    if not names:
         return []
     document = await read_again(wiring.db, owner=citizen.owner, document_id=document_id)
-    return [option.label for option in field_options(document, dict.fromkeys(chosen_names), spoken)]
+    return [option.label for option in field_options(document, dict.fromkeys(names), spoken)]
 
 
 @get("/wallet/shares/new/{draft_id:str}/fields", operation_id="AskFields")
@@ -370,6 +371,7 @@ async def share_page(
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
 ) -> Response[str]:
+    spoken = locale(request)
     share = await find_share(wiring.db, owner=citizen.owner, share_id=share_id)
     token = await _fresh_token(request, wiring, citizen, share_id) if share.live else None
     code = wiring.shares.codes.of_token(token) if token and share.face_to_face else None
@@ -378,8 +380,12 @@ async def share_page(
         wiring,
         "locker/shares/share.html",
         citizen=citizen,
-        it=share_view(share, locale(request)),
+        it=share_view(share, spoken),
         share=share,
+        documents=[
+            (name_in(each.type_names, spoken), await _labels(wiring, citizen, each.document_id, each.fields, spoken))
+            for each in share.documents
+        ],
         link=f"{wiring.settings.locker_url}/s/{token}" if token else None,
         code=in_groups(code) if code else None,
         code_address=f"{wiring.settings.locker_url}/code",

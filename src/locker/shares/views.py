@@ -20,6 +20,8 @@ class ShareView(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     documents: list[tuple[str, list[str]]]
     """Name, and names of the fields where it is not the whole."""
+    only_fields: bool
+    """Of no document the whole."""
     state: Message
     tone: str
     share: Share
@@ -32,6 +34,7 @@ def share_view(share: Share, locale: Locale) -> ShareView:
         recipient=share.recipient,
         purpose=share.purpose,
         documents=[(name_in(document.type_names, locale), document.fields or []) for document in share.documents],
+        only_fields=not share.uploads and all(document.fields for document in share.documents),
         state=state,
         tone=tone,
         share=share,
