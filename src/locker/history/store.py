@@ -16,27 +16,29 @@ async def events(tx: Tx, *, owner: str, chosen: Chosen, after: Position | None, 
         """
         SELECT e.audit_id::text AS audit_id, e.at, e.action, e.actor_kind, e.actor, a.names AS actor_names,
                s.recipient, e.object_id, e.purpose, e.result, e.detail, n.number
-          FROM locker.audit e
+          FROM (SELECT * FROM locker.audit AS l
+                 WHERE l.owner = $1
+                   AND ($2::timestamptz IS NULL OR (l.at, l.audit_id) < ($2, $3::uuid))
+                   AND CASE $4::text
+                            WHEN 'all' THEN true
+                            WHEN 'others' THEN l.actor_kind <> 'citizen'
+                            WHEN 'documents' THEN l.action LIKE 'document.%'
+                            WHEN 'shares' THEN l.action LIKE 'share.%'
+                            ELSE l.action LIKE 'session.%' END
+                   AND ($6::text IS NULL OR l.action = $6)
+                   AND ($7::text IS NULL OR l.actor_kind = $7)
+                   AND ($8::text IS NULL OR l.actor = $8
+                        OR l.actor IN (SELECT client_id FROM locker.administration_client WHERE administration = $8))
+                   AND ($9::text IS NULL OR l.object_id = $9 OR l.detail -> 'documents' ? $9)
+                   AND ($10::date IS NULL OR l.at >= ($10::date)::timestamp AT TIME ZONE 'UTC')
+                   AND ($11::date IS NULL OR l.at < ($11::date + 1)::timestamp AT TIME ZONE 'UTC')
+                 ORDER BY l.at DESC, l.audit_id DESC
+                 LIMIT $5) AS e
           LEFT JOIN locker.administration_client c ON e.actor_kind = 'client' AND c.client_id = e.actor
           LEFT JOIN locker.administration a ON a.administration = c.administration
           LEFT JOIN locker.share s ON s.owner = e.owner AND s.share_id = e.object_id
           LEFT JOIN locker.log_entry n ON n.owner = e.owner AND n.audit_id = e.audit_id
-         WHERE e.owner = $1
-           AND ($2::timestamptz IS NULL OR (e.at, e.audit_id) < ($2, $3::uuid))
-           AND CASE $4::text
-                    WHEN 'all' THEN true
-                    WHEN 'others' THEN e.actor_kind <> 'citizen'
-                    WHEN 'documents' THEN e.action LIKE 'document.%'
-                    WHEN 'shares' THEN e.action LIKE 'share.%'
-                    ELSE e.action LIKE 'session.%' END
-           AND ($6::text IS NULL OR e.action = $6)
-           AND ($7::text IS NULL OR e.actor_kind = $7)
-           AND ($8::text IS NULL OR e.actor = $8 OR c.administration = $8)
-           AND ($9::text IS NULL OR e.object_id = $9 OR e.detail -> 'documents' ? $9)
-           AND ($10::date IS NULL OR e.at >= ($10::date)::timestamp AT TIME ZONE 'UTC')
-           AND ($11::date IS NULL OR e.at < ($11::date + 1)::timestamp AT TIME ZONE 'UTC')
-         ORDER BY e.at DESC, e.audit_id DESC
-         LIMIT $5""",
+         ORDER BY e.at DESC, e.audit_id DESC""",
         owner,
         after.at if after else None,
         UUID(after.row_id) if after else None,
