@@ -55,7 +55,7 @@ from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
 from locker.erasing.erase import erase_due
 from locker.exporting.make import make_due
-from locker.log.sequence import sequence
+from locker.log.sequence import LogForked, sequence
 from locker.retention.remove_overdue import remove_overdue
 from locker.scanning.open_scanner import open_scanner
 from locker.seals.complete import complete_due
@@ -220,6 +220,9 @@ async def _every(seconds: float, what: str, action: Callable[[], Awaitable[objec
             await action()
         except Unavailable as refusal:
             log.warning("%s: %s is away", what, refusal.detail)
+        except LogForked as reason:
+            # Each second until somebody decides: one line, not a trace.
+            log.critical("%s: forked: %s", what, reason)
         except Exception:
             log.exception("%s failed", what)
         # Workers started together do not stay in step.
