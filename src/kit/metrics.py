@@ -52,6 +52,11 @@ keys_read_age = Gauge(
     "How old the published keys are at most: more than a minute says that their place is away.",
     multiprocess_mode="livemax",
 )
+jobs = Counter(
+    "khizana_jobs_total",
+    "Attempts at background jobs by kind and outcome: done, again, dead, lease-lost.",
+    ("kind", "outcome"),
+)
 trust_lists = Gauge(
     "khizana_trust_lists",
     "Followed trust lists: in-force, expired (still used), closed, never-read; failing: the last try was refused.",

@@ -1,0 +1,158 @@
+"""Does jobs. Any number of processes may: a job is one's until its lease ends, and only its holder's result counts."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections import Counter
+from collections.abc import Sequence
+
+from kit import metrics
+from kit.db import Database, Tx
+from kit.errors import Unavailable
+from kit.jobs.schema import Again, Dead, Done, Job, Kind, Outcome
+from kit.jobs.store import Jobs
+
+log = logging.getLogger("khizana.jobs")
+
+
+class LeaseLost(Exception):
+    """Somebody else has the job: this attempt took longer than its lease."""
+
+
+class JobWorker:
+    def __init__(self, db: Database, jobs: Jobs, kinds: Sequence[Kind]) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._doing: dict[str, dict[asyncio.Task[None], Job]] = {kind.name: {} for kind in kinds}
+        self._full: set[str] = set()
+        self._more: set[asyncio.Task[None]] = set()
+        self._by = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def start_due(self) -> int:
+        """Begin with what is due, as far as there are places; how many."""
+        return sum([await self._start(kind) for kind in self._kinds.values()])
+
+    async def work_off(self) -> None:
+        """All that is due now, to the end."""
+        while await self.start_due() or any(self._doing.values()):
+            if tasks := [task for doing in self._doing.values() for task in doing]:
+                await asyncio.wait(tasks)
+
+    async def close(self) -> None:
+        """Give back what is being done, so that the next worker need not wait for its lease to end."""
+        for more in self._more:
+            more.cancel()
+        held = [(task, job) for doing in self._doing.values() for task, job in doing.items()]
+        for task, _ in held:
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in held), *self._more, return_exceptions=True)
+        for task, job in held:
+            if task.cancelled():
+                await self._jobs.put_off(self._db, job, after_s=0, reason="worker-stopped", counted=False)
+
+    async def _start(self, kind: Kind) -> int:
+        begun = 0
+        doing = self._doing[kind.name]
+        while free := max(0, kind.at_once_max - len(doing)):
+            jobs = await self._jobs.take(
+                self._db,
+                kind.name,
+                count_max=free,
+                per_lane_max=kind.per_lane_max,
+                busy=self._busy(kind),
+                lease_s=kind.lease_s,
+                by=self._by,
+            )
+            for job in jobs:
+                task = asyncio.create_task(self._do(kind, job))
+                doing[task] = job
+                task.add_done_callback(lambda done: self._left(kind, done))
+            begun += len(jobs)
+            if not jobs:
+                break
+        # There may be more than found a place; who leaves one asks again.
+        if begun:
+            self._full.add(kind.name)
+        return begun
+
+    def _busy(self, kind: Kind) -> Counter[str]:
+        busy = Counter(job.lane for job in self._doing[kind.name].values())
+        for lane in kind.narrow():
+            busy[lane] += kind.per_lane_max - 1
+        return busy
+
+    def _left(self, kind: Kind, task: "asyncio.Task[None]") -> None:
+        self._doing[kind.name].pop(task, None)
+        if kind.name in self._full and not task.cancelled():
+            self._full.discard(kind.name)
+            more = asyncio.create_task(self._ask_again(kind))
+            self._more.add(more)
+            more.add_done_callback(self._more.discard)
+
+    async def _ask_again(self, kind: Kind) -> None:
+        try:
+            await self._start(kind)
+        except Exception:
+            # The next round asks anyway.
+            log.warning("jobs could not be taken", exc_info=True)
+
+    async def _do(self, kind: Kind, job: Job) -> None:
+        outcome: Outcome
+        try:
+            if job.attempts > kind.attempts_max:
+                outcome = self._bury(kind, job, "workers-died")
+            else:
+                async with asyncio.timeout(kind.lease_s * 0.9):
+                    outcome = await kind.handler(job)
+        except Exception as fault:
+            log.exception("a job failed", extra={"job_id": str(job.job_id), "kind": kind.name})
+            outcome = self._failed(kind, job, fault)
+        try:
+            await self._settle(job, outcome)
+        except LeaseLost:
+            metrics.jobs.labels(kind.name, "lease-lost").inc()
+        except Unavailable:
+            # The row stands and is due again when the lease ends.
+            log.warning("the end of a job could not be written", extra={"job_id": str(job.job_id)})
+        except Exception:
+            log.exception("the end of a job could not be written", extra={"job_id": str(job.job_id)})
+        else:
+            metrics.jobs.labels(kind.name, type(outcome).__name__.lower()).inc()
+
+    def _failed(self, kind: Kind, job: Job, fault: Exception) -> Outcome:
+        # The type alone: what an exception says may hold anything.
+        reason = f"fault:{type(fault).__name__}"
+        if job.attempts >= kind.attempts_max:
+            return self._bury(kind, job, reason)
+        longest = min(kind.first_wait_s * 2 ** (job.attempts - 1), kind.wait_max_s)
+        return Again(after_s=longest * random.uniform(0.5, 1.0), reason=reason)  # noqa: S311
+
+    def _bury(self, kind: Kind, job: Job, reason: str) -> Dead:
+        buried = kind.buried
+
+        async def within(tx: Tx) -> None:
+            if buried is not None:
+                await buried(tx, job)
+
+        return Dead(reason=reason, within=within)
+
+    async def _settle(self, job: Job, outcome: Outcome) -> None:
+        """The fence first, then what the handler has to write: one transaction, so both or neither."""
+
+        async def once(tx: Tx) -> None:
+            match outcome:
+                case Done():
+                    held = await self._jobs.finish(tx, job)
+                case Again(after_s=after_s, reason=reason, counted=counted):
+                    held = await self._jobs.put_off(tx, job, after_s=after_s, reason=reason, counted=counted)
+                case Dead(reason=reason):
+                    held = await self._jobs.bury(tx, job, reason=reason)
+            if not held:
+                raise LeaseLost
+            if outcome.within is not None:
+                await outcome.within(tx)
+
+        await self._db.transact(once)
