@@ -69,6 +69,7 @@ class TinyProvider:
         self.foreign_subjects: dict[tuple[str, str], str] = {}
         self.dormant: set[str] = set()
         """Subs of citizens who have not activated their accounts."""
+        self.disabled: set[str] = set()
         self.away = False
         self.calls: list[str] = []
 
@@ -122,6 +123,15 @@ class TinyProvider:
             return 200, self.keys.jwks()
         if path == "/subjects/resolve-several":
             return self._resolve(json.loads(body), headers["authorization"].removeprefix("Bearer "))
+        if path == "/clients/standing":
+            verify(
+                headers["authorization"].removeprefix("Bearer "),
+                self.keys.public,
+                algorithms=["ES256"],
+                typ=["at+jwt"],
+                issuer=ISSUER,
+            )
+            return 200, {"active": [one for one in json.loads(body)["client_ids"] if one not in self.disabled]}
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         assert self.locker_keys is not None
         verify(

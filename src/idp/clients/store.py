@@ -35,6 +35,14 @@ async def select_several(tx: Tx, asked: Sequence[tuple[str, int]]) -> Sequence[R
     return [found.get(distinct[pair]) for pair in asked]
 
 
+async def select_active(tx: Tx, client_ids: Collection[str]) -> list[str]:
+    rows = await tx.fetch(
+        "SELECT client_id FROM idp.client WHERE client_id = ANY($1::text[]) AND state = 'active' ORDER BY client_id",
+        list(client_ids),
+    )
+    return [row["client_id"] for row in rows]
+
+
 async def insert_client(
     tx: Tx, client_id: str, registration: ClientRegistration, metadata: ClientMetadata, secret_sha256: bytes | None
 ) -> bool:

@@ -2,6 +2,7 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from idp.clients.standing import StandingRequest, StandingResponse, standing
 from idp.frame import AnyRequest
 from idp.subjects.resolve import resolve
 from idp.subjects.resolve_several import resolve_several
@@ -11,6 +12,7 @@ from idp.userinfo.refusals import InvalidToken
 from idp.wiring import Wiring
 
 _PATH = "/subjects/resolve"
+_PATH_OF_CLIENTS = "/clients/standing"
 _PATH_OF_SEVERAL = "/subjects/resolve-several"
 
 
@@ -46,4 +48,13 @@ def _scopes(token: AcceptedToken) -> frozenset[str]:
     return frozenset(str(token.claims["scope"]).split())
 
 
-ROUTES = [resolve_subject, resolve_subjects]
+@post(_PATH_OF_CLIENTS, operation_id="ClientsStanding", status_code=200)
+async def clients_standing(
+    request: AnyRequest, data: JSONBody[StandingRequest], wiring: NamedDependency[Wiring]
+) -> StandingResponse:
+    """Which of these clients are active, for a resource server that tells them something of its own accord."""
+    token = await _for_itself(request, wiring, path=_PATH_OF_CLIENTS)
+    return await standing(wiring.db, token.client, data.client_ids)
+
+
+ROUTES = [resolve_subject, resolve_subjects, clients_standing]
