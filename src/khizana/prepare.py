@@ -24,6 +24,7 @@ LOCKER_SCOPES = (
     "documents:seal",
     "documents:export",
     "documents:erase",
+    "webhooks:manage",
 )
 LOCKER_SECTOR = "khizana-locker"
 LEGAL_GROUND = "Khizana demo: the locker keeps documents under its own identifiers"

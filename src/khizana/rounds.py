@@ -30,12 +30,16 @@ from kit import metrics
 from kit.audit import Audit
 from kit.db import Database, Tx
 from kit.errors import Unavailable
+from kit.jobs.store import Jobs
+from kit.jobs.worker import JobWorker
 from kit.jose import LocalKeySet, SigningKey
 from kit.outbound.fetch import Fetcher
 from kit.settings import SettingRefused
 from kit.throttle import Throttle
 from locker.access import store as access
+from locker.access.provider import Provider
 from locker.access.sessions import SessionLimits
+from locker.access.standing import ClientStanding
 from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
 from locker.archive.schema import GROWTH_MAX_BYTES, ArchiveLimits
@@ -70,6 +74,11 @@ from locker.uploads import store as uploads
 from locker.uploads.scan_again import ScanDesk
 from locker.vault import Vault
 from locker.vault.rewrap_all import rewrap_all
+from locker.webhooks import deliver
+from locker.webhooks import forget as webhooks
+from locker.webhooks.deliver import WebhookDelivery
+from locker.webhooks.schema import Delivery
+from locker.webhooks.sealed_keys import SealedKeys
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
@@ -235,6 +244,47 @@ async def opened_sequencer(db: Database, vault: Vault, settings: LockerSettings)
                 await sequencer.close()
 
 
+@asynccontextmanager
+async def opened_jobs(db: Database, settings: LockerSettings) -> AsyncIterator[JobWorker]:
+    """What it was doing when it ends goes back to the others."""
+    with closing(Fetcher.of(settings, overall_max_s=deliver.ANSWER_MAX_S)) as fetcher:
+        async with httpx.AsyncClient(
+            timeout=settings.provider_timeout_s, follow_redirects=False, trust_env=False
+        ) as http:
+            provider = Provider(
+                http,
+                issuer=settings.issuer,
+                client_id=settings.client_id,
+                client_key=SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256"),
+                keys_age_max_s=settings.provider_keys_age_max_s,
+                keys_refresh_min_s=settings.provider_keys_refresh_min_s,
+            )
+            delivery = WebhookDelivery(
+                db,
+                Audit("locker"),
+                fetcher=fetcher,
+                sealed=SealedKeys(settings.secret),
+                stands=ClientStanding(provider),
+                limits=webhook_limits(settings),
+            )
+            worker = JobWorker(db, Jobs("locker"), [delivery.kind()])
+            try:
+                yield worker
+            finally:
+                with suppress(Unavailable):
+                    await worker.close()
+
+
+def webhook_limits(settings: LockerSettings) -> Delivery:
+    return Delivery(
+        at_once_max=settings.webhooks_at_once_max,
+        per_webhook_max=settings.webhook_at_once_max,
+        waiting_max=settings.webhook_waiting_max,
+        failing_max_s=settings.webhook_failing_max_s,
+        lease_s=settings.job_lease_s,
+    )
+
+
 async def make_partitions(db: Database) -> None:
     """Of the audit, for the next two months."""
     month = datetime.now(UTC).date().replace(day=1)
@@ -244,6 +294,9 @@ async def make_partitions(db: Database) -> None:
 
 
 async def count_locker_waiting(db: Database) -> None:
+    waiting, dead = await Jobs("locker").count(db)
+    metrics.waiting.labels("jobs").set(waiting)
+    metrics.waiting.labels("dead jobs").set(dead)
     metrics.waiting.labels("quarantined deposits").set(await deposits.count_quarantined(db))
     metrics.waiting.labels("rows to log").set(await log.count_waiting(db))
     metrics.waiting.labels("uploads to scan").set(await uploads.count_pending(db))
@@ -279,6 +332,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
         await shares.forget_keys(db)
         await seals.forget_expired(db)
         await batches.forget_expired(db)
+        await webhooks.forget(db, lifetime_s=settings.outbox_lifetime_s)
     return await sweep(
         db,
         Audit("locker"),

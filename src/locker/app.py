@@ -44,6 +44,7 @@ from locker.uploads import routes as uploads
 from locker.verification import routes as verification
 from locker.verification.database_register import desk_of
 from locker.verification.desk import provide_desk
+from locker.webhooks import routes as webhooks
 
 ROUTES: list[Any] = [
     *receipts.ROUTES,
@@ -70,6 +71,7 @@ ROUTES: list[Any] = [
     *log.ROUTES,
     *erasing.ROUTES,
     *exporting.ROUTES,
+    *webhooks.ROUTES,
 ]
 
 

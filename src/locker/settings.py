@@ -206,6 +206,19 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     seals_pending_max: int = 10_000
     """Seals of one administration that wait for a time stamp; while there are more, it gets 503 instead of B-B."""
 
+    job_lease_s: int = 60
+    """A worker that died keeps its jobs from the others for so long."""
+    webhooks_at_once_max: int = 32
+    """Messages on their way in one worker."""
+    webhook_at_once_max: int = 4
+    """Of them to one webhook; one that fails gets one place."""
+    webhook_waiting_max: int = 100_000
+    """For one webhook; what comes while there are more is held for a replay."""
+    webhook_failing_max_s: int = 5 * 86_400
+    """A webhook that took nothing for so long is disabled."""
+    webhook_key_overlap_s: int = 86_400
+    """For so long after a rotation messages are signed with the old keys too."""
+
     def __post_init__(self) -> None:
         if self.clamav is not None and not _SCANNER.fullmatch(self.clamav):
             raise ValueError("clamav: host:port, or the absolute path of a Unix socket")

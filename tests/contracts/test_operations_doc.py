@@ -20,10 +20,12 @@ from tests.conftest import ROOT
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ARCHIVE = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
 CONFORMANCE = (ROOT / "deploy" / "conformance" / "README.md").read_text(encoding="utf-8")
+WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 START = (ROOT / "deploy" / "edge" / "start.sh").read_text(encoding="utf-8")
+PAGES = OPERATIONS + ARCHIVE + CONFORMANCE + WEBHOOKS
 COMMANDS = sorted(
-    set(re.findall(r"^(?:    |\./)khizana ([^#\n]+?)\s*(?:#.*)?$", OPERATIONS + ARCHIVE + CONFORMANCE, re.MULTILINE))
-    | set(re.findall(r"`khizana ([a-z][^`…]*)`", OPERATIONS + ARCHIVE + CONFORMANCE))
+    set(re.findall(r"^(?:    |\./)khizana ([^#\n]+?)\s*(?:#.*)?$", PAGES, re.MULTILINE))
+    | set(re.findall(r"`khizana ([a-z][^`…]*)`", PAGES))
 )
 
 
@@ -39,7 +41,7 @@ def test_each_command_is_understood(command: str) -> None:
 
 def test_each_setting_that_is_named_exists() -> None:
     known = FRONT_DOOR | variables(IdpSettings).keys() | variables(LockerSettings).keys()
-    for name in re.findall(r"KHIZANA_[A-Z0-9_]+", OPERATIONS + ARCHIVE + CONFORMANCE):
+    for name in re.findall(r"KHIZANA_[A-Z0-9_]+", PAGES):
         if name.startswith("KHIZANA_EDGE_"):
             assert name in START, name
         elif not name.endswith("_"):

@@ -33,6 +33,7 @@ from khizana.rounds import (
     export_desk,
     make_partitions,
     opened_archive,
+    opened_jobs,
     opened_sequencer,
     quarantine_desk,
     rewrap_keys,
@@ -48,6 +49,7 @@ from kit.audit import Audit
 from kit.db import Database
 from kit.edge import log_json_lines
 from kit.errors import Unavailable
+from kit.jobs.store import Jobs
 from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
 from kit.throttle import Throttle
@@ -63,10 +65,13 @@ from locker.seals.open_desk import seal_desk
 from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.trust.register import TrustRegister
 from locker.uploads.scan_again import scan_again
+from locker.webhooks.spread import spread
 
 DELIVER_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
 PING_EVERY_S = 1.0
+JOBS_EVERY_S = 1.0
+SPREAD_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0
 COMPLETE_EVERY_S = 15.0
 REMIND_EVERY_S = 60.0
@@ -140,6 +145,15 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
             rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_overdue(locker_db, Audit("locker"))))
             rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
+            working = await stack.enter_async_context(opened_jobs(locker_db, locker))
+            rounds.append(_every(JOBS_EVERY_S, "jobs", working.start_due))
+            rounds.append(
+                _every(
+                    SPREAD_EVERY_S,
+                    "spreading of events",
+                    lambda: spread(locker_db, Jobs("locker"), waiting_max=locker.webhook_waiting_max),
+                )
+            )
             judges = signature_workers(workers=1)
             stack.push_async_callback(judges.close)
             judge = SignatureJudge(judges)

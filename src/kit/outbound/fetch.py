@@ -27,13 +27,15 @@ from kit.errors import Unavailable
 from kit.offload import Offload
 from kit.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
 
-__all__ = ["FetchRefused", "Fetched", "Fetcher", "check_url"]
+__all__ = ["FetchRefused", "Fetched", "Fetcher", "Sent", "check_url"]
 
 OVERALL_MAX_S = 5.0
 CONNECT_MAX_S = 2.0
 AT_ONCE_MAX = 32
 AT_ONCE_FOR_ONE_HOST_MAX = 8
 WAITING_MAX = 256
+BUSY = "too many fetches at once"
+"""The reason of a FetchRefused that says nothing of the address."""
 _ADDRESSES_MAX = 16
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,9})\b", re.IGNORECASE)
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -49,6 +51,12 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     max_age_s: int | None
     """For how long the answer says it may be kept (RFC 9111 §5.2.2): 0 for no-store, None where it says nothing."""
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    status: int
+    retry_after_s: int | None
+    """Where the answer says one, in seconds (RFC 9110 §10.2.3); a date is not read."""
 
 
 class OutboundSettings(Protocol):
@@ -99,9 +107,17 @@ class Fetcher:
 
     async def post(self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS) -> int:
         """The status of the answer, whatever it is; its body is not read."""
+        return (await self.send(url, body=body, content_type=content_type, headers=headers)).status
+
+    async def send(self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS) -> Sent:
+        """``post``, and when the answer asks to come again."""
         sent = {**headers, "Content-Type": content_type}
         async with self._answer("POST", url, headers=sent, data=body) as answer:
-            return answer.status
+            retry_after = answer.headers.get("Retry-After", "").strip()
+            return Sent(
+                status=answer.status,
+                retry_after_s=int(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after, re.ASCII) else None,
+            )
 
     async def post_and_read(self, url: str, *, body: bytes, content_type: str, body_max_bytes: int = 65_536) -> Fetched:
         """The answer, whatever its status is; refused as ``get`` refuses one."""
@@ -148,7 +164,7 @@ class Fetcher:
         except TimeoutError:
             raise FetchRefused("the address does not answer in time") from None
         except Unavailable:
-            raise FetchRefused("too many fetches at once") from None
+            raise FetchRefused(BUSY) from None
         except (aiohttp.ClientSSLError, ssl.SSLError):
             raise FetchRefused("the certificate of the address is not trusted") from None
         except (aiohttp.ClientError, OSError, ValueError):
@@ -212,7 +228,7 @@ class Fetcher:
     async def _place(self, host: str) -> AsyncIterator[None]:
         """One slow relying party takes its own places, not everybody's."""
         if self._waiting >= WAITING_MAX or self._of_host[host] >= AT_ONCE_FOR_ONE_HOST_MAX:
-            raise FetchRefused("too many fetches at once")
+            raise FetchRefused(BUSY)
         self._waiting += 1
         self._of_host[host] += 1
         waiting = True

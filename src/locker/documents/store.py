@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kit.db import Tx
+from kit.db import Row, Tx
 from kit.ids import new_id
 from locker.documents.record_schema import DocumentState, Member, NewDocument, Predecessor, State
 
@@ -273,6 +273,17 @@ async def append_to_outbox(tx: Tx, *, owner: str, topic: str, body: dict[str, An
         new_id(),
         topic,
         body,
+    )
+
+
+async def take_outbox(tx: Tx, *, count_max: int) -> Sequence[Row]:
+    return await tx.fetch(
+        """
+        UPDATE locker.outbox SET delivered_at = now()
+         WHERE (owner, outbox_id) IN (SELECT owner, outbox_id FROM locker.outbox WHERE delivered_at IS NULL
+                                       ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING owner, topic, body, created_at""",
+        count_max,
     )
 
 

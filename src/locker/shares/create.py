@@ -23,6 +23,7 @@ from locker.shares.refusals import LimitsClash, LimitTooWide, NothingShared
 from locker.shares.schema import FACE_TO_FACE_S, LIFETIME_S, OPENINGS, Created, NewShare
 from locker.uploads.refusals import UploadUnknown
 from locker.uploads.shared import share as share_uploads
+from locker.shares.tell_ended import tell_ended
 
 FLOOD = Limit("share-create", attempts=60, per_s=60)
 
@@ -153,6 +154,7 @@ async def record(
         # One at a time: fewer codes are alive, so fewer can be hit by chance.
         ended = await store.end_codes(tx, owner=sharer.owner)
         await desk.audit.append_several(tx, [revoked(each, sharer) for each in ended])
+        await tell_ended(tx, ended, owner=sharer.owner)
     inserted = await store.insert(
         tx,
         owner=sharer.owner,

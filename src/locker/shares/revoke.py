@@ -3,6 +3,7 @@ from kit.db import Database, Tx
 from locker.shares import store
 from locker.shares.create import Sharer, revoked
 from locker.shares.refusals import ShareUnknown
+from locker.shares.tell_ended import tell_ended
 
 
 async def revoke(db: Database, audit: Audit, *, sharer: Sharer, share_id: str | None) -> int:
@@ -16,6 +17,7 @@ async def revoke(db: Database, audit: Audit, *, sharer: Sharer, share_id: str | 
         if ended:
             # One statement, however many there are: a citizen who ends ten thousand waits less than a second.
             await audit.append_several(tx, [revoked(each, sharer) for each in ended])
+            await tell_ended(tx, ended, owner=sharer.owner)
         if not ended and share_id and await store.find(tx, owner=sharer.owner, share_id=share_id) is None:
             raise ShareUnknown
         return len(ended)

@@ -1,0 +1,49 @@
+"""From what happened to who is to be told: each event of the outbox becomes one message and one job a webhook."""
+
+from collections.abc import Iterable, Sequence
+
+from kit.db import Database, Row, Tx
+from kit.jobs.store import Jobs
+from locker.documents.take_outbox import take_outbox
+from locker.webhooks import store
+
+KIND = "webhook"
+BATCH = 100
+ROUNDS_MAX = 100
+OPENINGS_MAX = 10
+"""As many of one share are named when it ends."""
+
+
+async def spread(db: Database, jobs: Jobs, *, waiting_max: int) -> int:
+    """How many events were taken. Of an event that is taken, its messages are written in the same transaction."""
+
+    async def once(tx: Tx) -> int:
+        events = await take_outbox(tx, count_max=BATCH)
+        if events:
+            full = await store.full(tx, kind=KIND, waiting_max=waiting_max)
+            of_documents = [row for row in events if row["topic"].startswith("document.")]
+            of_shares = [row for row in events if row["topic"] == "share.revoked"]
+            made = [
+                *await store.insert_for_administrations(tx, of_documents, full=full),
+                *await store.insert_for_clients(tx, of_documents, full=full),
+                *await store.insert_ended_shares(tx, of_shares, openings_max=OPENINGS_MAX, full=full),
+            ]
+            await jobs.enqueue(tx, KIND, _waiting(made))
+        return len(events)
+
+    taken = 0
+    for _ in range(ROUNDS_MAX):
+        events = await db.transact(once)
+        taken += events
+        if events < BATCH:
+            break
+    return taken
+
+
+def jobs_of(webhook_id: str, message_ids: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    """Each webhook has a lane of its own."""
+    return [(webhook_id, {"webhook_id": webhook_id, "message_id": message_id}) for message_id in message_ids]
+
+
+def _waiting(made: Sequence[Row]) -> list[tuple[str, dict[str, str]]]:
+    return [job for row in made if row["state"] == "waiting" for job in jobs_of(row["webhook_id"], [row["message_id"]])]

@@ -1,0 +1,256 @@
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from locker.shares.create import Sharer
+from locker.shares.revoke import revoke
+from tests.locker_world import AMINA, INTERIOR, JUSTICE
+from tests.sites import Request
+from tests.unit.locker.webhooks.told import Told, open_told, verified
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+EVERY = ("document.deposited", "document.superseded", "document.suspended", "document.resumed", "document.revoked")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
+    async with open_told(dsns, s3, tmp_path_factory.mktemp("webhooks")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def told(opened: Told) -> AsyncIterator[Told]:
+    yield opened
+    await opened.clean()
+
+
+async def test_an_administration_hears_of_its_own_documents(told: Told) -> None:
+    url = told.site.serve("/hook", b"")
+    made = await told.register(told.administration(), url, *EVERY, schemes=["v1", "v1a"])
+    first = await told.deposited()
+    await told.change(first, "suspend", reason="under-review")
+    await told.change(first, "resume")
+    second = await told.deposited(replaces=first)
+    await told.change(second, "revoke", reason="issued-in-error")
+    await told.deliver()
+    secret, public = (key["verify_with"] for key in made["keys"])
+    requests = told.received()
+    heard = set()
+    for request in requests:
+        payload = verified(request, secret)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + request.body
+        (ed25519,) = [one for one in headers["webhook-signature"].split() if one.startswith("v1a,")]
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_"))).verify(
+            base64.b64decode(ed25519.removeprefix("v1a,")), signed
+        )
+        assert payload.keys() == {"type", "timestamp", "data"}
+        assert payload["data"].keys() == {"document_id", "document_type"}
+        assert payload["timestamp"].endswith("Z")
+        assert headers["content-type"] == "application/json"
+        # Thin: nothing of the citizen, neither name nor any identifier.
+        assert told.world.subs[AMINA].encode() not in request.body
+        heard.add((payload["type"], payload["data"]["document_id"]))
+    assert heard == {
+        ("document.deposited", first),
+        ("document.suspended", first),
+        ("document.resumed", first),
+        ("document.superseded", first),
+        ("document.deposited", second),
+        ("document.revoked", second),
+    }
+    assert len(requests) == 6
+    messages = await told.messages(told.administration(), made["webhook"]["webhook_id"])
+    assert {message["state"] for message in messages} == {"delivered"}
+
+
+async def test_only_what_was_asked_for_and_only_its_own(told: Told) -> None:
+    url = told.site.serve("/hook", b"")
+    await told.register(told.administration(JUSTICE), url, *EVERY)
+    await told.register(told.administration(), told.site.serve("/other", b""), "document.revoked")
+    document_id = await told.deposited()
+    await told.deliver()
+    assert told.received() == []
+    await told.change(document_id, "revoke", reason="issued-in-error")
+    await told.deliver()
+    assert [request.path for request in told.received()] == ["/other"]
+
+
+async def test_a_relying_party_hears_of_what_it_opened_and_of_nothing_else(told: Told) -> None:
+    bank = told.relying_party("bank")
+    made = await told.register(
+        bank, told.site.serve("/bank", b""), "share.document_revoked", "share.document_suspended", "share.ended"
+    )
+    await told.register(told.relying_party("other"), told.site.serve("/other", b""), "share.document_revoked")
+    opened, unopened, anybodys, ended = [await told.deposited() for _ in range(4)]
+    await told.share(opened, "bank")
+    await told.share(unopened, "bank", opening=False)
+    await told.share(anybodys, None)
+    share_id, opening_id = await told.share(ended, "bank")
+    sharer = Sharer(owner=told.world.subs[AMINA], actor="x")
+    await revoke(told.world.wiring.db, told.world.wiring.audit, sharer=sharer, share_id=share_id)
+    for document_id in (opened, unopened, anybodys, ended):
+        await told.change(document_id, "revoke", reason="issued-in-error")
+    await told.deliver()
+    requests = told.received()
+    heard = [verified(request, made["keys"][0]["verify_with"]) for request in requests]
+    assert sorted((one["type"], tuple(one["data"].items())) for one in heard) == [
+        ("share.document_revoked", (("document_id", opened),)),
+        ("share.ended", (("opening_ids", [opening_id]),)),
+    ]
+    assert {request.path for request in requests} == {"/bank"}
+    for request in requests:
+        for secret in (told.world.subs[AMINA], share_id, INTERIOR):
+            assert secret.encode() not in request.body
+
+
+async def test_two_keys_sign_while_one_takes_the_others_place(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.revoked")
+    webhook_id = made["webhook"]["webhook_id"]
+    rotated = (await told.post(by, f"/{webhook_id}/rotate")).json()
+    old, new = made["keys"][0]["verify_with"], rotated["keys"][0]["verify_with"]
+    assert (await told.post(by, f"/{webhook_id}/test")).status_code == 202
+    await told.deliver()
+    (request,) = told.received()
+    assert verified(request, old, new)["type"] == "webhook.test"
+    assert request.headers["webhook-signature"].count("v1,") == 2
+    # After a key was lost: from now on it signs nothing.
+    lost = (await told.post(by, f"/{webhook_id}/rotate?overlap_s=0")).json()["keys"][0]["verify_with"]
+    await told.world.owner_db.execute("UPDATE locker.webhook_key SET signs_until = now() WHERE signs_until IS NOT NULL")
+    await told.post(by, f"/{webhook_id}/test")
+    await told.deliver()
+    (request,) = told.received()
+    verified(request, lost)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new).verify(request.body, request.headers)
+
+
+async def test_keys_are_said_once_and_stand_nowhere_in_clear(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.revoked")
+    secret = made["keys"][0]["verify_with"]
+    assert secret not in str(await told.get(by))
+    raw = base64.b64decode(secret.removeprefix("whsec_"))
+    rows = await told.world.rows("SELECT sealed FROM locker.webhook_key")
+    assert rows
+    assert all(raw not in row["sealed"] for row in rows)
+    events = await told.world.rows("SELECT detail::text, object_id FROM locker.audit WHERE action LIKE 'webhook.%'")
+    assert secret not in str(events)
+
+
+async def test_a_replay_sends_the_same_message_again(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    webhook_id = made["webhook"]["webhook_id"]
+    await told.deposited()
+    await told.deliver()
+    (first,) = told.received()
+    message_id = first.headers["webhook-id"]
+    assert (await told.post(by, f"/{webhook_id}/replay", {})).json() == {"messages": 0}
+    answer = await told.post(by, f"/{webhook_id}/replay", {"message_id": message_id})
+    assert answer.json() == {"messages": 1}
+    await told.deliver()
+    (second,) = told.received()
+    assert (second.headers["webhook-id"], second.body) == (message_id, first.body)
+    unknown = await told.post(by, f"/{webhook_id}/replay", {"message_id": "msg_0"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "webhook-message-unknown")
+
+
+async def test_of_replays_at_once_one_sends(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    webhook_id = made["webhook"]["webhook_id"]
+    await told.deposited()
+    await told.deliver()
+    message_id = told.received()[0].headers["webhook-id"]
+    answers = await asyncio.gather(
+        *(told.post(by, f"/{webhook_id}/replay", {"message_id": message_id}) for _ in range(6))
+    )
+    assert sorted(answer.json()["messages"] for answer in answers) == [0, 0, 0, 0, 0, 1]
+
+
+async def test_what_is_held_while_disabled_comes_with_a_replay(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    webhook_id = made["webhook"]["webhook_id"]
+    assert (await told.post(by, f"/{webhook_id}/disable")).json()["disabled_reason"] == "owner"
+    document_id = await told.deposited()
+    await told.deliver()
+    assert told.received() == []
+    assert (await told.post(by, f"/{webhook_id}/replay", {})).status_code == 409
+    assert (await told.post(by, f"/{webhook_id}/enable")).json()["state"] == "active"
+    assert (await told.post(by, f"/{webhook_id}/replay", {})).json() == {"messages": 1}
+    await told.deliver()
+    (request,) = told.received()
+    assert document_id.encode() in request.body
+
+
+async def test_another_owners_webhook_looks_like_none(told: Told) -> None:
+    made = await told.register(told.administration(), told.site.serve("/hook", b""), "document.deposited")
+    webhook_id = made["webhook"]["webhook_id"]
+    for by in (told.administration(JUSTICE), told.relying_party("bank")):
+        for verb in ("rotate", "replay", "test", "disable", "enable"):
+            assert (await told.post(by, f"/{webhook_id}/{verb}", {})).status_code == 404
+        answer = await told.world.locker.get(f"/v1/webhooks/{webhook_id}/messages", headers=by)
+        assert answer.status_code == 404
+        assert (await told.get(by))["webhooks"] == []
+    without = told.world.machine(scope="documents:deposit")
+    assert (await told.world.locker.get("/v1/webhooks", headers=without)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://10.0.0.7/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://user@administration.example/hook",
+        "https://[::ffff:127.0.0.1]/hook",
+        "file:///etc/passwd",
+    ],
+)
+async def test_an_address_that_leads_inwards_is_refused(told: Told, url: str) -> None:
+    answer = await told.post(told.administration(), "", {"url": url, "events": ["document.deposited"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "webhook-url-refused")
+
+
+async def test_events_of_others_and_more_webhooks_than_ten_are_refused(told: Told) -> None:
+    url = told.site.serve("/hook", b"")
+    answer = await told.post(told.relying_party("bank"), "", {"url": url, "events": ["document.deposited"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "webhook-event-unknown")
+    answers = await asyncio.gather(
+        *(told.post(told.relying_party("bank"), "", {"url": url, "events": ["share.ended"]}) for _ in range(12))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] * 10 + [409] * 2
+
+
+async def test_a_dead_receiver_keeps_nobody_waiting(told: Told) -> None:
+    over = asyncio.Event()
+
+    async def never(_: Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    told.site.answers["/dead"] = never
+    dead = await told.register(told.administration(), told.site.url("/dead"), "document.deposited")
+    await told.register(told.administration(), told.site.serve("/quick", b""), "document.deposited")
+    for _ in range(6):
+        await told.deposited()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    delivering = asyncio.create_task(told.deliver())
+    quick = 0
+    while quick < 6:
+        quick += (await told.site.next()).path == "/quick"
+    assert loop.time() - began < 2
+    await delivering
+    over.set()
+    states = {one["last_outcome"] for one in await told.messages(told.administration(), dead["webhook"]["webhook_id"])}
+    assert states == {"no-answer"}
