@@ -35,7 +35,7 @@ async def test_f_25_the_schedule_is_kept_and_the_message_fails_after_three_days(
         waits.append(wait or 0)
         await told.hurry()
     stated = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-    assert all(stated[n] - 2 <= waits[n] <= stated[n] * 1.1 + 1 for n in range(9)), waits
+    assert all(stated[n] - 5 <= waits[n] <= stated[n] * 1.1 + 1 for n in range(9)), waits
     assert waits[9] == 0
     requests = told.received()
     assert len(requests) == 10
@@ -50,7 +50,7 @@ async def test_f_25_who_asks_to_come_later_is_asked_later(told: Told) -> None:
     await told.deposited()
     await told.deliver()
     wait = await told.world.owner_db.fetchval("SELECT extract(epoch FROM due_at - now())::float FROM locker.job")
-    assert 890 < wait <= 900
+    assert 870 < wait <= 900
 
 
 async def test_f_25_gone_disables_at_once_and_nothing_more_is_sent(told: Told) -> None:

@@ -27,18 +27,24 @@ class JobWorker:
         self._jobs = jobs
         self._kinds = {kind.name: kind for kind in kinds}
         self._doing: dict[str, dict[asyncio.Task[None], Job]] = {kind.name: {} for kind in kinds}
+        # Two that ask at once would both find the same places free.
+        self._taking = {kind.name: asyncio.Lock() for kind in kinds}
         self._full: set[str] = set()
         self._more: set[asyncio.Task[None]] = set()
         self._by = f"{socket.gethostname()}:{os.getpid()}"
 
     async def start_due(self) -> int:
         """Begin with what is due, as far as there are places; how many."""
-        return sum([await self._start(kind) for kind in self._kinds.values()])
+        begun = 0
+        for kind in self._kinds.values():
+            async with self._taking[kind.name]:
+                begun += await self._start(kind)
+        return begun
 
     async def work_off(self) -> None:
         """All that is due now, to the end."""
-        while await self.start_due() or any(self._doing.values()):
-            if tasks := [task for doing in self._doing.values() for task in doing]:
+        while await self.start_due() or any(self._doing.values()) or self._more:
+            if tasks := [*self._more, *(task for doing in self._doing.values() for task in doing)]:
                 await asyncio.wait(tasks)
 
     async def close(self) -> None:
@@ -94,7 +100,8 @@ class JobWorker:
 
     async def _ask_again(self, kind: Kind) -> None:
         try:
-            await self._start(kind)
+            async with self._taking[kind.name]:
+                await self._start(kind)
         except Exception:
             # The next round asks anyway.
             log.warning("jobs could not be taken", exc_info=True)
