@@ -21,9 +21,9 @@ from locker.shares import caveats, store
 from locker.shares.desk import ShareDesk
 from locker.shares.refusals import LimitsClash, LimitTooWide, NothingShared
 from locker.shares.schema import FACE_TO_FACE_S, LIFETIME_S, OPENINGS, Created, NewShare
+from locker.shares.tell_ended import tell_ended
 from locker.uploads.refusals import UploadUnknown
 from locker.uploads.shared import share as share_uploads
-from locker.shares.tell_ended import tell_ended
 
 FLOOD = Limit("share-create", attempts=60, per_s=60)
 
