@@ -165,28 +165,30 @@ class Edge:
     async def _bounded(self, scope: Any, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
         """In its lane and within our time. Raises Unavailable where nothing was answered."""
         lane = self._routing.lane(scope["method"], scope["path"])
-        with lane.entered():
-            budget = Budget(lane.limit_s)
+        budget = Budget(lane.limit_s)
 
-            async def received() -> Any:
-                budget.pause()
-                try:
-                    return await receive()
-                finally:
-                    budget.go_on()
-
-            def sent(message: Message) -> Awaitable[None]:
-                budget.end()
-                return send(message)
-
+        async def received() -> Any:
+            budget.pause()
             try:
-                async with budget:
-                    await self._app(scope, received, sent)
-            except TimeoutError as fault:
-                if not budget.spent:
-                    raise
-                fault_log.error("cut after %s s", lane.limit_s, extra={"event": "cut", "request_id": request_id.get()})
-                raise Unavailable from fault
+                return await receive()
+            finally:
+                budget.go_on()
+
+        def sent(message: Message) -> Awaitable[None]:
+            budget.end()
+            return send(message)
+
+        token = lane.enter()
+        try:
+            with budget:
+                await self._app(scope, received, sent)
+        except TimeoutError as fault:
+            if not budget.spent:
+                raise
+            fault_log.error("cut after %s s", lane.limit_s, extra={"event": "cut", "request_id": request_id.get()})
+            raise Unavailable from fault
+        finally:
+            lane.leave(token)
 
     def _from_trusted(self, scope: Mapping[str, Any]) -> bool:
         return self._peer((scope.get("client") or ("", 0))[0])[1]

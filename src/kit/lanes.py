@@ -27,9 +27,8 @@ class Lane:
     def of(self, connections_max: int) -> int:
         return max(1, int(connections_max * self.share))
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Raises Unavailable."""
+    def enter(self) -> "contextvars.Token[Lane]":
+        """Raises Unavailable. Whoever entered leaves."""
         if self._free == 0:
             # Not above: counters must not be there before a server said where they are kept.
             from kit import metrics
@@ -37,12 +36,19 @@ class Lane:
             metrics.refused.labels(self.name).inc()
             raise Unavailable(self.name)
         self._free -= 1
-        token = _current.set(self)
+        return _current.set(self)
+
+    def leave(self, token: "contextvars.Token[Lane]") -> None:
+        _current.reset(token)
+        self._free += 1
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        token = self.enter()
         try:
             yield
         finally:
-            _current.reset(token)
-            self._free += 1
+            self.leave(token)
 
 
 LAST = Lane("last", share=1.0, at_once_max=1_024, limit_s=10.0)
@@ -73,47 +79,69 @@ class Routing:
     """Which lane a request takes: the first whose ``METHOD path`` pattern matches from the beginning."""
 
     def __init__(self, rules: Sequence[tuple[Lane, str]] = ()) -> None:
-        self._rules = [(lane, re.compile(pattern)) for lane, pattern in rules]
+        self._lanes = {f"lane{number}": lane for number, (lane, _) in enumerate(rules)}
+        # One pattern of them all: it is asked for each request.
+        self._pattern = re.compile(
+            "|".join(f"(?P<lane{number}>{pattern})" for number, (_, pattern) in enumerate(rules)) or "(?!)"
+        )
 
     def lane(self, method: str, path: str) -> Lane:
-        asked = f"{method} {path}"
-        for lane, pattern in self._rules:
-            if pattern.match(asked):
-                return lane
-        return READING
+        found = self._pattern.match(f"{method} {path}")
+        return READING if found is None else self._lanes[found.lastgroup or ""]
 
 
 class Budget:
     """Our own time for one request. It stands still while we wait for the sender, and ends with the first byte of the
-    answer: from then on what sends the answer has bounds of its own."""
+    answer: from then on what sends the answer has bounds of its own.
+
+    ``asyncio.timeout`` with one timer, however often the sender is waited for.
+    """
+
+    __slots__ = ("_cancelling", "_deadline", "_left_s", "_loop", "_paused_at", "_task", "_timer", "spent")
 
     def __init__(self, limit_s: float | None) -> None:
-        self._left_s = limit_s or 0.0
-        self._running = limit_s is not None
-        self._timeout = asyncio.timeout(limit_s)
+        self._left_s = limit_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused_at: float | None = None
+        self.spent = False
 
-    async def __aenter__(self) -> "Budget":
-        await self._timeout.__aenter__()
+    def __enter__(self) -> "Budget":
+        if self._left_s is not None:
+            self._loop = asyncio.get_running_loop()
+            task = asyncio.current_task()
+            assert task is not None
+            self._task, self._cancelling = task, task.cancelling()
+            self._deadline = self._loop.time() + self._left_s
+            self._timer = self._loop.call_at(self._deadline, self._look)
         return self
 
-    async def __aexit__(self, *raised: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: Any) -> None:
         """Raises TimeoutError where the budget is spent."""
-        await self._timeout.__aexit__(*raised)
-
-    @property
-    def spent(self) -> bool:
-        return self._timeout.expired()
+        self.end()
+        if self.spent and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from raised
 
     def pause(self) -> None:
-        when = self._timeout.when()
-        if self._running and when is not None and not self._timeout.expired():
-            self._left_s = when - asyncio.get_running_loop().time()
-            self._timeout.reschedule(None)
+        if self._timer is not None:
+            self._paused_at = self._loop.time()
 
     def go_on(self) -> None:
-        if self._running and self._timeout.when() is None and not self._timeout.expired():
-            self._timeout.reschedule(asyncio.get_running_loop().time() + self._left_s)
+        if self._timer is not None and self._paused_at is not None:
+            self._deadline += self._loop.time() - self._paused_at
+            self._paused_at = None
 
     def end(self) -> None:
-        self.pause()
-        self._running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        # What is left stays the same for as long as it is paused.
+        left_s = self._deadline - (now if self._paused_at is None else self._paused_at)
+        if left_s > 0:
+            self._timer = self._loop.call_at(now + left_s, self._look)
+        else:
+            self._timer = None
+            self.spent = True
+            self._task.cancel()

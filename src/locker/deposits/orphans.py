@@ -15,6 +15,11 @@ async def fulfil(tx: Tx, *, owner: str, object_key: str) -> bool:
     return await store.fulfil(tx, owner=owner, object_key=object_key)
 
 
+async def quarantined_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
+    """object_key → document_id of what waits in quarantine, for keys greater than ``after`` and up to ``until``."""
+    return await store.quarantined_between(tx, after=after, until=until)
+
+
 async def overdue(tx: Tx, *, grace_s: int, limit: int) -> list[Intent]:
     return await store.overdue_intents(tx, grace_s=grace_s, limit=limit)
 

@@ -188,6 +188,21 @@ async def intended(tx: Tx, *, object_keys: list[str]) -> set[str]:
     return {row["object_key"] for row in rows}
 
 
+async def quarantined_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
+    """object_key → document_id of what waits in quarantine, for keys greater than ``after`` and up to ``until``."""
+    rows = await tx.fetch(
+        """
+        SELECT object_key, document_id FROM locker.quarantine
+         WHERE object_key COLLATE "C" > $1 AND object_key COLLATE "C" <= $2 AND wrapped_key IS NOT NULL
+         UNION ALL
+        SELECT data_object_key, document_id FROM locker.quarantine
+         WHERE data_object_key COLLATE "C" > $1 AND data_object_key COLLATE "C" <= $2 AND wrapped_key IS NOT NULL""",
+        after,
+        until,
+    )
+    return {row["object_key"]: row["document_id"] for row in rows}
+
+
 async def deposit_record(tx: Tx, *, document_id: str, administration: str) -> DepositRecord | None:
     row = await tx.fetchrow(
         """

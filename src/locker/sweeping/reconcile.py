@@ -59,6 +59,7 @@ async def reconcile(
             documents, seen = documents + len(promised), seen + len(present)
             promised |= await uploads.promised_between(db, after=after, until=until)
             promised |= await exports.promised_between(db, after=after, until=until)
+            promised |= await orphans.quarantined_between(db, after=after, until=until)
             lost = await _lost(db, vault, promised, present)
             strange = await _strange(db, present, promised, grace_s=grace_s)
             adopted += await store.let_go(db, after=after, until=until, strays=strange)
@@ -108,7 +109,9 @@ async def _lost(db: Database, vault: Vault, promised: dict[str, str], present: d
     """Rows whose object is really not there: the page may be older than a row that was written since."""
     lost = []
     for key in promised.keys() - present.keys():
-        if await vault.blobs.head(key) is None and await _promised(db, [key]):
+        if await vault.blobs.head(key) is not None:
+            continue
+        if await _promised(db, [key]) or key in await orphans.quarantined_between(db, after=key[:-1], until=key):
             lost.append(promised[key])
     return sorted(lost)
 

@@ -149,9 +149,8 @@ def test_each_request_has_its_lane(request_line: str, lane: str) -> None:
 
 async def test_a_spent_budget_says_so() -> None:
     budget = Budget(0.01)
-    with pytest.raises(TimeoutError):
-        async with budget:
-            await asyncio.sleep(1)
+    with pytest.raises(TimeoutError), budget:
+        await asyncio.sleep(1)
     assert budget.spent
 
 

@@ -226,6 +226,15 @@ async def test_the_sweeper_and_reconcile_leave_the_bytes_of_what_waits(world: Wo
     assert row["object_key"] in await world.objects()
 
 
+async def test_reconcile_tells_what_is_lost_before_it_is_judged(world: World) -> None:
+    answer = await quarantined(world)
+    [row] = await world.rows("SELECT object_key FROM locker.quarantine")
+    wiring = world.wiring
+    await wiring.vault.delete(row["object_key"])
+    compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=-60)
+    assert compared.missing == [answer["document_id"]]
+
+
 async def test_the_same_request_again_gets_the_same_answer_and_one_deposit(world: World) -> None:
     pdf = world.sealed()
     first = await world.deposit(pdf, key="twice")

@@ -154,6 +154,7 @@ async def test_every_table_that_knows_an_object_is_known_to_reconcile(world: Wor
         "archived.object_key",
         "deposit_intent.object_key",
         "document.object_key",
+        "export.object_key",
         "quarantine.data_object_key",
         "quarantine.object_key",
         "seal_version.object_key",
