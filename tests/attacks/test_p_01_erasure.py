@@ -244,12 +244,32 @@ async def test_p_01_who_was_erased_cannot_come_back_and_nothing_is_put_in(place:
     assert (await place.world.locker.get("/v1/history", headers=reader)).json()["events"] == []
 
 
+async def away(*_parts: Any, **_more: Any) -> None:
+    raise SystemError("killed")
+
+
 async def test_p_01_the_key_is_gone_first_whatever_dies_after(place: CitizenWorld) -> None:
     world, uid = place.world, await newcomer(place, "2000000013")
     documents = [await place.document(uid) for _ in range(3)]
     objects = await world.objects()
+    _, link = await place.share(documents[0], uid=uid)
+    browser = await place.signed_in(uid)
     owner = await asked(place, uid)
     blobs = world.wiring.vault.blobs
+    put = blobs.put
+    blobs.put = away  # type: ignore[method-assign]
+    try:
+        with pytest.raises(SystemError):
+            await due(place)
+    finally:
+        blobs.put = put  # type: ignore[method-assign]
+    # The rows are all there, and open nothing.
+    assert len(await world.rows("SELECT 1 FROM locker.document WHERE document_id = ANY($1)", documents)) == 3
+    original = await world.locker.get(f"/v1/documents/{documents[0]}/original", headers=world.citizen(uid))
+    assert original.status_code == 410
+    assert (await place.open(link)).status_code == 404
+    assert (await browser.get("/wallet")).headers["location"].startswith("/sign-in")
+    await world.owner_db.execute("UPDATE locker.erasure SET next_attempt_at = now()")
     deleted = blobs.delete
 
     async def dies(key: str) -> None:

@@ -93,6 +93,10 @@ async def end_session(tx: Tx, *, session_sha256: bytes) -> str | None:
     return owner
 
 
+async def end_sessions_of(tx: Tx, *, owner: str) -> None:
+    await tx.execute("DELETE FROM locker.session WHERE owner = $1", owner)
+
+
 async def spend_proof(tx: Tx, proof_sha256: bytes, *, expires_at: float) -> bool:
     """True for the first to show it (RFC 9449 §11.1)."""
     return bool(

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
+from locker.access.end_sessions import end_sessions
 from locker.deposits import orphans
 from locker.erasing import store
 from locker.erasing.schema import Erased, Taken
 from locker.log.forget_owner import forget_owner
+from locker.shares.end_all import end_all
 from locker.vault import Vault
 from locker.vault.keys import REMEMBERED_S
 
@@ -79,6 +81,9 @@ async def _begin(db: Database, audit: Audit, vault: Vault, taken: Taken) -> None
         await vault.destroy_owner_key(tx, owner=taken.owner)
         if await store.holds(tx, owner=taken.owner, limit=1):
             raise _HeldNow
+        # A link may carry a credential under a key of its own, and a session a name.
+        await end_all(tx, owner=taken.owner)
+        await end_sessions(tx, owner=taken.owner)
         # It names nobody: the citizen's own lines lose their meaning with all others.
         detail = {"asked_by": taken.asked_by, **({"reference": taken.reference} if taken.reference else {})}
         await audit.append(tx, AuditEvent(action="citizen.erased", actor_kind="system", detail=detail))
