@@ -19,12 +19,13 @@ from tests.conftest import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ARCHIVE = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+VAULT = "".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("keys", "erasure", "export"))
 CONFORMANCE = (ROOT / "deploy" / "conformance" / "README.md").read_text(encoding="utf-8")
 WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 START = (ROOT / "deploy" / "edge" / "start.sh").read_text(encoding="utf-8")
-PAGES = OPERATIONS + ARCHIVE + CONFORMANCE + WEBHOOKS
+PAGES = OPERATIONS + ARCHIVE + CONFORMANCE + WEBHOOKS + VAULT
 COMMANDS = sorted(
-    set(re.findall(r"^(?:    |\./)khizana ([^#\n]+?)\s*(?:#.*)?$", PAGES, re.MULTILINE))
+    set(re.findall(r"^(?: *|\./)khizana ([^#\n]+?)\s*(?:#.*)?$", PAGES, re.MULTILINE))
     | set(re.findall(r"`khizana ([a-z][^`…]*)`", PAGES))
 )
 

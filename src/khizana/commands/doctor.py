@@ -23,9 +23,10 @@ from khizana.say import answer
 from kit.errors import Refusal
 from kit.migrate import pending
 from kit.settings import SettingRefused
+from locker.settings import LockerSettings
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
-from locker.vault.masters import master_file
+from locker.vault.masters import master_file, masters_of
 
 CONNECT_MAX_S = 5.0
 SKEW_MAX_S = 2.0
@@ -182,6 +183,7 @@ async def _keys(found: Deployment) -> AsyncIterator[Finding]:
         return
     yield _private("keys of the locker", locker.keys_folder)
     if locker.master_pkcs11_module is not None:
+        yield await _master_device(locker)
         yield await _opens(found)
         return
     try:
@@ -242,6 +244,23 @@ async def _device(place: KeyDevice, settings: IdpSettings) -> Finding:
             says=type(refusal.__cause__ or refusal).__name__,
             do="is the device there, do module and label fit, is the PIN right and not locked?",
         )
+    return Finding(what=what, ok=True, says=f"answers in {(time.monotonic() - started) * 1000:.0f} ms")
+
+
+async def _master_device(settings: LockerSettings) -> Finding:
+    what = f"master key device, token {settings.master_pkcs11_token}"
+    masters, started = masters_of(settings), time.monotonic()
+    try:
+        await masters.newest()
+    except Refusal as refusal:
+        return Finding(
+            what=what,
+            ok=False,
+            says=type(refusal.__cause__).__name__ if refusal.__cause__ else refusal.detail or refusal.title,
+            do="is the device there, do module, label and PIN fit? the first key: khizana keys rotate-master",
+        )
+    finally:
+        masters.close()
     return Finding(what=what, ok=True, says=f"answers in {(time.monotonic() - started) * 1000:.0f} ms")
 
 
