@@ -32,6 +32,8 @@ def sign_access(
         "view_only": opening.view_only,
         "documents": [_document(item) for item in items],
     }
+    if opening.uploads:
+        claims["uploads"] = opening.uploads
     if opening.client_id:
         claims["client_id"] = opening.client_id
     return keys.sign(claims, typ=TYP)

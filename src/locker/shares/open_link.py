@@ -172,8 +172,9 @@ async def _spend(
         if opening is None:
             return None
         items = await store.shared_documents(tx, owner=found.owner, share_id=found.share_id)
-        uploads = await shared(tx, owner=found.owner, share_id=found.share_id)
-        await _log(desk, tx, opening, opener, items, [upload.upload_id for upload in uploads], audit_id)
+        uploads = [upload.upload_id for upload in await shared(tx, owner=found.owner, share_id=found.share_id)]
+        opening = msgspec.structs.replace(opening, uploads=uploads)
+        await _log(desk, tx, opening, opener, items, audit_id)
         return opening, items
 
     opened = await desk.db.transact(within)
@@ -214,7 +215,6 @@ async def _log(
     opening: Opening,
     opener: Opener,
     items: list[SharedItem],
-    uploads: list[str],
     audit_id: UUID,
 ) -> None:
     fields = list(dict.fromkeys(name for item in items for name in item.fields or ()))
@@ -229,7 +229,7 @@ async def _log(
             "opening": opening.opening_id,
             "documents": [item.document.document_id for item in items],
             "types": [item.document.type for item in items],
-            **({"uploads": uploads} if uploads else {}),
+            **({"uploads": opening.uploads} if opening.uploads else {}),
             **({"fields": fields} if fields else {}),
         },
     )

@@ -164,6 +164,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     view_only: bool
     key_wrapped: bytes | None
     audit_id: str | None
+    uploads: list[str] = []
+    """The citizen's own files that it gave, as its line of the log names them."""
 
 
 class SharedItem(msgspec.Struct, frozen=True, kw_only=True):

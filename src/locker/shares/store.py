@@ -307,7 +307,9 @@ async def spend_opening(
 
 
 _OPENING = """o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
-               o.view_until, s.view_only, o.audit_id::text AS audit_id, o.key_wrapped
+               o.view_until, s.view_only, o.audit_id::text AS audit_id, o.key_wrapped,
+               coalesce((SELECT a.detail->'uploads' FROM locker.audit a
+                          WHERE a.at = o.opened_at AND a.audit_id = o.audit_id), '[]') AS uploads
           FROM locker.opening o JOIN locker.share s ON s.owner = o.owner AND s.share_id = o.share_id"""
 
 

@@ -14,7 +14,7 @@ from kit.jose import verify as verify_jws
 from locker.log.merkle import leaf_hash, root_by_inclusion
 from locker.log.sequence import Sequencer, sequence
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.locker_world import AMINA, LOCKER
+from tests.locker_world import AMINA, LOCKER, plain_pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RECEIPT = "khizana-access-receipt+jwt"
@@ -112,3 +112,18 @@ async def test_a_twin_is_its_owners_alone_and_outlives_the_share(place: CitizenW
     assert (await (await place.signed_in("2000000002")).get(there)).status_code == 404
     await place.world.locker.delete(f"/v1/shares/{share_id}", headers=place.share_headers())
     assert (await (await place.signed_in()).get(there)).status_code == 200
+
+
+async def test_both_twins_name_the_own_files_that_were_given_also_when_they_are_gone(place: CitizenWorld) -> None:
+    headers = place.world.citizen(scope="documents:upload")
+    kept = await place.world.locker.post(
+        "/v1/uploads", headers={**headers, "Idempotency-Key": '"receipt"'}, files={"file": ("a.pdf", plain_pdf())}
+    )
+    upload_id = kept.json()["upload_id"]
+    share_id, path = await place.share(uploads=[upload_id])
+    opened = (await place.open(path)).json()
+    assert unverified_claims(opened["receipt"])["uploads"] == [upload_id]
+    assert (await place.world.locker.delete(f"/v1/uploads/{upload_id}", headers=headers)).is_success
+    there = f"/wallet/shares/{share_id}/openings/{opened['opening_id']}/receipt"
+    twin = await (await place.signed_in()).get(there)
+    assert unverified_claims(twin.text)["uploads"] == [upload_id]
