@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,22 +32,27 @@ class ReferenceDesk:
 
 
 class Room:
-    """How many documents one process fetches at once: each is in memory until it is verified."""
+    """How many documents one process fetches at once: each is in memory until it is verified.
+
+    One host has half of the places at most, so that an issuer that is slow keeps no other's readers waiting.
+    """
 
     def __init__(self, at_once_max: int) -> None:
         self._places = asyncio.Semaphore(at_once_max)
-        self._waiting = 0
+        self._of_host_max = max(1, at_once_max // 2)
+        self._hosts: dict[str, asyncio.Semaphore] = {}
+        self._wanted: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        if self._waiting >= _WAITING_MAX:
+    async def place(self, host: str) -> AsyncIterator[None]:
+        """Raises Unavailable where too many wait for this host."""
+        if self._wanted[host] >= _WAITING_MAX:
             raise Unavailable("fetches")
-        self._waiting += 1
+        self._wanted[host] += 1
         try:
-            await self._places.acquire()
+            async with self._hosts.setdefault(host, asyncio.Semaphore(self._of_host_max)), self._places:
+                yield
         finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._places.release()
+            self._wanted[host] -= 1
+            if not self._wanted[host]:
+                del self._wanted[host], self._hosts[host]

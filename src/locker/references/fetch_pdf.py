@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from kit.outbound.addresses import FetchRefused
 from locker.references.desk import ReferenceDesk
@@ -32,7 +33,7 @@ async def fetch_pdf(desk: ReferenceDesk, url: str, *, sha256: bytes) -> AsyncIte
     """
     signed = sign_request(desk.key, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16))
     limits = desk.deposits.limits.receive
-    async with desk.room.place():
+    async with desk.room.place(urlsplit(url).netloc):
         try:
             answer = await desk.fetcher.get(
                 url, accept="application/pdf", body_max_bytes=limits.pdf_max_bytes, headers=signed

@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+import msgspec
+
 from kit.audit import AuditEvent
 from kit.errors import Refusal
 from kit.throttle import Limit
@@ -10,6 +12,7 @@ from locker.access.sessions import citizen_of
 from locker.archive.assess import assess
 from locker.archive.desk import ArchiveReader
 from locker.archive.schema import GROWTH_MAX_BYTES
+from locker.documents.find_members import find_members
 from locker.signatures.schema import Trust, Verdict
 from locker.verification import store
 from locker.verification.desk import VerificationDesk
@@ -52,7 +55,13 @@ class DatabaseRegister:
         return await store.sealed_by(self._db, certificate_sha256=certificate_sha256)
 
     async def append(self, event: AuditEvent) -> None:
-        await self._wiring.audit.append(self._db, event)
+        if event.object_id is None or event.owner is None:
+            await self._wiring.audit.append(self._db, event)
+            return
+        # The bytes are the same for all owners of a deposit, so each of them sees it, with their own document.
+        for member in await find_members(self._db, event.object_id):
+            own = msgspec.structs.replace(event, owner=member.owner, object_id=member.document_id)
+            await self._wiring.audit.append(self._db, own)
 
     async def count(self, limit: Limit, key: str) -> None:
         await self._wiring.throttle.count(self._db, limit, key)

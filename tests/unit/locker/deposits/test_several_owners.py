@@ -65,6 +65,19 @@ async def test_each_owner_gets_one_of_their_own_and_never_hears_of_the_other(wor
     assert len({row["object_key"] for row in rows}) == len({row["wrapped_key"] for row in rows}) == 2
 
 
+async def test_each_owner_sees_that_somebody_verified_the_file(world: World) -> None:
+    pdf = world.sealed(text="deed")
+    answer = await deposited(world, pdf=pdf)
+    await world.locker.post("/v1/verifications", content=pdf, headers={"Content-Type": "application/pdf"})
+    lines = await world.rows(
+        "SELECT owner, object_id FROM locker.audit WHERE action = 'document.verified' AND object_id = ANY($1::text[])",
+        [one["document_id"] for one in answer["documents"]],
+    )
+    assert {(line["owner"], line["object_id"]) for line in lines} == {
+        (world.subs[uid], one["document_id"]) for uid, one in zip((AMINA, YOUSSEF), answer["documents"], strict=True)
+    }
+
+
 async def test_a_change_by_any_address_reaches_all_once(world: World) -> None:
     answer = await deposited(world)
     ids = [one["document_id"] for one in answer["documents"]]
