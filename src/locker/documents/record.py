@@ -85,7 +85,9 @@ async def _append(tx: Tx, audit: Audit, new: NewDocument, *, action: str, docume
             | ({"reason": new.correction} if action == "document.corrected" else {}),
         ),
     )
-    await store.append_to_outbox(tx, owner=new.owner, topic=action, body={"document_id": document_id, "type": new.type})
+    # For who acts on it a correction is a new version like any other.
+    topic = "document.superseded" if action == "document.corrected" else action
+    await store.append_to_outbox(tx, owner=new.owner, topic=topic, body={"document_id": document_id, "type": new.type})
 
 
 async def count_in(tx: Tx, *, owner: str, length: int, documents_max: int, bytes_max: int) -> bool:

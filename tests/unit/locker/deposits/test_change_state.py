@@ -164,6 +164,8 @@ async def test_a_correction_is_a_new_version_that_says_what_was_wrong(world: Wor
         "SELECT owner, detail FROM locker.audit WHERE object_id = $1 AND action = 'document.corrected'", first
     )
     assert (event["owner"], event["detail"]["reason"]) == (world.subs[AMINA], "fields-wrong")
+    topics = await world.rows("SELECT topic FROM locker.outbox WHERE body ->> 'document_id' = $1", first)
+    assert [row["topic"] for row in topics] == ["document.deposited", "document.superseded"]
 
 
 async def test_a_correction_needs_what_it_corrects_and_a_reason_of_the_list(world: World) -> None:
