@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import InvalidVersion
@@ -166,7 +166,7 @@ class Document:
             if seen >= _FIELDS_MAX:
                 raise ValueError("too many signature fields")
             # A name that is a number or a list names nothing.
-            yield name if isinstance(name, str | bytes) else "", value, field
+            yield cast("str", name) if isinstance(name, str | bytes) else "", value, field
 
     def active_content(self) -> tuple[frozenset[str], bool]:
         """What can act or show otherwise than the pages, and whether all of the document was looked at."""
