@@ -18,7 +18,7 @@ from bench.world import ADMINISTRATION, MACHINE, TYPE, Citizen, Held, World, mul
 from khizana.deposit_batch import MANIFEST
 
 DOCUMENT_BYTES = 20_000
-DOCUMENTS, DOCUMENTS_QUICK = 1_200, 40
+DOCUMENTS, DOCUMENTS_QUICK = 400, 40
 CONNECTIONS = 16
 DAY = 1_000_000
 HOUR_S = 3_600

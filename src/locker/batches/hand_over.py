@@ -6,19 +6,22 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kit.errors import Refusal, Unavailable
 from locker.administrations.identify import identify
 from locker.administrations.refusals import AdministrationSuspended, NotAnAdministration
 from locker.batches import store
+from locker.batches.archive import Archive, CutShort, Entry
 from locker.batches.desk import BatchDesk
 from locker.batches.find_batch import find_batch
+from locker.batches.multipart_stream import MultipartStream
 from locker.batches.patient import patient
 from locker.batches.refusals import EntryRefused, EntryRepeated, NotInManifest
 from locker.batches.schema import Batch, Item, PartEnd, PartLine
 from locker.batches.settle import Document, settle
 from locker.batches.told import told
-from locker.batches.zip_stream import CutShort, Entry, ZipStream
+from locker.batches.zip_stream import ZipStream
 from locker.deposits.count_attempt import count_attempt
 from locker.deposits.receive import PDF_START
 from locker.deposits.refusals import DepositOvertaken, DigestMismatch, NoRoom
@@ -43,9 +46,10 @@ class _Part:
 
 
 async def hand_over(
-    desk: BatchDesk, frames: AsyncIterator[bytes], *, batch_id: str, client_id: str
+    desk: BatchDesk, frames: AsyncIterator[bytes], content_type: str, *, batch_id: str, client_id: str
 ) -> tuple[list[PartLine], PartEnd]:
-    """A ZIP file of documents. Each is deposited by itself, as if it had come alone; a refused one stops no other.
+    """A ZIP file of documents, or multipart/form-data. Each document is deposited by itself, as if it had come alone; a
+    refused one stops no other.
 
     What was deposited before, in this part or another one, keeps its first answer. At most ``items_at_once_max`` files
     stand on disk, under numbers of ours. Raises BatchUnknown, PartMalformed, TooManyRequests, Unavailable.
@@ -58,11 +62,7 @@ async def hand_over(
         arriving = patient(
             _capped(frames, limits.part_max_bytes), frame_max_s=limits.frame_max_s, whole_max_s=limits.part_max_s
         )
-        archive = ZipStream(
-            arriving,
-            entry_max_bytes=desk.deposits.limits.receive.pdf_max_bytes,
-            unpacked_max_bytes=limits.part_max_bytes * _UNPACKED_PER_PACKED,
-        )
+        archive = _opened(desk, arriving, content_type)
         with tempfile.TemporaryDirectory(prefix="khizana-batch-", dir=limits.folder) as folder:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -80,6 +80,16 @@ async def hand_over(
     return part.lines, PartEnd(entries=part.entries, complete=part.stopped is None, code=part.stopped)
 
 
+def _opened(desk: BatchDesk, arriving: AsyncIterator[bytes], content_type: str) -> Archive[Any]:
+    entry_max_bytes = desk.deposits.limits.receive.pdf_max_bytes
+    if content_type.lower().startswith("multipart/"):
+        return MultipartStream(
+            arriving, content_type, entry_max_bytes=entry_max_bytes, entries_max=desk.limits.part_entries_max
+        )
+    unpacked_max_bytes = desk.limits.part_max_bytes * _UNPACKED_PER_PACKED
+    return ZipStream(arriving, entry_max_bytes=entry_max_bytes, unpacked_max_bytes=unpacked_max_bytes)
+
+
 async def _capped(frames: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
     total = 0
     async for frame in frames:
@@ -91,7 +101,7 @@ async def _capped(frames: AsyncIterator[bytes], most: int) -> AsyncIterator[byte
 
 async def _read(
     desk: BatchDesk,
-    archive: ZipStream,
+    archive: Archive[Any],
     batch: Batch,
     part: _Part,
     folder: Path,
@@ -147,7 +157,7 @@ async def _item(desk: BatchDesk, batch: Batch, part: _Part, entry: Entry) -> Ite
     return item
 
 
-async def _write(archive: ZipStream, entry: Entry, file: Path, item: Item) -> Document:
+async def _write(archive: Archive[Any], entry: Entry, file: Path, item: Item) -> Document:
     sha256, length, start = hashlib.sha256(), 0, b""
     try:
         # To the page cache: less than a hop to a thread.

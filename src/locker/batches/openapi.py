@@ -39,6 +39,13 @@ class PartOperation(Operation):
             content={
                 "application/zip": OpenAPIMediaType(
                     schema=Schema(type=OpenAPIType.STRING, content_media_type="application/zip")
-                )
+                ),
+                "multipart/form-data": OpenAPIMediaType(
+                    schema=Schema(
+                        type=OpenAPIType.OBJECT,
+                        description="Each file is an entry, known by its file name.",
+                        additional_properties=Schema(type=OpenAPIType.STRING, content_media_type="application/pdf"),
+                    )
+                ),
             },
         )

@@ -25,7 +25,7 @@ class ManifestEmpty(Invalid):
 
 
 class PartMalformed(Malformed):
-    code, title = "part-malformed", "Send the documents as one ZIP file."
+    code, title = "part-malformed", "Send the documents as one ZIP file or as multipart/form-data."
 
 
 # Of a line of the manifest.
@@ -63,7 +63,7 @@ class EntryWithoutLength(EntryRefused):
 
 
 class EntryTooLarge(EntryRefused):
-    code, title = "entry-too-large", "This entry of the ZIP file holds more than what is accepted."
+    code, title = "entry-too-large", "This entry holds more than what is accepted."
 
 
 class EntryRepeated(EntryRefused):

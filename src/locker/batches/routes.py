@@ -82,12 +82,18 @@ async def hand_over_part(
     wiring: NamedDependency[Wiring],
     client: NamedDependency[ClientCaller],
 ) -> Response[bytes]:
-    """Hand over some documents of a batch, as a ZIP file whose entries are named like the manifest's files.
+    """Hand over some documents of a batch: a ZIP file, or multipart/form-data, with the manifest's file names.
 
     In any order, and again after any failure: what was deposited keeps its first answer. Each is accepted or refused by
     itself, as in a deposit.
     """
-    lines, end = await hand_over(wiring.batches, frames(request), batch_id=batch_id, client_id=client.client_id)
+    lines, end = await hand_over(
+        wiring.batches,
+        frames(request),
+        request.headers.get("content-type", ""),
+        batch_id=batch_id,
+        client_id=client.client_id,
+    )
     return Response(msgspec.json.Encoder().encode_lines([*lines, end]), media_type=_NDJSON)
 
 

@@ -8,8 +8,7 @@ import struct
 import zlib
 from collections.abc import AsyncIterator
 
-import msgspec
-
+from locker.batches.archive import CutShort, Entry
 from locker.batches.refusals import (
     EntryEncrypted,
     EntryMethod,
@@ -30,27 +29,13 @@ _IN_ZIP64 = 0xFFFFFFFF
 _CHUNK_BYTES = 65_536
 
 
-class CutShort(Exception):
-    """The file ended, or cannot be followed any further; ``code`` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    number: int
-    """From 1."""
-    name: str | None
-    """To compare and never to open; None where it is no text."""
+class ZipEntry(Entry, frozen=True, kw_only=True):
     deflated: bool
     described: bool
     """Its checksum and lengths come after it."""
     crc: int
     packed: int
     unpacked: int
-    refusal: EntryRefused | None
-    """It cannot be read; ``skip`` it."""
 
     @property
     def is_folder(self) -> bool:
@@ -58,8 +43,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZipStream:
-    """``next_entry``, then ``content`` or ``skip``, again and again. Raises CutShort; PartMalformed if it is no ZIP."""
-
     def __init__(self, frames: AsyncIterator[bytes], *, entry_max_bytes: int, unpacked_max_bytes: int) -> None:
         self._frames = frames
         # What was received and not read yet: from ``_at`` on.
@@ -68,7 +51,7 @@ class ZipStream:
         self._unpacked_left = unpacked_max_bytes
         self._number = 0
 
-    async def next_entry(self) -> Entry | None:
+    async def next_entry(self) -> ZipEntry | None:
         signature = await self._peek(4)
         if signature in _ENDS and len(signature) == 4:
             return None
@@ -97,7 +80,7 @@ class ZipStream:
             refusal = EntryWithoutLength()
         elif method == _STORED and packed != unpacked:
             refusal = EntryRefused("lengths")
-        return Entry(
+        return ZipEntry(
             number=self._number,
             name=_text(name, utf8=bool(flags & _UTF8)),
             deflated=method == _DEFLATED,
@@ -108,7 +91,7 @@ class ZipStream:
             refusal=refusal,
         )
 
-    async def content(self, entry: Entry) -> AsyncIterator[bytes]:
+    async def content(self, entry: ZipEntry) -> AsyncIterator[bytes]:
         """Its bytes in pieces of 64 KiB at most. EntryRefused where it lies, then the next entry can still be read."""
         assert entry.refusal is None
         chunks = self._inflated(entry) if entry.deflated else self._stored(entry)
@@ -119,7 +102,7 @@ class ZipStream:
         if not entry.described and (crc, length) != (entry.crc, entry.unpacked):
             raise EntryRefused("checksum or length")
 
-    async def skip(self, entry: Entry) -> None:
+    async def skip(self, entry: ZipEntry) -> None:
         """Without a length it must be inflated to know where it ends; CutShort where not even that is possible."""
         if not entry.described:
             await self._pass(entry.packed)
@@ -138,7 +121,7 @@ class ZipStream:
         async for _ in self._frames:
             pass
 
-    async def _stored(self, entry: Entry) -> AsyncIterator[bytes]:
+    async def _stored(self, entry: ZipEntry) -> AsyncIterator[bytes]:
         left = entry.packed
         if left > self._entry_max_bytes:
             await self._pass(left)
@@ -148,7 +131,7 @@ class ZipStream:
             left -= len(chunk)
             yield chunk
 
-    async def _inflated(self, entry: Entry) -> AsyncIterator[bytes]:
+    async def _inflated(self, entry: ZipEntry) -> AsyncIterator[bytes]:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         left = None if entry.described else entry.packed
         packed = crc = length = 0

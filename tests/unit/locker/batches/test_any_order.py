@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.locker_world import JUSTICE, World, open_world
-from tests.unit.locker.batches.zips import Office, line, zipped
+from tests.unit.locker.batches.zips import MULTIPART, Office, line, multipart, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,29 +34,32 @@ def pdfs(world: World) -> list[bytes]:
     ]
 
 
-Parts = Sequence[tuple[Sequence[int], float, bool]]
-"""Items, how much of the part arrives, and whether the next part is sent before its answer is there."""
+Parts = Sequence[tuple[Sequence[int], float, bool, bool]]
+"""Items, how much of the part arrives, and whether the next part is sent before its answer is there, and its form."""
 
 parts_of = st.lists(
     st.tuples(
         st.lists(st.integers(0, GOOD + BAD - 1), min_size=1, max_size=GOOD + BAD),
         st.one_of(st.just(1.0), st.floats(0.0, 1.0)),
         st.booleans(),
+        st.booleans(),
     ),
     max_size=5,
 )
 
 
-async def send(office: Office, batch_id: str, items: Sequence[int], pdfs: list[bytes], share: float) -> None:
-    names = [f"i-{item}.pdf" for item in items]
-    whole = zipped({name: pdfs[item] for name, item in zip(names, items, strict=True)})
+async def send(
+    office: Office, batch_id: str, items: Sequence[int], pdfs: list[bytes], share: float, *, as_zip: bool = True
+) -> None:
+    files = {f"i-{item}.pdf": pdfs[item] for item in items}
+    whole = zipped(files) if as_zip else multipart(files)
     part = whole[: int(len(whole) * share)]
 
     async def arriving() -> AsyncIterator[bytes]:
         for start in range(0, len(part), 3_000):
             yield part[start : start + 3_000]
 
-    answer: httpx.Response = await office.send(batch_id, arriving())
+    answer: httpx.Response = await office.send(batch_id, arriving(), "application/zip" if as_zip else MULTIPART)
     assert answer.status_code in (200, 400), answer.text
 
 
@@ -72,8 +75,8 @@ async def test_each_good_item_is_exactly_one_document(world: World, pdfs: list[b
     batch_id = await office.registered([line(f"i-{item}", pdf) for item, pdf in enumerate(pdfs)])
     [before] = await world.rows("SELECT count(*) AS n FROM locker.document")
     together: list[asyncio.Task[None]] = []
-    for items, share, at_once in parts:
-        together.append(asyncio.create_task(send(office, batch_id, items, pdfs, share)))
+    for items, share, at_once, as_zip in parts:
+        together.append(asyncio.create_task(send(office, batch_id, items, pdfs, share, as_zip=as_zip)))
         if not at_once:
             await asyncio.gather(*together)
     await asyncio.gather(*together)

@@ -17,7 +17,7 @@ from locker.administrations.suspend import resume, suspend
 from locker.batches.forget_expired import forget_expired
 from locker.deposits.resolve_subject import Subjects
 from tests.locker_world import AMINA, INTERIOR, JUSTICE, LOCKER, RECORD, YOUSSEF, World, open_world
-from tests.unit.locker.batches.zips import Office, line, ndjson, read, zipped
+from tests.unit.locker.batches.zips import MULTIPART, Office, line, multipart, ndjson, read, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -213,6 +213,28 @@ async def test_the_wrong_file_under_a_right_name_is_asked_for_again(office: Offi
     assert told[0]["state"] == "deposited"
 
 
+async def test_a_part_may_be_multipart(office: Office, pdfs: list[bytes]) -> None:
+    batch_id = await office.registered([line(f"P-{number}", pdf) for number, pdf in enumerate(pdfs[:3])])
+    whole = multipart({"P-0.pdf": pdfs[0], "../x": pdfs[1], "P-1.pdf": pdfs[2], "P-2.pdf": pdfs[2]})
+    told, end = await office.sent(batch_id, whole, MULTIPART)
+    assert [(one["entry"], one.get("code", one.get("state"))) for one in told] == [
+        (1, "deposited"),
+        (2, "not-in-manifest"),
+        (3, "digest-mismatch"),
+        (4, "deposited"),
+    ]
+    assert end == {"entries": 4, "complete": True, "code": None}
+
+    async def cut() -> AsyncIterator[bytes]:
+        part = multipart({"P-1.pdf": pdfs[1], "P-2.pdf": pdfs[2]})[:-40]
+        for start in range(0, len(part), 500):
+            yield part[start : start + 500]
+
+    told, end = await office.sent(batch_id, cut(), MULTIPART)
+    assert (end["complete"], end["code"]) == (False, "part-cut-short")
+    assert told[0]["state"] == "deposited"
+
+
 async def test_a_dry_run_checks_all_and_keeps_nothing(world: World, office: Office, pdfs: list[bytes]) -> None:
     before = await world.counts()
     batch_id = await office.registered(
@@ -394,10 +416,20 @@ async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list
         object.__setattr__(world.wiring.batches, "limits", limits)
 
 
-async def test_what_is_no_zip_is_refused_as_a_whole(office: Office, pdfs: list[bytes]) -> None:
+async def test_what_is_no_part_is_refused_as_a_whole(office: Office, pdfs: list[bytes]) -> None:
     batch_id = await office.registered([line("z", pdfs[0])])
     for body in (b"", pdfs[0], b"PK", ndjson([line("z", pdfs[0])])):
         answer = await office.send(batch_id, body)
         assert (answer.status_code, answer.json()["code"]) == (400, "part-malformed"), body[:9]
+    for form, content_type in (
+        (b"no boundary at all" * 10_000, MULTIPART),
+        (b"", MULTIPART),
+        (multipart({}), MULTIPART),
+        (b"x" * 100, "multipart/form-data"),
+        (b"x" * 100, 'multipart/mixed; boundary="x"'),
+        (multipart({"n" * 100_000: pdfs[0]}), MULTIPART),
+    ):
+        answer = await office.send(batch_id, form, content_type)
+        assert (answer.status_code, answer.json()["code"]) == (400, "part-malformed"), form[:40]
     empty = await office.send(batch_id, zipped({}))
     assert read(empty) == [{"entries": 0, "complete": True, "code": None}]

@@ -37,6 +37,20 @@ def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_STORED) -> b
     return buffer.getvalue()
 
 
+BOUNDARY = "khizana-batch-boundary"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def multipart(files: Mapping[str, bytes]) -> bytes:
+    return b"".join(
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="document"; filename="{name}"\r\n'.encode()
+        + b"Content-Type: application/pdf\r\n\r\n"
+        + content
+        + b"\r\n"
+        for name, content in files.items()
+    ) + (f"--{BOUNDARY}--\r\n".encode())
+
+
 def read(answer: httpx.Response) -> list[dict[str, Any]]:
     return [json.loads(one) for one in answer.text.splitlines()]
 
@@ -67,13 +81,14 @@ class Office:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["batch_id"])
 
-    async def send(self, batch_id: str, part: Any) -> httpx.Response:
-        return await self._world.locker.post(
-            f"/v1/deposits/batches/{batch_id}/parts", content=part, headers=self.headers
-        )
+    async def send(self, batch_id: str, part: Any, content_type: str = "application/zip") -> httpx.Response:
+        headers = {**self.headers, "Content-Type": content_type}
+        return await self._world.locker.post(f"/v1/deposits/batches/{batch_id}/parts", content=part, headers=headers)
 
-    async def sent(self, batch_id: str, part: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        answer = await self.send(batch_id, part)
+    async def sent(
+        self, batch_id: str, part: Any, content_type: str = "application/zip"
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        answer = await self.send(batch_id, part, content_type)
         assert answer.status_code == 200, answer.text
         *lines, end = read(answer)
         return lines, end
