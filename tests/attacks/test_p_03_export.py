@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import time
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from khizana.rounds import export_desk, opened_sequencer
 from locker.exporting.make import end_expired, make_due
 from locker.log.sequence import sequence
 from locker.sweeping.reconcile import reconcile
+from locker.vault import new_object_key
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.conftest import ROOT
 from tests.locker_world import AMINA, YOUSSEF
@@ -301,3 +303,38 @@ async def test_a_document_that_cannot_be_read_makes_no_export(place: CitizenWorl
     assert (await ask(place)).status_code == 202
     assert await make(place) == 1
     assert await remove(place) == 204
+
+
+async def test_a_large_export_is_never_in_memory_whole(place: CitizenWorld) -> None:
+    world, owner, upload_id = place.world, place.world.subs[YOUSSEF], "7" * 25
+    length, piece = 48_000_000, bytes(range(256)) * 250
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(length // len(piece)):
+            yield piece
+
+    stored = await world.wiring.vault.put(
+        owner=owner, document_id=upload_id, version=1, object_key=new_object_key(), frames=large(), length=length
+    )
+    name = await world.wiring.vault.seal_part(
+        stored, owner=owner, document_id=upload_id, version=1, part="name", plaintext=b"large"
+    )
+    await world.owner_db.execute(
+        """INSERT INTO locker.upload (owner, upload_id, uploaded_by, media_type, pages, request_sha256, object_key,
+                  wrapped_key, epoch, name_sealed, sha256, length, ciphertext_sha256, format, scan)
+           VALUES ($1, $2, $1, 'application/pdf', 1, $3, $4, $5, $6, $7, $3, $8, $9, $10, 'none')""",
+        owner, upload_id, stored.plaintext_sha256, stored.object_key, stored.wrapped_key, stored.epoch, name, length,
+        stored.ciphertext_sha256, stored.format,
+    )  # fmt: skip
+    assert (await ask(place, YOUSSEF)).status_code == 202
+    tracemalloc.start()
+    began = time.perf_counter()
+    try:
+        assert await make(place) == 1
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16_000_000, (peak, time.perf_counter() - began)
+    rows = await world.rows("SELECT length FROM locker.export WHERE owner = $1", owner)
+    assert rows[0]["length"] > length
+    await world.owner_db.execute("DELETE FROM locker.upload WHERE upload_id = $1", upload_id)
