@@ -189,17 +189,17 @@ async def _flooded(name: str, world: World, limits: Limits, plan: Plan) -> dict[
 
 async def _beside_log(world: World, limits: Limits, plan: Plan) -> dict[str, Any]:
     work = await MEASURES[log.SLOWED](world, limits, plan)
-    job = {**_job(work), "connections": 2, "base": world.url, "seconds": plan.seconds * 2}
-    kinds: dict[bool, list[Round]] = {False: [], True: []}
-    worker = log.Worker(world.product)
-    async with log.writing(world.product):
-        for _ in range(plan.rounds):
-            kinds[False].append(await _load({**job, "items": await work.items()}, None))
+    job = {**_job(work), "connections": 2, "base": world.url, "seconds": plan.seconds}
+    alone, beside = list[float](), list[float]()
+    async with log.writing(world.product), log.Worker.of(world.product) as worker:
+        for _ in range(plan.rounds * log.ROUNDS_FOR_ONE):
             items = await work.items()
-            async with worker.running():
-                kinds[True].append(await _load({**job, "items": items}, None))
-    alone, beside = (min(rounds, key=lambda one: one.median_ms) for rounds in kinds.values())
-    return log.slowed_line((alone.median_ms, alone.p99_ms), (beside.median_ms, beside.p99_ms), worker)
+            with worker.stopped():
+                alone.append((await _load({**job, "items": items}, None)).median_ms)
+            items = await work.items()
+            async with worker.following():
+                beside.append((await _load({**job, "items": items}, None)).median_ms)
+    return log.slowed_line(alone, beside, worker)
 
 
 async def _scaled(started: Product, world: World, limits: Limits, plan: Plan, citizens: int) -> list[dict[str, Any]]:
