@@ -14,10 +14,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from kit.db import Database
 from kit.jobs.store import Jobs
 from tests.product import ROOT
+from tests.sites import Request, authority_files
+from tests.unit.locker.webhooks.told import open_told
 
 JOBS_MANY = 400
 KILLS = 6
@@ -134,3 +137,78 @@ async def test_f_03_a_worker_that_stood_still_beyond_its_lease_writes_nothing(
                 worker.end()
     rows = await locker_db.fetch("SELECT object_id FROM locker.audit WHERE action = 'job.effect'")
     assert len({row["object_id"] for row in rows}) == len(rows) == 2
+
+
+class Delivering:
+    """``khizana worker --for locker``, as its operator starts it."""
+
+    def __init__(self, environ: dict[str, str], log: Path) -> None:
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "khizana", "worker", "--for", "locker"],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    def end(self, number: int = signal.SIGKILL) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+        self.process.wait(20)
+
+
+async def test_f_03_a_worker_is_killed_while_it_tells_and_the_next_one_tells_the_same(
+    dsns: Any, s3: Any, tmp_path: Path
+) -> None:
+    held = asyncio.Event()
+
+    async def answer(_: Request) -> web.StreamResponse:
+        await held.wait()
+        return web.Response(status=204)
+
+    async with open_told(dsns, s3, tmp_path / "locker") as told:
+        settings = told.world.wiring.settings
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")} | {
+            "PYTHONPATH": str(ROOT / "src"),
+            "KHIZANA_HOME": str(tmp_path / "home"),
+            "KHIZANA_MODE": "embedded",
+            "KHIZANA_ISSUER": settings.issuer,
+            "KHIZANA_LOCKER_URL": settings.locker_url,
+            "KHIZANA_LOCKER_DATABASE_URL": settings.database_url,
+            "KHIZANA_LOCKER_SECRET": settings.secret,
+            "KHIZANA_LOCKER_KEYS_FOLDER": str(settings.keys_folder),
+            "KHIZANA_LOCKER_S3_ENDPOINT": settings.s3_endpoint,
+            "KHIZANA_LOCKER_S3_ACCESS_KEY": settings.s3_access_key,
+            "KHIZANA_LOCKER_S3_SECRET_KEY": settings.s3_secret_key,
+            "KHIZANA_LOCKER_S3_LOG_PREFIX": settings.s3_log_prefix,
+            "KHIZANA_LOCKER_OUTBOUND_CA_FILE": str(authority_files()[0]),
+            "KHIZANA_LOCKER_OUTBOUND_LOOPBACK": "true",
+            "KHIZANA_LOCKER_JOB_LEASE_S": "5",
+        }
+        told.site.answers["/hook"] = answer
+        by = told.administration()
+        made = await told.register(by, told.site.url("/hook"), "document.deposited")
+        webhook_id, log = made["webhook"]["webhook_id"], tmp_path / "worker.log"
+        worker = Delivering(environ, log)
+        try:
+            # Deposited and spread by the worker itself; three on their way, none answered.
+            for _ in range(3):
+                await told.deposited()
+            first = [(await told.site.next(within_s=60)).headers["webhook-id"] for _ in range(3)]
+            worker.end()
+            assert {one["state"] for one in await told.messages(by, webhook_id)} == {"waiting"}
+            held.set()
+            worker = Delivering(environ, log)
+            again = [(await told.site.next(within_s=60)).headers["webhook-id"] for _ in range(3)]
+            await until(told.world.owner_db, "SELECT NOT EXISTS (SELECT FROM locker.job)")
+            worker.end(signal.SIGTERM)
+        finally:
+            worker.end()
+        assert worker.process.returncode == 0, log.read_text(errors="replace")[-2_000:]
+        assert sorted(first) == sorted(again)
+        assert len(set(first)) == 3
+        messages = await told.messages(by, webhook_id)
+        assert [(one["state"], one["attempts"]) for one in messages] == [("delivered", 1)] * 3
+        assert told.received() == []
