@@ -1,4 +1,5 @@
 from kit.db import Tx
+from kit.throttle import Limit, Throttle
 from locker.administrations.identify import identify
 from locker.administrations.refusals import NotAnAdministration
 from locker.webhooks import store
@@ -6,6 +7,7 @@ from locker.webhooks.refusals import WebhookUnknown
 from locker.webhooks.schema import Message, MessageState, Owner, Webhook
 
 LISTED_MAX = 1_000
+CALLS = Limit("webhook-calls", attempts=60, per_s=60)
 
 
 async def owner_of(tx: Tx, *, client_id: str) -> Owner:
@@ -14,6 +16,13 @@ async def owner_of(tx: Tx, *, client_id: str) -> Owner:
         return Owner(administration=(await identify(tx, client_id=client_id)).administration)
     except NotAnAdministration:
         return Owner(client_id=client_id)
+
+
+async def acting(tx: Tx, throttle: Throttle, *, client_id: str) -> Owner:
+    """The same for what makes something be sent: nobody turns us on a receiver. Raises TooManyRequests."""
+    owner = await owner_of(tx, client_id=client_id)
+    await throttle.count(tx, CALLS, owner.name)
+    return owner
 
 
 async def find(tx: Tx, webhook_id: str, *, owner: Owner | None) -> Webhook:

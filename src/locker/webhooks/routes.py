@@ -11,7 +11,7 @@ from locker.home.body import decoded
 from locker.problem import problems
 from locker.webhooks import disable as state
 from locker.webhooks import replay as replaying
-from locker.webhooks.find import find, list_messages, list_webhooks, owner_of
+from locker.webhooks.find import acting, find, list_messages, list_webhooks, owner_of
 from locker.webhooks.openapi import RegisterOperation, ReplayOperation
 from locker.webhooks.register import register
 from locker.webhooks.rotate import rotate
@@ -50,7 +50,7 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="RegisterWebhook",
     operation_class=RegisterOperation,
     status_code=201,
-    responses=problems(400, 401, 403, 409, 422, 503),
+    responses=problems(400, 401, 403, 409, 422, 429, 503),
     opt=_OPT,
     tags=_TAGS,
 )
@@ -64,7 +64,7 @@ async def register_webhook(
         wiring.audit,
         SealedKeys(wiring.settings.secret),
         new,
-        owner=await owner_of(wiring.db, client_id=client.client_id),
+        owner=await acting(wiring.db, wiring.throttle, client_id=client.client_id),
         actor=_actor(client),
         loopback_allowed=wiring.settings.outbound_loopback,
     )
@@ -115,7 +115,7 @@ async def messages(
     "/v1/webhooks/{webhook_id:str}/rotate",
     operation_id="RotateWebhookKeys",
     status_code=200,
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 429, 503),
     opt=_OPT,
     tags=_TAGS,
 )
@@ -131,7 +131,7 @@ async def rotate_keys(
         wiring.audit,
         SealedKeys(wiring.settings.secret),
         webhook_id,
-        owner=await owner_of(wiring.db, client_id=client.client_id),
+        owner=await acting(wiring.db, wiring.throttle, client_id=client.client_id),
         actor=_actor(client),
         overlap_s=wiring.settings.webhook_key_overlap_s if overlap_s is None else overlap_s,
     )
@@ -142,7 +142,7 @@ async def rotate_keys(
     operation_id="ReplayWebhookMessages",
     operation_class=ReplayOperation,
     status_code=200,
-    responses=problems(400, 401, 403, 404, 409, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 422, 429, 503),
     opt=_OPT,
     tags=_TAGS,
 )
@@ -154,7 +154,7 @@ async def replay(
 ) -> Replayed:
     """Have messages sent again under the same ``webhook-id``; at most a thousand, the oldest first."""
     asked = await decoded(request, Replay)
-    owner = await owner_of(wiring.db, client_id=client.client_id)
+    owner = await acting(wiring.db, wiring.throttle, client_id=client.client_id)
     return await replaying.replay(wiring.db, wiring.audit, _JOBS, webhook_id, asked, owner=owner, actor=_actor(client))
 
 
@@ -162,7 +162,7 @@ async def replay(
     "/v1/webhooks/{webhook_id:str}/test",
     operation_id="TestWebhook",
     status_code=202,
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 429, 503),
     opt=_OPT,
     tags=_TAGS,
 )
@@ -170,7 +170,7 @@ async def test_webhook(
     webhook_id: FromPath[str], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
 ) -> Tested:
     """Have a message of the type ``webhook.test`` sent."""
-    owner = await owner_of(wiring.db, client_id=client.client_id)
+    owner = await acting(wiring.db, wiring.throttle, client_id=client.client_id)
     message_id = await replaying.send_test(
         wiring.db, wiring.audit, _JOBS, webhook_id, owner=owner, actor=_actor(client)
     )

@@ -3,6 +3,7 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -11,6 +12,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from locker.shares.create import Sharer
 from locker.shares.revoke import revoke
+from locker.webhooks.disable import disable
+from locker.webhooks.schema import Actor
 from tests.locker_world import AMINA, INTERIOR, JUSTICE
 from tests.sites import Request
 from tests.unit.locker.webhooks.told import Told, open_told, verified
@@ -254,3 +257,48 @@ async def test_a_dead_receiver_keeps_nobody_waiting(told: Told) -> None:
     over.set()
     states = {one["last_outcome"] for one in await told.messages(told.administration(), dead["webhook"]["webhook_id"])}
     assert states == {"no-answer"}
+
+
+async def test_nobody_turns_us_on_a_receiver(told: Told) -> None:
+    by = told.relying_party("flood")
+    made = await told.register(by, told.site.serve("/victim", b""), "share.ended")
+    webhook_id = made["webhook"]["webhook_id"]
+    answers = [await told.post(by, f"/{webhook_id}/test") for _ in range(70)]
+    assert {answer.status_code for answer in answers} == {202, 429}
+    assert sum(answer.status_code == 202 for answer in answers) <= 60 * 2
+
+
+async def test_what_an_officer_disabled_its_owner_does_not_enable(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    webhook_id, wiring = made["webhook"]["webhook_id"], told.world.wiring
+    await disable(wiring.db, wiring.audit, webhook_id, owner=None, actor=Actor(kind="officer", name="test"))
+    answer = await told.post(by, f"/{webhook_id}/enable")
+    assert (answer.status_code, answer.json()["code"]) == (403, "webhook-disabled-by-officer")
+
+
+async def test_of_many_workers_one_tells_of_an_event(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    for _ in range(3):
+        await told.deposited()
+    await asyncio.gather(*(told.spread() for _ in range(6)))
+    assert len(await told.messages(by, made["webhook"]["webhook_id"])) == 3
+    await told.deliver()
+    assert len(told.received()) == 3
+
+
+async def test_an_event_that_nobody_could_take_down_is_taken_again(told: Told) -> None:
+    """The events, their messages and their jobs are one transaction."""
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    await told.deposited()
+    await told.world.owner_db.execute("ALTER TABLE locker.job ADD CONSTRAINT broken CHECK (kind <> 'webhook')")
+    try:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await told.spread()
+    finally:
+        await told.world.owner_db.execute("ALTER TABLE locker.job DROP CONSTRAINT broken")
+    assert await told.messages(by, made["webhook"]["webhook_id"]) == []
+    await told.deliver()
+    assert len(told.received()) == 1
