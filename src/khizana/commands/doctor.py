@@ -23,6 +23,9 @@ from khizana.say import answer
 from kit.errors import Refusal
 from kit.migrate import pending
 from kit.settings import SettingRefused
+from locker.scanning.check_scanner import check_scanner
+from locker.scanning.open_scanner import open_scanner
+from locker.scanning.refusals import ScannerAway
 from locker.settings import LockerSettings
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
@@ -60,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _look(found: Deployment) -> list[Finding]:
     findings = []
-    for check in (_settings, _databases, _migrations, _keys, _objects):
+    for check in (_settings, _databases, _migrations, _keys, _objects, _scanner):
         findings += [finding async for finding in check(found)]
     return findings
 
@@ -331,3 +334,30 @@ async def _objects(found: Deployment) -> AsyncIterator[Finding]:
         )
     finally:
         await store.close()
+
+
+async def _scanner(found: Deployment) -> AsyncIterator[Finding]:
+    try:
+        settings = found.locker_settings()
+    except SettingRefused:
+        return
+    scanner = open_scanner(settings)
+    if scanner is None:
+        yield Finding(what="scanner", ok=True, says="none is configured: nothing is scanned (KHIZANA_LOCKER_CLAMAV)")
+        return
+    try:
+        name = await check_scanner(scanner)
+    except ScannerAway:
+        yield Finding(
+            what="scanner",
+            ok=False,
+            says=f"no verdict from {settings.clamav}",
+            do="is clamd running there, and may we reach it? What arrives meanwhile waits and is safe",
+        )
+        return
+    yield Finding(
+        what="scanner",
+        ok=name is not None,
+        says=f"finds the test file, as {name}" if name else "does not find the test file",
+        do="freshclam: it has no signatures, or old ones",
+    )

@@ -1,6 +1,7 @@
 """What the templates need to say of an upload."""
 
 import datetime as dt
+import math
 
 import msgspec
 
@@ -39,7 +40,8 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
 class QuotaView(msgspec.Struct, frozen=True, kw_only=True):
     uploads: int
     uploads_max: int
-    mb: float
+    mb: int
+    """Rounded up."""
     mb_max: int
 
 
@@ -63,6 +65,6 @@ def quota_view(quota: Quota) -> QuotaView:
     return QuotaView(
         uploads=quota.uploads,
         uploads_max=quota.uploads_max,
-        mb=round(quota.bytes / 1_000_000, 1),
+        mb=math.ceil(quota.bytes / 1_000_000),
         mb_max=quota.bytes_max // 1_000_000,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from locker.scanning.check_scanner import check_scanner
 from locker.scanning.refusals import ScannerAway
 from locker.scanning.scanner import Scanner, read_answer, where
 from locker.scanning.schema import Scanned
@@ -50,6 +51,14 @@ async def test_eicar_is_found_and_named(clamd: Clamd, tmp_path: Path) -> None:
     assert not found.clean
     assert found.signature is not None
     assert found.signature.startswith("Eicar-Test")
+
+
+async def test_doctor_asks_whether_it_finds_anything(clamd: Clamd, faulty: FaultyScanner) -> None:
+    found = await check_scanner(scanner(clamd.address))
+    assert found is not None
+    assert found.startswith("Eicar-Test")
+    # One without signatures finds nothing, and says that all is well.
+    assert await check_scanner(scanner(faulty.address)) is None
 
 
 async def test_the_second_of_two_files_is_looked_at_too(clamd: Clamd, tmp_path: Path) -> None:
