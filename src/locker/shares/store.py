@@ -199,15 +199,19 @@ async def narrow(
     return True
 
 
-async def revoke(tx: Tx, *, owner: str, share_id: str | None) -> list[str]:
-    """One share, or all that are not revoked yet; which ones."""
+async def revoke(tx: Tx, *, owner: str, share_id: str | None, limit: int | None = None) -> list[str]:
+    """One share, or all (``limit`` of them) that are not revoked yet; which ones."""
     rows = await tx.fetch(
         """
         UPDATE locker.share SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
-         WHERE owner = $1 AND ($2::text IS NULL OR share_id = $2) AND revoked_at IS NULL AND until > now()
+         WHERE owner = $1 AND revoked_at IS NULL AND share_id = ANY (ARRAY (
+               SELECT share_id FROM locker.share
+                WHERE owner = $1 AND ($2::text IS NULL OR share_id = $2) AND revoked_at IS NULL AND until > now()
+                LIMIT $3::bigint))
         RETURNING share_id""",
         owner,
         share_id,
+        limit,
     )
     return [row["share_id"] for row in rows]
 
