@@ -19,7 +19,7 @@ from aiohttp import web
 from kit.db import Database
 from kit.jobs.store import Jobs
 from tests.product import ROOT
-from tests.sites import Request, authority_files
+from tests.sites import Request
 from tests.unit.locker.webhooks.told import open_told
 
 JOBS_MANY = 400
@@ -169,24 +169,7 @@ async def test_f_03_a_worker_is_killed_while_it_tells_and_the_next_one_tells_the
         return web.Response(status=204)
 
     async with open_told(dsns, s3, tmp_path / "locker") as told:
-        settings = told.world.wiring.settings
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")} | {
-            "PYTHONPATH": str(ROOT / "src"),
-            "KHIZANA_HOME": str(tmp_path / "home"),
-            "KHIZANA_MODE": "embedded",
-            "KHIZANA_ISSUER": settings.issuer,
-            "KHIZANA_LOCKER_URL": settings.locker_url,
-            "KHIZANA_LOCKER_DATABASE_URL": settings.database_url,
-            "KHIZANA_LOCKER_SECRET": settings.secret,
-            "KHIZANA_LOCKER_KEYS_FOLDER": str(settings.keys_folder),
-            "KHIZANA_LOCKER_S3_ENDPOINT": settings.s3_endpoint,
-            "KHIZANA_LOCKER_S3_ACCESS_KEY": settings.s3_access_key,
-            "KHIZANA_LOCKER_S3_SECRET_KEY": settings.s3_secret_key,
-            "KHIZANA_LOCKER_S3_LOG_PREFIX": settings.s3_log_prefix,
-            "KHIZANA_LOCKER_OUTBOUND_CA_FILE": str(authority_files()[0]),
-            "KHIZANA_LOCKER_OUTBOUND_LOOPBACK": "true",
-            "KHIZANA_LOCKER_JOB_LEASE_S": "5",
-        }
+        environ = told.environ(KHIZANA_LOCKER_JOB_LEASE_S="5")
         told.site.answers["/hook"] = answer
         by = told.administration()
         made = await told.register(by, told.site.url("/hook"), "document.deposited")

@@ -1,5 +1,6 @@
 """A locker that tells, real receivers, and the worker's two rounds."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from locker.webhooks.deliver import WebhookDelivery
 from locker.webhooks.schema import Delivery
 from locker.webhooks.sealed_keys import SealedKeys
 from locker.webhooks.spread import spread
+from tests.conftest import ROOT
 from tests.locker_world import AMINA, INTERIOR, World, open_world
 from tests.sites import Request, Site, authority_files, running_site
 
@@ -95,6 +97,28 @@ class Told:
                 made.share_id.encode(),
             )
         return made.share_id, opening_id
+
+    def environ(self, **changed: str) -> dict[str, str]:
+        """Of a process that belongs to this locker."""
+        settings = self.world.wiring.settings
+        own = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
+        return own | {
+            "PYTHONPATH": str(ROOT / "src"),
+            "KHIZANA_HOME": str(settings.keys_folder / "home"),
+            "KHIZANA_MODE": "embedded",
+            "KHIZANA_ISSUER": settings.issuer,
+            "KHIZANA_LOCKER_URL": settings.locker_url,
+            "KHIZANA_LOCKER_DATABASE_URL": settings.database_url,
+            "KHIZANA_LOCKER_SECRET": settings.secret,
+            "KHIZANA_LOCKER_KEYS_FOLDER": str(settings.keys_folder),
+            "KHIZANA_LOCKER_S3_ENDPOINT": settings.s3_endpoint,
+            "KHIZANA_LOCKER_S3_ACCESS_KEY": settings.s3_access_key,
+            "KHIZANA_LOCKER_S3_SECRET_KEY": settings.s3_secret_key,
+            "KHIZANA_LOCKER_S3_LOG_PREFIX": settings.s3_log_prefix,
+            "KHIZANA_LOCKER_OUTBOUND_CA_FILE": str(authority_files()[0]),
+            "KHIZANA_LOCKER_OUTBOUND_LOOPBACK": "true",
+            **changed,
+        }
 
     async def clean(self) -> None:
         """For the next test."""
