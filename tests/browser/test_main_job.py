@@ -111,6 +111,8 @@ def test_deposit_sign_in_see_share_open_verify(product: Product, new_page: NewPa
     stranger.press("verify-submit", "verify-changed")
 
     walk.go("/wallet/history", "history")
+    walk.go("/wallet/export", "export")
+    walk.go("/wallet/erasure", "erasure")
     walk.go("/wallet/shares", "shares-opened")
     press(page, page.locator("main a[href^='/wallet/shares/']:not([href$='/new'])").first)
     walk.see("share")
@@ -140,6 +142,8 @@ def test_the_other_languages_pass_the_same_checks(
     check_sheet(walk.page, product.url, locale)
     walk.go("/wallet/shares", "shares")
     walk.go("/wallet/history", "history")
+    walk.go("/wallet/export", "export")
+    walk.go("/wallet/erasure", "erasure")
     walk.go("/verify", "verify")
     walk.go(f"/idp/account?lang={locale}", "account")
     walk.go(f"/idp/account/services?lang={locale}", "services")

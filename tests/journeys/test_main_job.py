@@ -4,6 +4,9 @@ import base64
 import hashlib
 import re
 import secrets
+import subprocess
+import time
+import zipfile
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from khizana.demo.pki import load_or_create
 from khizana.demo.register import client_id_of, key_of
 from khizana.holder import Holder
 from kit.jose import client_assertion
+from tests.conftest import ROOT
 from tests.product import HttpBrowser, Product
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -191,6 +195,33 @@ def test_the_wallet_speaks_the_citizens_language(product: Product, number: int, 
     wallet = browser.get("/wallet")
     assert f'lang="{ {"ar": "ar-MA"}.get(language, language) }"' in wallet.text
     assert f'dir="{"rtl" if language == "ar" else "ltr"}"' in wallet.text
+
+
+def test_a_citizen_takes_everything_along_and_stays(product: Product, tmp_path: Path) -> None:
+    browser = signed_in(product, 7)
+    # A session is not enough: the provider asks again, though it has one too.
+    asked = browser.follow(browser.get("/sign-in?return_to=/wallet/export&again=true"))
+    assert "/idp/sign-in" in str(asked.request.url)
+    page = browser.sign_in(asked, product.citizens[7])
+    assert str(page.request.url) == f"{product.url}/wallet/export", page.text
+    page = browser.submit(page)
+    for _ in range(300):
+        page = browser.get("/wallet/export")
+        if 'id="download"' in page.text:
+            break
+        time.sleep(0.2)
+    (tmp_path / "khizana.zip").write_bytes(browser.get("/wallet/export/file").content)
+    (tmp_path / "keys.json").write_bytes(browser.get("/.well-known/jwks.json").content)
+    command = ["sh", str(ROOT / "examples" / "verify_export.sh"), "khizana.zip", "keys.json"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    held = browser.get("/wallet").text
+    with zipfile.ZipFile(tmp_path / "khizana.zip") as archive:
+        documents = {name.split("/")[1] for name in archive.namelist() if name.startswith("documents/")}
+    assert documents >= set(re.findall(r"/wallet/documents/([0-9A-Z]{25})", held))
+    waiting = browser.submit(browser.get("/wallet/erasure"), sure="on")
+    assert 'id="undo"' in waiting.text
+    assert 'id="erase"' in browser.submit(waiting).text
 
 
 def test_signing_out_ends_it_everywhere(product: Product) -> None:
