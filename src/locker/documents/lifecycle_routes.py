@@ -119,7 +119,7 @@ async def resume(
         202: ResponseSpec(
             Awaited, description="Nothing was deposited under this reference yet; what comes is revoked."
         ),
-        **problems(400, 401, 403, 409, 422, 503),
+        **problems(400, 401, 403, 404, 409, 422, 503),
     },
     opt=_OPT,
     tags=["administrations"],

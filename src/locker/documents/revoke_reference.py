@@ -2,7 +2,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from locker.documents import store
 from locker.documents.change_state import apply, revocation
-from locker.documents.lifecycle_refusals import StateConflict, TooManyAwaited
+from locker.documents.lifecycle_refusals import DocumentNotYours, StateConflict, TooManyAwaited
 from locker.documents.record_schema import Acting, Awaited, DocumentState, ReferenceRevocation
 
 AWAITED_MAX = 10_000
@@ -33,15 +33,19 @@ async def revoke_reference(
             if reason != asked.reason:
                 raise StateConflict("awaited")
             if new:
-                await audit.append(tx, _awaited(acting, asked))
+                await audit.append(tx, _awaited(acting, asked.reason))
             return Awaited(reference=asked.reference, reason=reason)
         members = await store.members(tx, document_id=document_id)
+        if not members:
+            # Erased, or past its retention: there is nothing left to be revoked.
+            raise DocumentNotYours
         change = revocation(asked.reason)
         await apply(tx, audit, members, change, administration=acting.administration, client_id=acting.client_id)
         present = await store.state_of(
             tx, owner=members[0].owner, document_id=document_id, administration=acting.administration
         )
-        assert present is not None, "a reference names a document"
+        if present is None:
+            raise DocumentNotYours
         if present.state_reason != asked.reason:
             raise StateConflict(present.state)
         return present
@@ -49,11 +53,10 @@ async def revoke_reference(
     return await db.transact(within)
 
 
-def _awaited(acting: Acting, asked: ReferenceRevocation) -> AuditEvent:
+def _awaited(acting: Acting, reason: str) -> AuditEvent:
     return AuditEvent(
         action="deposit.revoked-early",
         actor_kind="client",
         actor=acting.client_id,
-        object_id=asked.reference,
-        detail={"administration": acting.administration, "reason": asked.reason},
+        detail={"administration": acting.administration, "reason": reason},
     )

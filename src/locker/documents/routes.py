@@ -5,7 +5,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from kit.i18n import Locale
+from kit.i18n import Locale, Message
 from kit.pages import Pages
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
@@ -31,6 +31,7 @@ from locker.home.frame import AnyRequest, locale, page
 from locker.problem import problems
 from locker.references.confirm import confirm
 from locker.references.describe import describe
+from locker.references.refusals import NotAsDeposited
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
 from locker.signed_data.find import find as find_data
@@ -76,7 +77,10 @@ async def document_page(
     spoken = locale(request)
     document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.viewed")
     fields = await open_fields(wiring.vault, document)
+    reference = await describe(wiring.db, document, freshness_s=wiring.references.freshness_s)
     said, tone = sentence(document, spoken)
+    if reference and reference.failure == NotAsDeposited.code:
+        said, tone = Message(NotAsDeposited.title), "bad"
     return page(
         request,
         wiring,
@@ -84,7 +88,7 @@ async def document_page(
         citizen=citizen,
         it=view(document, spoken),
         document=document,
-        reference=await describe(wiring.db, document, freshness_s=wiring.references.freshness_s),
+        reference=reference,
         data=await find_data(wiring.db, owner=citizen.owner, document_id=document_id),
         sentence=said,
         tone=tone,

@@ -1,5 +1,6 @@
 """All writes to documents. What pages and lists read stands in ``read_store.py``."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -230,12 +231,12 @@ async def bind_reference(
     """The document now has this name. Why and by whom it was revoked before it came; None if another has the name."""
     row = await tx.fetchrow(
         """
-        INSERT INTO locker.deposit_reference AS r (administration, reference, document_id) VALUES ($1, $2, $3)
-        ON CONFLICT (administration, reference) DO UPDATE SET document_id = excluded.document_id
+        INSERT INTO locker.deposit_reference AS r (administration, reference_sha256, document_id) VALUES ($1, $2, $3)
+        ON CONFLICT (administration, reference_sha256) DO UPDATE SET document_id = excluded.document_id
               WHERE r.document_id IS NULL
         RETURNING revocation_reason, revoked_by""",
         administration,
-        reference,
+        _named(administration, reference),
         document_id,
     )
     return (row["revocation_reason"], row["revoked_by"]) if row else None
@@ -248,22 +249,27 @@ async def revoke_reference(
     one. None where this administration already awaits as many as one may."""
     row = await tx.fetchrow(
         """
-        INSERT INTO locker.deposit_reference AS r (administration, reference, revocation_reason, revoked_by)
+        INSERT INTO locker.deposit_reference AS r (administration, reference_sha256, revocation_reason, revoked_by)
         SELECT $1, $2, $3, $4
-         WHERE EXISTS (SELECT 1 FROM locker.deposit_reference WHERE administration = $1 AND reference = $2)
+         WHERE EXISTS (SELECT 1 FROM locker.deposit_reference WHERE administration = $1 AND reference_sha256 = $2)
             OR (SELECT count(*) FROM (SELECT 1 FROM locker.deposit_reference
                                        WHERE administration = $1 AND document_id IS NULL LIMIT $5) AS awaited) < $5
-        ON CONFLICT (administration, reference) DO UPDATE
+        ON CONFLICT (administration, reference_sha256) DO UPDATE
            SET revocation_reason = coalesce(r.revocation_reason, excluded.revocation_reason),
                revoked_by = coalesce(r.revoked_by, excluded.revoked_by)
         RETURNING document_id, revocation_reason, xmax = 0 AS new""",
         administration,
-        reference,
+        _named(administration, reference),
         reason,
         client_id,
         awaited_max,
     )
     return (row["document_id"], row["revocation_reason"], row["new"]) if row else None
+
+
+def _named(administration: str, reference: str) -> bytes:
+    """It may name a person, so only this is kept of it."""
+    return hashlib.sha256(f"{administration}|{reference}".encode()).digest()
 
 
 async def append_to_outbox(tx: Tx, *, owner: str, topic: str, body: dict[str, Any]) -> None:

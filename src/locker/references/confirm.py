@@ -3,12 +3,15 @@ import asyncio
 from kit.audit import AuditEvent
 from kit.db import Tx
 from kit.errors import Refusal
+from locker.administrations.find_domains import find_domains
 from locker.administrations.identify import identify_again
 from locker.catalogue.find_entitled import find_entitled
 from locker.deposits.judge import policy_of
+from locker.documents.refusals import DocumentUnknown
 from locker.documents.reseal import reseal
 from locker.documents.schema import HeldDocument
 from locker.references import store
+from locker.references.check_address import check_address
 from locker.references.desk import ReferenceDesk
 from locker.references.fetch_pdf import NotFetched, fetch_pdf
 from locker.references.refusals import IssuerAway, NotAsDeposited
@@ -88,6 +91,9 @@ async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: Refer
         sealed=row.url_sealed,
     )
     try:
+        # A domain that was taken from the administration since then counts no more.
+        domains = await find_domains(deposits.db, administration=document.administration)
+        check_address(url.decode(), domains, loopback_allowed=desk.fetcher.loopback_allowed)
         async with fetch_pdf(desk, url.decode(), sha256=document.sha256) as (pdf, length):
             depositor = await identify_again(deposits.db, administration=document.administration)
             type_ = await find_entitled(deposits.db, administration=document.administration, type_=document.type)
@@ -115,7 +121,7 @@ async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: Refer
     except Refusal as refusal:
         if refusal.status >= 500 or isinstance(refusal, NotAsDeposited):
             raise
-        # Its issuer is suspended, or may not issue this type any more.
+        # Its issuer is suspended, may not issue this type any more, or has lost the domain.
         raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
 
     async def record(tx: Tx) -> None:
@@ -152,7 +158,9 @@ async def _record_failure(desk: ReferenceDesk, document: HeldDocument, failure: 
 
 async def _row(desk: ReferenceDesk, document: HeldDocument) -> ReferenceRow:
     row = await store.find(desk.deposits.db, owner=document.owner, document_id=document.document_id, retry_s=RETRY_S)
-    assert row is not None, "a document by reference has its reference"
+    if row is None:
+        # Erased since it was read.
+        raise DocumentUnknown
     return row
 
 

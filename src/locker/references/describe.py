@@ -1,4 +1,5 @@
 from kit.db import Tx
+from locker.documents.refusals import DocumentUnknown
 from locker.documents.schema import HeldDocument
 from locker.references import store
 from locker.references.confirm import RETRY_S, is_fresh
@@ -10,7 +11,8 @@ async def describe(tx: Tx, document: HeldDocument, *, freshness_s: int) -> Refer
     if not document.by_reference:
         return None
     row = await store.find(tx, owner=document.owner, document_id=document.document_id, retry_s=RETRY_S)
-    assert row is not None, "a document by reference has its reference"
+    if row is None:
+        raise DocumentUnknown
     return ReferenceMessage(
         confirmed_at=row.confirmed_at,
         age_s=row.age_s,

@@ -70,6 +70,36 @@ async def test_a_registration_says_all_that_holds(locker_db: Database, pki: Pki)
     assert await registered(locker_db, **wanted) == first
 
 
+async def test_domains_are_of_the_registration_too(locker_db: Database) -> None:
+    wanted = ["docs.interieur.gov.ma", "interieur.example"]
+    assert (await registered(locker_db, domains=wanted[::-1])).domains == wanted
+    assert (await registered(locker_db, domains=wanted[:1])).domains == wanted[:1]
+    assert (await registered(locker_db)).domains == []
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "ma",
+        "localhost",
+        "10.0.0.1",
+        "a.1",
+        ".gov.ma",
+        "gov.ma.",
+        "Gov.ma",
+        "*.gov.ma",
+        "a..ma",
+        "gov.ma/x",
+        "-a.ma",
+        "",
+    ],
+)
+def test_a_domain_is_a_name_of_two_labels_at_least(domain: str) -> None:
+    told = {"administration": INTERIOR, "names": msgspec.to_builtins(names("x")), "domains": [domain]}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(told, AdministrationRegistration)
+
+
 async def test_a_client_speaks_for_one_administration(locker_db: Database) -> None:
     await registered(locker_db, clients=["mine"])
     with pytest.raises(ClientTaken):

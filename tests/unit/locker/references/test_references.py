@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from locker.references.let_go import let_go
 from locker.sweeping.reconcile import reconcile
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.locker_world import AMINA, BIRTH, INTERIOR, JUSTICE, RECORD, World, plain_pdf
+from tests.locker_world import AMINA, BIRTH, INTERIOR, JUSTICE, RECORD, YOUSSEF, World, plain_pdf
 from tests.sites import Request, Site, authority_files, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -60,6 +61,7 @@ class Kept:
             "sha256": sha256 if isinstance(sha256, str) else sha256.hex(),
             **members,
         }
+        request = {name: value for name, value in request.items() if value is not msgspec.UNSET}
         headers = {**self.world.machine(administration), "Idempotency-Key": f'"{key or secrets.token_hex(16)}"'}
         return await self.world.locker.post("/v1/deposits/references", headers=headers, content=json.dumps(request))
 
@@ -494,3 +496,79 @@ async def test_a_slow_issuer_takes_half_of_the_places_and_keeps_no_others_reader
     answers = await asyncio.gather(*reading)
     assert {answer.status_code for answer in answers} == {200}
     assert most == 2
+
+
+async def test_the_page_does_not_call_it_authentic_while_other_bytes_are_kept(kept: Kept) -> None:
+    document_id, path = await kept.deposited(kept.world.sealed(text="page"))
+    browser = await kept.place.signed_in()
+    assert 'class="verdict tone-good"' in (await browser.get(f"/wallet/documents/{document_id}")).text
+    await kept.hours_pass(document_id)
+    kept.site.serve(path, kept.world.sealed(text="exchanged"), "application/pdf")
+    assert (await kept.original(document_id)).status_code == 502
+    page = (await browser.get(f"/wallet/documents/{document_id}")).text
+    assert 'class="verdict tone-good"' not in page
+    assert 'class="verdict tone-bad"' in page
+
+
+async def test_of_several_owners_each_has_their_own_and_asks_for_it_alone(kept: Kept) -> None:
+    pdf = kept.world.sealed(text="deed")
+    url = kept.serve(pdf)
+    answer = await kept.deposit(
+        url,
+        hashlib.sha256(pdf).digest(),
+        subject=msgspec.UNSET,
+        subjects=[{"uid": AMINA}, {"uid": YOUSSEF}],
+    )
+    assert answer.status_code == 201, answer.text
+    before = kept.requests()
+    for one, uid in zip(answer.json()["documents"], (AMINA, YOUSSEF), strict=True):
+        await kept.hours_pass(one["document_id"])
+        original = await kept.world.locker.get(
+            f"/v1/documents/{one['document_id']}/original", headers=kept.world.citizen(uid)
+        )
+        assert original.content == pdf
+    assert kept.requests() == before + 2
+
+
+async def test_of_an_erased_citizen_nothing_is_asked(kept: Kept) -> None:
+    """The address itself is noise then."""
+    pdf = kept.world.sealed(text="erased")
+    document_id, _ = await kept.deposited(pdf, subject={"uid": YOUSSEF})
+    await kept.hours_pass(document_id)
+    wiring, before = kept.world.wiring, kept.requests()
+    await wiring.db.transact(lambda tx: wiring.vault.destroy_owner_key(tx, owner=kept.world.subs[YOUSSEF]))
+    answer = await kept.world.locker.get(f"/v1/documents/{document_id}/original", headers=kept.world.citizen(YOUSSEF))
+    assert (answer.status_code, answer.json()["code"]) == (410, "erased")
+    assert kept.requests() == before
+    [row] = await kept.world.rows(
+        "SELECT lease_until < now() AS free FROM locker.reference WHERE document_id = $1", document_id
+    )
+    assert row["free"], "nobody holds it"
+
+
+@pytest.mark.parametrize("what", ["domain", "administration", "type"])
+async def test_what_was_taken_from_the_issuer_since_then_ends_the_fetching(kept: Kept, what: str) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text=f"taken {what}"))
+    await kept.hours_pass(document_id)
+    take, give = {
+        "domain": (
+            "DELETE FROM locker.administration_domain WHERE administration = $1",
+            "INSERT INTO locker.administration_domain (administration, domain) VALUES ($1, 'site.test')",
+        ),
+        "administration": (
+            "UPDATE locker.administration SET state = 'suspended' WHERE administration = $1",
+            "UPDATE locker.administration SET state = 'active' WHERE administration = $1",
+        ),
+        "type": (
+            "DELETE FROM locker.entitlement WHERE administration = $1",
+            "INSERT INTO locker.entitlement (administration, type) VALUES ($1, 'BIRTHEXTRACT')",
+        ),
+    }[what]
+    before = kept.requests()
+    await kept.world.owner_db.execute(take, INTERIOR)
+    try:
+        answer = await kept.original(document_id)
+    finally:
+        await kept.world.owner_db.execute(give, INTERIOR)
+    assert (answer.status_code, answer.json()["code"]) == (503, "issuer-away")
+    assert what != "domain" or kept.requests() == before
