@@ -1,1 +1,4 @@
-"""Some fields of a document and nothing of the others: an SD-JWT VC (RFC 9901, draft-ietf-oauth-sd-jwt-vc-25)."""
+"""Some fields of a document and nothing of the others: an SD-JWT VC.
+
+RFC 9901, and draft-ietf-oauth-sd-jwt-vc as it was in August 2026.
+"""

@@ -23,7 +23,7 @@ class CredentialStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """JWT VC Issuer Metadata (draft-ietf-oauth-sd-jwt-vc-25, "JWT VC Issuer Metadata Response")."""
+    """JWT VC Issuer Metadata (draft-ietf-oauth-sd-jwt-vc, "JWT VC Issuer Metadata Response")."""
 
     issuer: str
     jwks_uri: str

@@ -11,6 +11,7 @@ from jwcrypto.jwk import JWK
 from jwcrypto.jws import InvalidJWSSignature
 from sd_jwt.verifier import SDJWTVerifier
 
+from locker.shares.store import forget_keys
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import AMINA, BIRTH, LOCKER
 
@@ -190,6 +191,42 @@ async def test_k_15_the_status_of_a_credential_follows_its_document_and_its_shar
     [row] = await place.world.rows("SELECT key_wrapped FROM locker.share WHERE share_id = $1", share_id)
     assert row["key_wrapped"] is None
     assert (await place.world.locker.get("/credentials/0000000000000000000000000/status")).status_code == 404
+
+
+async def test_the_sweep_forgets_keys_of_what_may_not_be_looked_at_any_more(
+    place: CitizenWorld, document_id: str
+) -> None:
+    over_id, over = await place.share(document_id, fields={document_id: ["birthdate"]})
+    living_id, living = await place.share(document_id, fields={document_id: ["birthdate"]})
+    for path in (over, living):
+        await opened(place, path)
+    await place.world.owner_db.execute(
+        "UPDATE locker.share SET until = now() - interval '1 second' WHERE share_id = $1", over_id
+    )
+    await place.world.owner_db.execute(
+        "UPDATE locker.opening SET view_until = now() - interval '1 second' WHERE share_id = $1", over_id
+    )
+    await forget_keys(place.world.wiring.db)
+    rows = await place.world.rows(
+        """SELECT share_id, s.key_wrapped IS NULL AS share, o.key_wrapped IS NULL AS opening
+             FROM locker.share s JOIN locker.opening o USING (owner, share_id) WHERE share_id = ANY ($1::text[])""",
+        [over_id, living_id],
+    )
+    found = {row["share_id"]: (row["share"], row["opening"]) for row in rows}
+    assert found == {over_id: (True, True), living_id: (False, False)}
+
+
+async def test_k_07_a_robot_at_a_link_of_fields_sees_no_field_and_spends_nothing(
+    place: CitizenWorld, document_id: str
+) -> None:
+    share_id, path = await place.share(document_id, fields={document_id: ["birthdate"]})
+    for address in (path, "/code"):
+        shown = await place.browser().get(address, **{"User-Agent": "WhatsApp/2.23"})
+        assert shown.status_code == 200
+        for private in (*FIELDS, *FIELDS.values(), BIRTH, "Banque X"):
+            assert private not in shown.text
+    [row] = await place.world.rows("SELECT openings_used FROM locker.share WHERE share_id = $1", share_id)
+    assert row["openings_used"] == 0
 
 
 async def test_a_citizen_chooses_fields_on_the_pages_and_a_stranger_reads_them(
