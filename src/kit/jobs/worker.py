@@ -77,7 +77,7 @@ class JobWorker:
                 doing[task] = job
                 task.add_done_callback(lambda done: self._left(kind, done))
             begun += len(jobs)
-            if not jobs:
+            if len(jobs) < free:
                 break
         # There may be more than found a place; who leaves one asks again.
         if begun:
