@@ -302,3 +302,59 @@ async def test_v_21_bytes_count_too_and_races_do_not_slip_through(world: World) 
     assert taken == 100_000 // len(noise)
     [row] = await world.rows("SELECT uploads, bytes FROM locker.upload_holding")
     assert (row["uploads"], row["bytes"]) == (taken, taken * len(noise))
+
+
+async def served(world: World, upload_id: str) -> httpx.Response:
+    return await world.locker.get(f"/v1/uploads/{upload_id}/file", headers=headers(world))
+
+
+async def test_v_15_one_flipped_bit_of_an_upload(world: World, s3: Any) -> None:
+    upload_id = (await uploaded(world, jpeg())).json()["upload_id"]
+    [row] = await world.rows("SELECT object_key FROM locker.upload")
+    file = s3.bucket_folder / row["object_key"]
+    changed = bytearray(file.read_bytes())
+    changed[200] ^= 1
+    file.write_bytes(changed)
+    answer = await served(world, upload_id)
+    assert (answer.status_code, answer.json()["code"]) == (502, "document-damaged")
+
+
+async def test_v_19_a_row_that_points_to_another_file_or_says_another_name(world: World) -> None:
+    first = (await uploaded(world, jpeg(), "one.jpg")).json()["upload_id"]
+    second = (await uploaded(world, png(), "two.png")).json()["upload_id"]
+    await world.rows(
+        """UPDATE locker.upload u SET object_key = o.object_key, wrapped_key = o.wrapped_key, sha256 = o.sha256,
+                  length = o.length, ciphertext_sha256 = o.ciphertext_sha256
+             FROM locker.upload o WHERE u.upload_id = $1 AND o.upload_id = $2""",
+        first,
+        second,
+    )
+    assert (await served(world, first)).status_code == 502
+    assert (await served(world, second)).status_code == 200
+    assert (await world.locker.get(f"/v1/uploads/{first}", headers=headers(world))).status_code == 502
+    listed = (await world.locker.get("/v1/uploads", headers=headers(world))).json()["uploads"]
+    assert {one["upload_id"]: one["name"] for one in listed} == {first: "", second: "two"}
+
+
+async def test_v_12_and_v_13_ranges_of_an_upload(world: World) -> None:
+    upload_id = (await uploaded(world, jpeg(size=(200, 200)))).json()["upload_id"]
+    whole = (await served(world, upload_id)).content
+    path = f"/v1/uploads/{upload_id}/file"
+    slice_ = await world.locker.get(path, headers={**headers(world), "Range": "bytes=10-99"})
+    assert (slice_.status_code, slice_.content) == (206, whole[10:100])
+    many = ",".join(f"{place}-{place + 9}" for place in range(1_000))
+    assert (await world.locker.get(path, headers={**headers(world), "Range": f"bytes={many}"})).status_code == 200
+    beyond = await world.locker.get(path, headers={**headers(world), "Range": f"bytes={len(whole)}-"})
+    assert beyond.status_code == 416
+
+
+async def test_v_09_method_tricks(world: World) -> None:
+    upload_id = (await uploaded(world, plain_pdf())).json()["upload_id"]
+    for method, path in (("PUT", ""), ("PATCH", ""), ("POST", "/file"), ("GET", "/restore"), ("PUT", "/file")):
+        tricked = {**headers(world), "X-HTTP-Method-Override": "DELETE"}
+        answer = await world.locker.request(method, f"/v1/uploads/{upload_id}{path}", headers=tricked)
+        assert answer.status_code == 405, (method, path)
+    overridden = await world.locker.get(
+        f"/v1/uploads/{upload_id}", headers={**headers(world), "X-HTTP-Method-Override": "DELETE"}
+    )
+    assert overridden.json()["state"] == "held"

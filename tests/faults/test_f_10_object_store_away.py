@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from khizana.embedded.s3 import EmbeddedS3
-from tests.locker_world import World, open_world
+from tests.locker_world import World, open_world, plain_pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,3 +52,23 @@ async def test_f_10_a_deposit_without_the_object_store(world: World, objects: Em
         assert (await world.deposit(pdf, key="f-10")).status_code == 201
     finally:
         again.stop()
+
+
+async def test_f_10_an_upload_without_the_object_store(world: World, folder: Path) -> None:
+    headers = {**world.citizen(scope="documents:upload"), "Idempotency-Key": '"f-10"'}
+    files = {"file": ("a.pdf", plain_pdf(), "application/pdf")}
+    started = time.monotonic()
+    away = await world.locker.post("/v1/uploads", headers=headers, files=files)
+    assert (away.status_code, away.json()["code"]) == (503, "object-store-unavailable")
+    assert time.monotonic() - started < 10
+    listed = await world.locker.get("/v1/uploads", headers=headers)
+    assert (listed.status_code, listed.json()["uploads"], listed.json()["quota"]["uploads"]) == (200, [], 0)
+    again = EmbeddedS3.start(folder)
+    try:
+        kept = await world.locker.post("/v1/uploads", headers=headers, files=files)
+        assert kept.status_code == 201, kept.text
+        path = f"/v1/uploads/{kept.json()['upload_id']}/file"
+        assert (await world.locker.get(path, headers=headers)).content == plain_pdf()
+    finally:
+        again.stop()
+    assert (await world.locker.get(path, headers=headers)).status_code == 503

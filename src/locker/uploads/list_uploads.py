@@ -2,7 +2,7 @@ from kit.db import Database
 from locker.access.cursor import Cursors, Position
 from locker.uploads import store
 from locker.uploads.desk import UploadLimits
-from locker.uploads.read import message
+from locker.uploads.read import listed_name, said
 from locker.uploads.schema import Quota, UploadPage
 from locker.vault import Vault
 
@@ -29,7 +29,7 @@ async def list_uploads(
         last = rows[limit - 1]
         following = cursors.write(Position(last.uploaded_at, last.upload_id), owner=owner, of=name)
     return UploadPage(
-        uploads=[await message(vault, row) for row in rows[:limit]],
+        uploads=[said(row, await listed_name(vault, row)) for row in rows[:limit]],
         next=following,
         quota=await quota(db, limits, owner=owner),
     )

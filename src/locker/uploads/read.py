@@ -7,7 +7,7 @@ from locker.uploads import store
 from locker.uploads.desk import UploadDesk, Uploader
 from locker.uploads.refusals import InBin, NotScannedYet, Quarantined, UploadUnknown
 from locker.uploads.schema import VERSION, HeldUpload, Upload
-from locker.vault import Vault
+from locker.vault import BlobDamaged, Vault
 
 _UPLOAD_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
@@ -71,10 +71,22 @@ async def name_of(vault: Vault, upload: HeldUpload) -> str:
     return sealed.decode()
 
 
+async def listed_name(vault: Vault, upload: HeldUpload) -> str:
+    """The same in a list, which one row that was tampered with does not stop: it stands there without a name."""
+    try:
+        return await name_of(vault, upload)
+    except BlobDamaged:
+        return ""
+
+
 async def message(vault: Vault, upload: HeldUpload) -> Upload:
+    return said(upload, await name_of(vault, upload))
+
+
+def said(upload: HeldUpload, name: str) -> Upload:
     return Upload(
         upload_id=upload.upload_id,
-        name=await name_of(vault, upload),
+        name=name,
         media_type=upload.media_type,
         pages=upload.pages,
         length=upload.stored.length,

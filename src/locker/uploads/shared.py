@@ -3,7 +3,7 @@
 from kit.db import Tx
 from locker.uploads import store
 from locker.uploads.desk import UploadDesk
-from locker.uploads.read import name_of
+from locker.uploads.read import listed_name
 from locker.uploads.schema import HeldUpload, SharedUpload
 from locker.uploads.send import plain
 
@@ -40,7 +40,7 @@ async def named(
         held = [upload for upload in listed if upload.served]
     else:
         held = await store.chosen(desk.db, owner=owner, upload_ids=upload_ids)
-    return [(upload.upload_id, await name_of(desk.vault, upload)) for upload in held]
+    return [(upload.upload_id, await listed_name(desk.vault, upload)) for upload in held]
 
 
 async def cleaned(desk: UploadDesk, upload: HeldUpload) -> bytes:
