@@ -26,7 +26,7 @@ from kit.jose import SigningKey, client_assertion
 
 MANIFEST, RESULTS, STATE = "manifest.ndjson", "results.ndjson", "batch.json"
 PART_MAX_BYTES = 8_000_000
-PART_FILES_MAX = 200
+PART_FILES_MAX = 100
 ROUNDS_MAX = 5
 """Without any progress in between."""
 PATIENCE_S = 150.0

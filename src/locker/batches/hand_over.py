@@ -32,6 +32,8 @@ _UNPACKED_PER_PACKED = 4
 """PDFs hardly shrink. What inflates to more than this is no part of documents."""
 _TRIES = 3
 _AGAIN_S = 0.5
+_PATIENCE_S = 30.0
+"""Where a part that is needed is away: after it the client is told to send the item again."""
 
 
 @dataclass
@@ -195,7 +197,7 @@ async def _deposit(
 async def _tried(
     desk: BatchDesk, batch: Batch, part: _Part, entry: Entry, item: Item, document: Document, *, client_id: str
 ) -> PartLine:
-    until = time.monotonic() + desk.limits.frame_max_s
+    until = time.monotonic() + _PATIENCE_S
     for attempt in range(1, _TRIES + 1):
         try:
             depositor = await identify(desk.db, client_id=client_id)

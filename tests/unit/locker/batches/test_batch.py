@@ -201,6 +201,18 @@ async def test_a_refused_document_stops_no_other_and_keeps_its_reason(
     assert {"not-authentic", "subject-unknown", "replaces-unknown"} <= {row["result"] for row in refused}
 
 
+async def test_a_reference_that_is_taken_refuses_its_item(world: World, office: Office, pdfs: list[bytes]) -> None:
+    batch_id = await office.registered(
+        [line(f"N-{number}", pdf, reference="day/1") for number, pdf in enumerate(pdfs[:2])]
+    )
+    for number in range(2):
+        await office.sent(batch_id, zipped({f"N-{number}.pdf": pdfs[number]}))
+    assert [(one["state"], one.get("code")) for one in await office.results(batch_id)] == [
+        ("deposited", None),
+        ("refused", "reference-taken"),
+    ]
+
+
 async def test_the_wrong_file_under_a_right_name_is_asked_for_again(office: Office, pdfs: list[bytes]) -> None:
     batch_id = await office.registered([line("wrong", pdfs[0])])
     told, _ = await office.sent(batch_id, zipped({"wrong.pdf": pdfs[1], "more.pdf": pdfs[2]}))
