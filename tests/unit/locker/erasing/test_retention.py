@@ -164,3 +164,17 @@ async def test_no_hold_on_what_is_erased(place: CitizenWorld) -> None:
     await wiring.vault.destroy_owner_key(wiring.db, owner=place.world.subs[uid])
     with pytest.raises(Erased):
         await place_hold(wiring.db, wiring.audit, wiring.vault, document_id=document_id, reference="R", officer="clerk")
+
+
+async def test_whatever_refers_to_a_document_says_its_id_so_that_it_goes_with_it(place: CitizenWorld) -> None:
+    rows = await place.world.rows(
+        """
+        SELECT c.relname::text AS table, array_agg(a.attname::text ORDER BY a.attname) AS columns
+          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(k.conkey)
+         WHERE k.contype = 'f' AND k.confrelid = 'locker.document'::regclass
+         GROUP BY k.oid, c.relname"""
+    )
+    referring = {row["table"]: row["columns"] for row in rows if row["table"] != "document"}
+    assert referring
+    assert {table: columns for table, columns in referring.items() if columns != ["document_id", "owner"]} == {}
