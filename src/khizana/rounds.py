@@ -229,7 +229,7 @@ async def opened_archive(
 
 @asynccontextmanager
 async def opened_sequencer(db: Database, vault: Vault, settings: LockerSettings) -> AsyncIterator[Sequencer]:
-    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
+    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
     try:
         witnesses = [Witness(named) for named in settings.log_witnesses]
     except WitnessRefused:

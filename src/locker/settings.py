@@ -61,6 +61,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     trust_lists_every_s: int = 3_600
     """How often the worker reads the followed trust lists again."""
 
+    log_origin: str | None = None
+    """The log's name; else its address without the scheme. To be set to the old one when ``locker_url`` changes."""
     log_witnesses: tuple[str, ...] = ()
     """Who is asked to cosign checkpoints of the log (C2SP tlog-witness): ``https://<prefix>#<verifier key>``."""
 

@@ -227,7 +227,7 @@ async def connect(
                 parts=Places(settings.batch_parts_at_once_max),
             ),
             references=references,
-            log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url),
+            log_key=LogKey.load_or_create(settings.keys_folder, settings.locker_url, origin=settings.log_origin),
             log_objects=LogObjects(vault.blobs, settings.s3_log_prefix),
             uploads=UploadDesk(
                 db=db,

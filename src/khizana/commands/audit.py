@@ -83,7 +83,8 @@ async def _show(found: Deployment, db: Database) -> LogShown:
 
 
 def _own_key(settings: LockerSettings) -> str:
-    return LogKey.load_or_create(settings.keys_folder, settings.locker_url).verifier_key
+    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
+    return key.verifier_key
 
 
 class _Progress:

@@ -42,9 +42,10 @@ class LogKey:
         self._material = _ED25519 + key.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
     @classmethod
-    def load_or_create(cls, keys_folder: Path, locker_url: str) -> "LogKey":
-        origin = f"{locker_url.partition('://')[2]}/log"
-        return cls(SigningKey.load_or_create(keys_folder / "log-Ed25519.pem", "EdDSA"), origin)
+    def load_or_create(cls, keys_folder: Path, locker_url: str, *, origin: str | None = None) -> "LogKey":
+        """``origin`` where the log began at another address than ``locker_url``."""
+        named = origin or f"{locker_url.partition('://')[2]}/log"
+        return cls(SigningKey.load_or_create(keys_folder / "log-Ed25519.pem", "EdDSA"), named)
 
     @property
     def verifier_key(self) -> str:

@@ -241,4 +241,6 @@ async def test_a_key_of_the_log_is_made_once(tmp_path: Path) -> None:
     one, two = (LogKey.load_or_create(tmp_path, "https://locker.example.ma") for _ in range(2))
     assert one.verifier_key == two.verifier_key
     assert one.verifier_key.startswith("locker.example.ma/log+")
+    moved = LogKey.load_or_create(tmp_path, "https://coffre.example.ma", origin="locker.example.ma/log")
+    assert moved.verifier_key == one.verifier_key
     assert (tmp_path / "log-Ed25519.pem").stat().st_mode & 0o777 == 0o600
