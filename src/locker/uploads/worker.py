@@ -19,7 +19,8 @@ from locker.uploads.schema import Clean, Done, Inspect, MediaType, Preview
 
 quiet.install()
 
-PIXELS_MAX = 64_000_000
+PIXELS_MAX = {"image/jpeg": 64_000_000, "image/png": 40_000_000}
+"""Of a telephone's camera; of an A4 page at 600 dots an inch. Four bytes each, several times over."""
 SIDE_MAX = 30_000
 PAGES_MAX = 1_000
 _PREVIEW_PX = 1_000
@@ -30,7 +31,7 @@ _SPACE = b" \t\r\n\f\x00"
 _OTHER_FORMATS = re.compile(rb"<\s*(?:script|html|svg|!doctype|\?php)|%PDF-|#!/", re.IGNORECASE)
 _LOOKED_AT_BYTES = 2_048
 
-Image.MAX_IMAGE_PIXELS = PIXELS_MAX
+Image.MAX_IMAGE_PIXELS = max(PIXELS_MAX.values())
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 _decoder = msgspec.msgpack.Decoder(Inspect | Clean | Preview)
 
@@ -129,7 +130,7 @@ def _opened(content: bytes) -> Image.Image:
         raise _Refused("file-damaged") from None
     if image.format not in _FORMATS:
         raise _Refused("type-not-accepted")
-    if image.width * image.height > PIXELS_MAX or max(image.size) > SIDE_MAX:
+    if image.width * image.height > PIXELS_MAX[_FORMATS[image.format]] or max(image.size) > SIDE_MAX:
         raise _Refused("too-many-pixels")
     return image
 
@@ -166,16 +167,22 @@ def clean(job: Clean) -> Done:
     image = _seen(content)
     with Path(job.cleaned).open("wb") as out:
         if job.media_type == "image/jpeg":
-            image.convert("L" if image.mode == "L" else "RGB").save(out, "JPEG", quality=_QUALITY, optimize=True)
+            image.convert("L" if image.mode == "L" else "RGB").save(out, "JPEG", quality=_QUALITY)
         else:
-            image.save(out, "PNG")
+            # Twice as large as it could be, in a third of the time.
+            image.save(out, "PNG", compress_level=3)
     return Done(media_type=job.media_type)
 
 
-def _seen(content: bytes) -> Image.Image:
-    """Upright, in sRGB, and with nothing beside its pixels."""
+def _seen(content: bytes, *, within_px: int | None = None) -> Image.Image:
+    """Upright, in sRGB, and with nothing beside its pixels; ``within_px`` makes it smaller at once."""
     image = _opened(content)
+    if within_px:
+        # A JPEG is then decoded at a half, a quarter or an eighth.
+        image.draft(None, (within_px, within_px))
     _loaded(image)
+    if within_px:
+        image.thumbnail((within_px, within_px))
     profile = image.info.get("icc_profile")
     try:
         upright = ImageOps.exif_transpose(image)
@@ -194,7 +201,7 @@ def _seen(content: bytes) -> Image.Image:
     elif upright.mode in ("1", "L"):
         upright = upright.convert("L")
     else:
-        upright = _in_srgb(upright.convert("RGB"), profile, "RGB")
+        upright = _in_srgb(upright if upright.mode == "RGB" else upright.convert("RGB"), profile, "RGB")
     upright.info = {}
     return upright
 
@@ -209,12 +216,11 @@ def _in_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Imag
             converted = None
         if converted is not None:
             return converted
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def preview(job: Preview) -> Done:
-    image = _seen(Path(job.path).read_bytes())
-    image.thumbnail((_PREVIEW_PX, _PREVIEW_PX * 2))
+    image = _seen(Path(job.path).read_bytes(), within_px=_PREVIEW_PX)
     if image.mode == "RGBA":
         paper = Image.new("RGB", image.size, "white")
         paper.paste(image, mask=image.getchannel("A"))
