@@ -30,8 +30,8 @@ from tests.product import ROOT
 
 pytestmark = pytest.mark.slow
 
-DOCUMENTS = 240
-KILLS = 4
+DOCUMENTS = 160
+KILLS = 3
 LIMIT_S = 300
 
 
