@@ -2,7 +2,7 @@
 # restore.sh FOLDER/TIME: into an empty database (roles made, nothing migrated) and an empty bucket.
 #
 # The same settings as backup.sh; nothing is overwritten. Afterwards, before a server or worker
-# starts: khizana migrate, khizana reconcile --restored, khizana audit adopt, khizana doctor.
+# starts: khizana migrate, khizana erase --after-restore, khizana reconcile --restored, khizana audit adopt, khizana doctor.
 set -eu
 umask 077
 backup=${1:?one backup, as backup.sh named it}
@@ -25,4 +25,4 @@ fi
 rclone copy --checksum "$backup/objects" "$KHIZANA_BACKUP_OBJECTS"
 pg_restore --exit-on-error --no-owner --single-transaction \
     --dbname="$KHIZANA_BACKUP_DATABASE_URL" "$backup/database.dump"
-echo "restored; now: khizana migrate, khizana reconcile --restored, khizana audit adopt, khizana doctor"
+echo "restored; now: khizana migrate, khizana erase --after-restore, khizana reconcile --restored, khizana audit adopt, khizana doctor"

@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 KILLED_DEPOSITS = 60
 KILLS = 4
 AT_ONCE = 3
+OPENINGS = 12
 SOON_S = 2.0
 OBJECTS_MAX_S = 6.0
 LIVE_LINKS = 10_000
@@ -98,8 +99,26 @@ async def depositing(rig: Rig, name: str, count: int, during: Callable[[], Await
         finally:
             over.set()
 
-    async with asyncio.timeout(240):
-        await asyncio.gather(fault(), *(work() for _ in range(AT_ONCE)))
+    shown = (await rig.deposit_until_answered(rig.pdf(), key=f"{name}-shared"))["document_id"]
+    path = await rig.share(shown, openings=OPENINGS)
+    async with asyncio.timeout(300):
+        _, opened, *_ = await asyncio.gather(fault(), opening(rig, path, over), *(work() for _ in range(AT_ONCE)))
+    # An opening whose answer was lost is spent all the same.
+    assert 0 < opened <= OPENINGS
+
+
+async def opening(rig: Rig, path: str, over: asyncio.Event) -> int:
+    """Somebody who opens a link again and again, at either server: how often it was shown."""
+    opened = number = 0
+    while not over.is_set():
+        number += 1
+        async with rig.nodes[number % 2].http() as http:
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await http.post(path)
+                assert answer.status_code in (200, 404, 429, 503), answer.text
+                opened += answer.status_code == 200
+        await asyncio.sleep(0.3)
+    return opened
 
 
 async def until_answered(rig: Rig, more: int) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from khizana.cli import CommandRefused
 from khizana.commands.backup import SECRETS, embedded_home, script
 from khizana.databases import connected, opened_vault
-from khizana.deployment import Deployment
+from khizana.deployment import Deployment, officer
 from khizana.embedded import s3 as embedded_s3
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from khizana.rounds import opened_sequencer
 from khizana.say import answer, say
 from kit.audit import Audit
+from locker.erasing.erase import erase_again, erase_due
 from locker.log.adopt import adopt
 from locker.log.refusals import LogLed
 from locker.log.schema import Adopted
@@ -56,10 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _compared(found: Deployment) -> tuple[Reconciled, Adopted | None]:
-    """Rows with objects; and the log goes on where it was published. None: it never was."""
+    """Who was erased since is erased again; rows with objects; the log goes on where it was published. None: it never
+    was."""
     settings = found.locker_settings()
     async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
-        compared = await reconcile(db, Audit("locker"), vault, grace_s=-60, restored=True)
+        audit = Audit("locker")
+        await erase_again(db, audit, vault, officer=officer())
+        await erase_due(db, audit, vault)
+        compared = await reconcile(db, audit, vault, grace_s=-60, restored=True)
         async with opened_sequencer(db, vault, settings) as sequencer:
             if await sequencer.objects.read_checkpoint() is None:
                 return compared, None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from idp.lanes import LANES as IDP_LANES
 from kit.db import Database
 from kit.edge import Edge
 from kit.errors import Unavailable
@@ -140,11 +141,19 @@ async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
         ("GET /wallet/documents/X/pages/1.png", "paper"),
         ("GET /log/tile/0/000", "auditing"),
         ("GET /wallet", "reading"),
+        ("POST /idp/introspect", "last"),
+        ("POST /idp/revoke", "last"),
+        ("POST /idp/not-me/freeze", "last"),
+        ("POST /idp/account/freeze", "last"),
+        ("GET /idp/jwks", "last"),
+        ("POST /idp/sign-in/second-factor", "signing-in"),
+        ("POST /idp/token", "reading"),
     ],
 )
 def test_each_request_has_its_lane(request_line: str, lane: str) -> None:
     method, path = request_line.split()
-    assert Routing(LANES).lane(method, path).name == lane
+    lanes = IDP_LANES if path.startswith("/idp") else LANES
+    assert Routing(lanes).lane(method, path).name == lane
 
 
 async def test_a_spent_budget_says_so() -> None:
