@@ -110,6 +110,8 @@ class FaultProxy:
                     await self._until_turned(state.delay_s)
                 if answering and state.fault == "dripping":
                     for at in range(len(data)):
+                        if writer.is_closing():
+                            return
                         writer.write(data[at : at + 1])
                         await self._until_turned(0.5)
                     continue
