@@ -39,6 +39,7 @@ VERBS: Mapping[str, str] = {
     "upstream": "register, list and disable other providers that citizens may sign in through",
     "ciba": "list, approve and deny back-channel requests, for tests of relying parties",
     "resource": "register a resource server and its scopes",
+    "purpose": "register, list and withdraw what a relying party may ask citizens for",
     "administration": "register an administration, suspend or resume it",
     "type": "register a document type",
     "trust": "add, withdraw and show trust anchors; follow, sync and show trust lists",

@@ -24,6 +24,7 @@ LOCKER_SCOPES = (
     "documents:seal",
     "documents:export",
     "documents:erase",
+    "documents:request",
     "webhooks:manage",
 )
 LOCKER_SECTOR = "khizana-locker"

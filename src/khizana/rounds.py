@@ -54,6 +54,7 @@ from locker.log.objects import LogObjects
 from locker.log.sequence import Sequencer
 from locker.log.witness import ANSWER_MAX_S, Witness, WitnessRefused
 from locker.references.let_go import let_go
+from locker.requests import store as requests
 from locker.scanning.scanner import Scanner
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
@@ -82,6 +83,8 @@ from locker.webhooks.sealed_keys import SealedKeys
 from locker.wiring import quarantine_limits
 
 TRUST_ROUND_MAX_S = 1_800.0
+REQUESTS_KEPT_S = 86_400.0
+"""After their time, so that who asked can fetch the answer."""
 STATUS_MAX_S = 5.0
 REWRAP_BATCHES = 10
 """Of 500 keys each."""
@@ -329,6 +332,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
         await let_go(db, vault, older_than_s=settings.reference_cache_s)
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
+        await requests.sweep(db, kept_s=REQUESTS_KEPT_S)
         await shares.forget_keys(db)
         await seals.forget_expired(db)
         await batches.forget_expired(db)

@@ -32,6 +32,7 @@ from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
 from locker.receipts import routes as receipts
 from locker.references import routes as references
+from locker.requests import routes as requests
 from locker.resolving import routes as resolving
 from locker.seals import routes as seals
 from locker.settings import LockerSettings
@@ -60,6 +61,7 @@ ROUTES: list[Any] = [
     *documents.ROUTES,
     *shares.ROUTES,
     *shares_api.ROUTES,
+    *requests.ROUTES,
     *links.ROUTES,
     *disclosing.ROUTES,
     *verification.ROUTES,

@@ -24,6 +24,8 @@ _ACTIONS: dict[str, Message] = {
     "document.printed": _("Made a printed copy of a document"),
     "document.checked": _("Checked a printed copy of a document"),
     "share.created": _("Made a link to share documents"),
+    "request.given": _("Gave what a service asked for"),
+    "request.declined": _("Declined what a service asked for"),
     "share.narrowed": _("Narrowed a shared link"),
     "share.revoked": _("Ended a shared link"),
     "share.opened": _("Opened a shared link"),

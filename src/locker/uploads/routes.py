@@ -47,6 +47,9 @@ async def upload_form(
     """The form's token comes with the file; who sent it is known before."""
     headers = headers_of(request)
     wiring.csrf.check_source(headers)
+    if not headers.get("content-type", "").startswith("multipart/form-data"):
+        # Nothing in which our form's token could be.
+        wiring.csrf.check(request.cookies.get(SESSION_COOKIE), None, headers)
     desk = wiring.uploads
     try:
         with desk.places:

@@ -1,0 +1,229 @@
+"""A relying party asks, a citizen decides: from the registered purpose to the share that only that party opens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from kit.audit import Audit
+from locker.requests import store
+from locker.requests.register_purpose import register_purpose, withdraw_purpose
+from locker.requests.schema import PurposeRegistration
+from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
+from tests.locker_world import AMINA, BIRTH, LOCKER, RECORD, YOUSSEF
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BANK = "bank"
+NAMES = {"ar": "البنك س", "fr": "Banque X", "zgh": "ⵜⴰⴱⴰⵏⴽⴰ", "en": "Bank X"}
+PURPOSE = {"ar": "فتح حساب", "fr": "Ouvrir un compte", "zgh": "ⴰⵔⵣⵣⵓⵎ", "en": "To open an account"}
+FIELDS = {"family_name": "Alaoui-Kettani", "birthdate": "1988-04-17", "record_number": "41/1988"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CitizenWorld]:
+    async with open_citizen_world(dsns, s3, tmp_path_factory.mktemp("locker")) as opened:
+        await registered(opened, "account", [{"type": BIRTH, "fields": ["family_name", "birthdate"]}])
+        await registered(opened, "mortgage", [{"type": BIRTH, "fields": ["family_name"]}, {"type": RECORD}])
+        yield opened
+
+
+async def registered(place: CitizenWorld, purpose_id: str, documents: list[dict[str, Any]], client: str = BANK) -> None:
+    registration = {
+        "client_id": client,
+        "purpose_id": purpose_id,
+        "names": NAMES,
+        "purpose": PURPOSE,
+        "documents": documents,
+    }
+    new = msgspec.convert(registration, PurposeRegistration)
+    await register_purpose(place.app.state.wiring.db, Audit("locker"), new, officer="test")
+
+
+def program(place: CitizenWorld, client: str = BANK, scope: str = "documents:request") -> dict[str, str]:
+    token = place.provider.token(sub=client, client_id=client, scope=scope)
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def asked(place: CitizenWorld, purpose: str = "account", client: str = BANK, **more: Any) -> httpx.Response:
+    body = {"purpose": purpose, **more}
+    return await place.world.locker.post("/v1/requests", headers=program(place, client), json=body)
+
+
+async def made(place: CitizenWorld, purpose: str = "account", **more: Any) -> tuple[str, str]:
+    """request_id, token."""
+    answer = await asked(place, purpose, **more)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["request_id"], answer.json()["url"].removeprefix(f"{LOCKER}/r/")
+
+
+async def state(place: CitizenWorld, request_id: str, client: str = BANK) -> Any:
+    answer = await place.world.locker.get(f"/v1/requests/{request_id}", headers=program(place, client))
+    return answer.json() if answer.status_code == 200 else answer.status_code
+
+
+async def say(place: CitizenWorld, token: str, documents: dict[str, str], uid: str = AMINA) -> httpx.Response:
+    return await place.world.locker.post(
+        f"/v1/asked/{token}", headers=place.share_headers(uid), json={"documents": documents}
+    )
+
+
+async def figures(place: CitizenWorld) -> dict[str, int]:
+    listed = (await place.world.locker.get("/v1/request-figures")).json()["figures"]
+    [found] = [each for each in listed if each["client_id"] == BANK] or [{}]
+    return {name: found.get(name, 0) for name in ("asked", "refused", "given", "declined")}
+
+
+async def test_a_citizen_gives_fields_in_the_browser_and_only_who_asked_opens_them(place: CitizenWorld) -> None:
+    document_id = await place.document(fields=FIELDS)
+    before = await figures(place)
+    request_id, token = await made(place)
+    stranger = place.browser()
+    sent_away = await stranger.get(f"/r/{token}")
+    assert sent_away.status_code == 303
+    assert "/sign-in" in sent_away.headers["location"]
+    citizen = await place.signed_in()
+    page = await citizen.get(f"/r/{token}")
+    assert page.status_code == 200, page.text
+    for shown in ("Banque X", "Ouvrir un compte", BANK, document_id):
+        assert shown in page.text
+    assert "41/1988" not in page.text
+    given = await citizen.submit(page, **{"decision": "give", f"document-{BIRTH}": document_id})
+    assert given.status_code == 303, given.text
+    assert given.headers["location"].startswith("/wallet/shares/")
+    told = await state(place, request_id)
+    assert told["state"] == "given"
+    path = told["share"].removeprefix(LOCKER)
+    assert (await place.open(path)).status_code == 403
+    assert (await place.open(path, headers=program(place, "other"))).status_code == 403
+    opened = await place.open(path, headers=program(place))
+    assert opened.status_code == 200, opened.text
+    [document] = opened.json()["documents"]
+    assert document["original"] is None
+    for hidden in ("41/1988", "record_number"):
+        assert hidden not in opened.text
+        assert hidden not in document["credential"]
+    after = await figures(place)
+    assert {name: after[name] - before[name] for name in after} == {"asked": 1, "refused": 0, "given": 1, "declined": 0}
+    history = await place.world.locker.get("/v1/history", headers=place.world.citizen())
+    assert "request.given" in history.text
+
+
+@pytest.mark.parametrize(
+    ("documents", "beyond"),
+    [
+        ([{"type": BIRTH, "fields": ["family_name", "record_number"]}], [f"{BIRTH}.record_number"]),
+        ([{"type": BIRTH}], [BIRTH]),
+        ([{"type": RECORD, "fields": ["family_name"]}], [f"{RECORD}.family_name"]),
+        ([{"type": BIRTH, "fields": ["family_name"]}, {"type": BIRTH}], [BIRTH]),
+    ],
+)
+async def test_a_request_wider_than_registered_is_refused_and_counted_for_all_to_see(
+    place: CitizenWorld, documents: list[dict[str, Any]], beyond: list[str]
+) -> None:
+    before = await figures(place)
+    refused = await asked(place, documents=documents)
+    assert (refused.status_code, refused.json()["code"]) == (403, "request-too-wide")
+    assert refused.json()["beyond"] == beyond
+    after = await figures(place)
+    assert (after["refused"], after["asked"]) == (before["refused"] + 1, before["asked"])
+
+
+async def test_fields_of_a_document_that_may_be_seen_whole_are_no_more_than_it(place: CitizenWorld) -> None:
+    less = [{"type": RECORD, "fields": ["birthdate"]}]
+    assert (await asked(place, "mortgage", documents=less)).status_code == 201
+
+
+async def test_what_grew_since_the_last_time_is_shown(place: CitizenWorld) -> None:
+    await registered(place, "growing", [{"type": BIRTH, "fields": ["family_name"]}])
+    _id, first = await made(place, "growing")
+    assert (await say(place, first, {})).json() == {"share_id": None}
+    await registered(place, "growing", [{"type": BIRTH, "fields": ["family_name", "birthdate"]}, {"type": RECORD}])
+    _id, second = await made(place, "growing")
+    looked = await place.world.locker.get(f"/v1/asked/{second}", headers=place.share_headers())
+    assert looked.json()["asked_before"]
+    assert [each["new"] for each in looked.json()["documents"]] == [["birthdate"], [""]]
+    citizen = await place.signed_in()
+    page = (await citizen.get(f"/r/{second}")).text
+    assert "Ce service demande plus que la dernière fois" in page
+    assert page.count("Nouveau") == 2
+    other = await place.world.locker.get(f"/v1/asked/{second}", headers=place.share_headers(YOUSSEF))
+    assert [each["new"] for each in other.json()["documents"]] == [[], []]
+
+
+async def test_a_request_is_answered_once_whoever_races(place: CitizenWorld) -> None:
+    own, others = await place.document(fields=FIELDS), await place.document(YOUSSEF, fields=FIELDS)
+    request_id, token = await made(place)
+    answers = await asyncio.gather(
+        *(say(place, token, {BIRTH: own}) for _ in range(4)),
+        *(say(place, token, {BIRTH: others}, YOUSSEF) for _ in range(4)),
+        say(place, token, {}),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, *[404] * 8]
+    assert (await state(place, request_id))["state"] in ("given", "declined")
+    counted = await place.app.state.wiring.db.fetchval(
+        "SELECT count(*) FROM locker.request_answer WHERE request_id = $1", request_id
+    )
+    assert counted == 1
+
+
+async def test_only_what_was_asked_for_and_only_ones_own_can_be_given(place: CitizenWorld) -> None:
+    own, others = await place.document(fields=FIELDS), await place.document(YOUSSEF, fields=FIELDS)
+    _id, token = await made(place)
+    for documents in ({BIRTH: others}, {RECORD: own}, {BIRTH: "0" * 25}):
+        refused = await say(place, token, documents)
+        assert (refused.status_code, refused.json()["code"]) == (409, "not-what-was-asked")
+    assert (await say(place, token, {BIRTH: own})).status_code == 200
+
+
+async def test_nobody_else_reads_a_request_and_none_outlives_its_purpose(place: CitizenWorld) -> None:
+    await registered(place, "short", [{"type": BIRTH}])
+    request_id, token = await made(place, "short")
+    assert await state(place, request_id, "other") == 404
+    assert (await asked(place, "account", "other")).status_code == 404
+    wrong_scope = await place.world.locker.post(
+        "/v1/requests", headers=program(place, scope="documents:deposit"), json={"purpose": "account"}
+    )
+    assert wrong_scope.status_code == 403
+    own = await place.document(fields=FIELDS)
+    await withdraw_purpose(
+        place.app.state.wiring.db, Audit("locker"), client_id=BANK, purpose_id="short", officer="test"
+    )
+    assert (await say(place, token, {BIRTH: own})).status_code == 404
+    assert (await asked(place, "short")).status_code == 404
+
+
+async def test_a_request_that_is_over_opens_nothing_and_is_swept(place: CitizenWorld) -> None:
+    own = await place.document(fields=FIELDS)
+    request_id, token = await made(place)
+    await place.world.owner_db.execute(
+        "UPDATE locker.document_request SET expires_at = now() - interval '1 second' WHERE request_id = $1", request_id
+    )
+    assert (await say(place, token, {BIRTH: own})).status_code == 404
+    assert (await state(place, request_id))["state"] == "expired"
+    await store.sweep(place.app.state.wiring.db, kept_s=3_600)
+    assert (await state(place, request_id))["state"] == "expired"
+    await store.sweep(place.app.state.wiring.db, kept_s=0)
+    assert await state(place, request_id) == 404
+
+
+async def test_the_form_needs_its_session_and_the_row_says_no_secret(place: CitizenWorld) -> None:
+    own = await place.document(fields=FIELDS)
+    request_id, token = await made(place)
+    citizen = await place.signed_in()
+    action, hidden = form_of(await citizen.get(f"/r/{token}"))
+    forged = await citizen.post(action, {**hidden, "csrf": "x", "decision": "give", f"document-{BIRTH}": own})
+    assert forged.status_code == 403
+    assert (await state(place, request_id))["state"] == "waiting"
+    assert (await say(place, token, {BIRTH: own})).status_code == 200
+    link = (await state(place, request_id))["share"].rpartition("/")[2]
+    row = await place.world.owner_db.fetchrow(
+        "SELECT r::text AS said FROM locker.document_request r WHERE request_id = $1", request_id
+    )
+    for secret in (token, link, own, place.world.subs[AMINA]):
+        assert secret not in row["said"]
+        assert secret.encode().hex() not in row["said"]
