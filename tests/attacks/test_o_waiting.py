@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import time
 
 import httpx
 import jwt
@@ -113,10 +114,14 @@ async def test_a_browser_that_guesses_user_codes_is_stopped(idp: Provider) -> No
 
 
 async def test_a_guesser_who_forgets_cookies_is_stopped_by_the_address(idp: Provider) -> None:
-    seen = []
-    for _ in range(ADDRESS.attempts // BROWSER.attempts + 1):
-        async with from_address(idp, "198.51.100.2") as browser:
-            seen += await guess(browser, BROWSER.attempts)
+    for address in ("198.51.100.2", "198.51.100.12"):
+        seen, window = list[int](), time.time() // ADDRESS.per_s
+        for _ in range(ADDRESS.attempts // BROWSER.attempts + 1):
+            async with from_address(idp, address) as browser:
+                seen += await guess(browser, BROWSER.attempts)
+        if time.time() // ADDRESS.per_s == window:
+            break
+        # A window ended meanwhile, and another address begins in the next one.
     assert seen == [422] * ADDRESS.attempts + [429] * BROWSER.attempts
 
 

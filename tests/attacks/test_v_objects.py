@@ -155,7 +155,7 @@ async def test_v_19_a_row_that_moves_to_another_citizen_key(vault: Vault, owner_
         "victim-1",
         "mallory-1",
     )
-    restarted = Vault(vault.keys._db, vault.keys._master, vault.blobs)
+    restarted = Vault(vault.keys._db, vault.keys._masters, vault.blobs)
     with pytest.raises(BlobDamaged):
         await read(restarted, attacker, victim.stored)
 

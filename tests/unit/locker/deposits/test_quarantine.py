@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -122,16 +123,19 @@ async def test_it_becomes_a_document_once_revocation_data_has_arrived(world: Wor
 
 async def test_f_24_revoked_while_it_waits_it_is_revoked_from_its_first_moment(world: World) -> None:
     answer = await quarantined(world)
-    revoked = await asyncio.gather(
-        *(
-            world.locker.post(
+
+    async def revoke() -> httpx.Response:
+        while True:
+            said = await world.locker.post(
                 f"/v1/documents/{answer['document_id']}/revoke",
                 headers=world.machine(),
                 json={"reason": "issued-in-error"},
             )
-            for _ in range(10)
-        )
-    )
+            # An issuer repeats what was shed: ten wait for one row, and on a busy machine not all get a connection.
+            if said.status_code != 503:
+                return said
+
+    revoked = await asyncio.gather(*(revoke() for _ in range(10)))
     assert {(each.status_code, each.json()["state"]) for each in revoked} == {(200, "revoked")}
     stranger = await world.locker.post(
         f"/v1/documents/{answer['document_id']}/revoke",

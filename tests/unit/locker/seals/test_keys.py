@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import pkcs11
 import pytest
 
 from locker.seals.device import SealDevice
@@ -25,8 +26,11 @@ INTERIOR, JUSTICE = "ma.gov.interieur", "ma.gov.justice"
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
-    return make_token(tmp_path_factory.mktemp("hsm"))
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
+    made = make_token(tmp_path_factory.mktemp("hsm"))
+    yield made
+    # Loaded once a process, with the place of its tokens: the next one has another.
+    pkcs11.unload(str(made.module))
 
 
 @pytest.fixture(params=["folder", "device"])
