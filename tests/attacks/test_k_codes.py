@@ -233,8 +233,8 @@ async def test_the_citizen_sees_code_and_picture_on_the_page_for_three_minutes(
     made = await citizen.submit(await citizen.get(step.headers["location"]))
     page = await citizen.get(f"{made.headers['location']}?lang=ar")
     assert "qr.svg" in page.text
-    code = page.text.split('class="digits">')[1].split("</p>")[0]
+    code = page.text.split('id="share-code">')[1].split("</p>")[0]
     digits = "".join(character for character in code if character.isdigit())
     assert len(digits) == 12
     assert (await typed(place, digits)).status_code == 200
-    assert 'class="digits"' not in (await citizen.get(made.headers["location"])).text
+    assert 'id="share-code"' not in (await citizen.get(made.headers["location"])).text
