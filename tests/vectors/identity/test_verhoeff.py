@@ -37,7 +37,8 @@ def test_every_swap_of_neighbours_is_caught(digits: str) -> None:
 def test_every_identifier_is_well_formed_not_easy_and_new() -> None:
     uids = [new_uid() for _ in range(5_000)]
     assert all(is_uid(uid) and not is_easy(uid) for uid in uids)
-    assert len(set(uids)) == len(uids)
+    # Two of 5,000 among 8·10⁸ are the same once in 64 runs, three pairs never: the database refuses the second.
+    assert len(set(uids)) >= len(uids) - 2
     assert {uid[0] for uid in uids} == set("23456789")
 
 
