@@ -1,41 +1,19 @@
 """The deposit's body as OpenAPI says it: streamed by hand, so described by hand."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
-import msgspec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from locker.deposits.schema import DepositRequest
-
-
-def inlined(type_: type[msgspec.Struct]) -> Schema:
-    """Without references: such a schema is small, and stands where a body is described by hand."""
-    (schema,), components = msgspec.json.schema_components([type_], ref_template="#/{name}")
-
-    def within(value: Any) -> Any:
-        if isinstance(value, list):
-            return [within(one) for one in value]
-        if not isinstance(value, dict):
-            return value
-        if "$ref" in value:
-            return within(components[value["$ref"].removeprefix("#/")])
-        return {name: within(one) for name, one in value.items()}
-
-    return cast("Schema", within(schema))
+from locker.home.described import idempotency_key, inlined
 
 
 @dataclass
 class DepositOperation(Operation):
     def __post_init__(self) -> None:
         self.parameters = [
-            Parameter(
-                name="Idempotency-Key",
-                param_in="header",
-                required=True,
-                schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
-            ),
+            idempotency_key(),
             Parameter(name="Repr-Digest", param_in="header", schema=Schema(type=OpenAPIType.STRING)),
         ]
         self.request_body = RequestBody(

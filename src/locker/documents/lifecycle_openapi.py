@@ -1,33 +1,26 @@
 """Bodies that are decoded by hand, so described by hand."""
 
 from dataclasses import dataclass
-from typing import cast
 
-import msgspec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Operation
 
 from locker.documents.record_schema import ReferenceRevocation, Revocation, Suspension
-
-
-def _json(type_: type[msgspec.Struct]) -> RequestBody:
-    (reference,), components = msgspec.json.schema_components([type_], ref_template="#/{name}")
-    schema = cast("Schema", components[reference["$ref"].removeprefix("#/")])
-    return RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=schema)})
+from locker.home.described import json_body
 
 
 @dataclass
 class RevokeOperation(Operation):
     def __post_init__(self) -> None:
-        self.request_body = _json(Revocation)
+        self.request_body = json_body(Revocation)
 
 
 @dataclass
 class SuspendOperation(Operation):
     def __post_init__(self) -> None:
-        self.request_body = _json(Suspension)
+        self.request_body = json_body(Suspension)
 
 
 @dataclass
 class RevokeReferenceOperation(Operation):
     def __post_init__(self) -> None:
-        self.request_body = _json(ReferenceRevocation)
+        self.request_body = json_body(ReferenceRevocation)

@@ -2,24 +2,14 @@
 
 from dataclasses import dataclass
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec import Operation
 
-from locker.deposits.openapi import inlined
+from locker.home.described import idempotency_key, json_body
 from locker.references.schema import ReferenceRequest
 
 
 @dataclass
 class DepositReferenceOperation(Operation):
     def __post_init__(self) -> None:
-        self.parameters = [
-            Parameter(
-                name="Idempotency-Key",
-                param_in="header",
-                required=True,
-                schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
-            )
-        ]
-        self.request_body = RequestBody(
-            required=True, content={"application/json": OpenAPIMediaType(schema=inlined(ReferenceRequest))}
-        )
+        self.parameters = [idempotency_key()]
+        self.request_body = json_body(ReferenceRequest)

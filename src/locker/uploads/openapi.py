@@ -2,21 +2,16 @@
 
 from dataclasses import dataclass
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+
+from locker.home.described import idempotency_key
 
 
 @dataclass
 class UploadOperation(Operation):
     def __post_init__(self) -> None:
-        self.parameters = [
-            Parameter(
-                name="Idempotency-Key",
-                param_in="header",
-                required=True,
-                schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
-            )
-        ]
+        self.parameters = [idempotency_key()]
         self.request_body = RequestBody(
             required=True,
             content={
