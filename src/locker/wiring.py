@@ -1,7 +1,5 @@
 """The parts, put together once at the start. Actions get the parts they need, never this whole."""
 
-import hashlib
-import hmac
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 
@@ -17,6 +15,7 @@ from kit.jose import LocalKeySet, SigningKey
 from kit.offload import Offload
 from kit.outbound.fetch import Fetcher
 from kit.pages import Pages
+from kit.sealed import derived_key
 from kit.throttle import Limit, Throttle
 from locker.access.bearer import BearerTokens
 from locker.access.cursor import Cursors
@@ -113,7 +112,7 @@ async def connect(
             db,
             provider,
             audience=settings.locker_url,
-            nonces=Nonces(_derived(settings.secret, "dpop-nonce")),
+            nonces=Nonces(derived_key(settings.secret, "dpop-nonce")),
             age_max_s=settings.introspection_age_max_s,
             kept_max=settings.introspections_kept_max,
         )
@@ -190,7 +189,7 @@ async def connect(
             db=db,
             audit=audit,
             throttle=throttle,
-            csrf=Csrf(_derived(settings.secret, "csrf"), origin=_origin_of(settings.locker_url)),
+            csrf=Csrf(derived_key(settings.secret, "csrf"), origin=_origin_of(settings.locker_url)),
             signing=signing,
             provider=provider,
             bearer=bearer,
@@ -200,7 +199,7 @@ async def connect(
                 lifetime_s=settings.session_lifetime_s,
                 sign_in_lifetime_s=settings.sign_in_lifetime_s,
             ),
-            cursors=Cursors(_derived(settings.secret, "cursor")),
+            cursors=Cursors(derived_key(settings.secret, "cursor")),
             pictures=pictures,
             shares=ShareDesk(
                 db=db,
@@ -208,8 +207,8 @@ async def connect(
                 throttle=throttle,
                 vault=vault,
                 signing=signing,
-                pins=Pins(_derived(settings.secret, "share-pin")),
-                codes=Codes(_derived(settings.secret, "share-code")),
+                pins=Pins(derived_key(settings.secret, "share-pin")),
+                codes=Codes(derived_key(settings.secret, "share-code")),
                 locker_url=settings.locker_url,
                 lifetime_max_s=settings.share_lifetime_max_s,
                 viewing_s=settings.share_viewing_s,
@@ -221,7 +220,7 @@ async def connect(
             batches=BatchDesk(
                 # Nobody looks at one item of a batch: its subject may wait for others'.
                 deposits=replace(deposits, subjects=Subjects(provider, apart_s=settings.batch_subjects_apart_s)),
-                keys=LineKeys(_derived(settings.secret, "batch-lines")),
+                keys=LineKeys(derived_key(settings.secret, "batch-lines")),
                 limits=_batch_limits(settings),
                 registering=Places(settings.batch_parts_at_once_max),
                 parts=Places(settings.batch_parts_at_once_max),
@@ -318,11 +317,6 @@ def quarantine_limits(settings: LockerSettings) -> QuarantineLimits:
         lease_s=settings.quarantine_lease_s,
         per_administration_max=settings.quarantine_per_administration_max,
     )
-
-
-def _derived(secret: str, purpose: str) -> bytes:
-    """One setting, many keys: none tells anything of another (HMAC as a PRF)."""
-    return hmac.new(bytes.fromhex(secret), purpose.encode(), hashlib.sha256).digest()
 
 
 def _origin_of(url: str) -> str:
