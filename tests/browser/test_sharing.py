@@ -4,15 +4,18 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, async_playwright
 
+from locker.requests.register_purpose import register_purpose
+from locker.requests.schema import PurposeRegistration
 from tests.browser.conftest import chromium_path, launch_arguments
 from tests.browser.page_checks import SCREENS, WCAG_2_2_AA, axe_source
 from tests.citizen_browser import Browser, CitizenWorld, open_citizen_world
 from tests.conftest import Dsns
-from tests.locker_world import LOCKER
+from tests.locker_world import BIRTH, LOCKER, RECORD
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 360, "height": 640}
@@ -97,4 +100,32 @@ async def test_sharing_is_for_everybody(place: CitizenWorld, phone: Page) -> Non
             wrong += await checked(phone, citizen, path, name, language)
         for name, path in {"landing": link, "code": "/code", "opened": opened}.items():
             wrong += await checked(phone, clerk, path, name, language)
+    assert wrong == []
+
+
+async def test_a_request_for_documents_is_for_everybody(place: CitizenWorld, phone: Page) -> None:
+    await place.document(fields=FIELDS)
+    names = {"ar": "البنك", "fr": "La banque", "zgh": "ⵜⴰⴱⴰⵏⴽⴰ", "en": "The bank"}
+    purpose = {"ar": "فتح حساب", "fr": "Ouvrir un compte", "zgh": "ⴰⵔⵣⵣⵓⵎ", "en": "To open an account"}
+    citizen = await place.signed_in()
+    token = place.provider.token(sub="bank", client_id="bank", scope="documents:request")
+    paths = []
+    # The second one asks for more than the first, which was declined.
+    for asked in (
+        [{"type": BIRTH, "fields": ["family_name"]}],
+        [{"type": BIRTH, "fields": [*FIELDS]}, {"type": RECORD}],
+    ):
+        registration = {"client_id": "bank", "purpose_id": "a", "names": names, "purpose": purpose, "documents": asked}
+        new = msgspec.convert(registration, PurposeRegistration)
+        await register_purpose(place.world.wiring.db, place.world.wiring.audit, new, officer="test")
+        made = await place.world.locker.post(
+            "/v1/requests", headers={"Authorization": f"Bearer {token}"}, json={"purpose": "a"}
+        )
+        paths.append(made.json()["url"].removeprefix(LOCKER))
+        if len(paths) == 1:
+            await citizen.submit(await citizen.get(paths[0]), decision="decline")
+    wrong: list[str] = []
+    for language in ("ar", "fr"):
+        wrong += await checked(phone, citizen, paths[1], "request", language)
+        wrong += await checked(phone, citizen, "/wallet/requests/declined", "declined", language)
     assert wrong == []
