@@ -3,7 +3,6 @@
 import asyncio
 import re
 import secrets
-import time
 
 import httpx
 import jwt
@@ -34,6 +33,7 @@ from tests.waiting import (
     type_code,
     uid_of,
 )
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -114,14 +114,14 @@ async def test_a_browser_that_guesses_user_codes_is_stopped(idp: Provider) -> No
 
 
 async def test_a_guesser_who_forgets_cookies_is_stopped_by_the_address(idp: Provider) -> None:
-    for address in ("198.51.100.2", "198.51.100.12"):
-        seen, window = list[int](), time.time() // ADDRESS.per_s
+    async def tries(number: int) -> list[int]:
+        seen = []
         for _ in range(ADDRESS.attempts // BROWSER.attempts + 1):
-            async with from_address(idp, address) as browser:
+            async with from_address(idp, f"198.51.100.{20 + number}") as browser:
                 seen += await guess(browser, BROWSER.attempts)
-        if time.time() // ADDRESS.per_s == window:
-            break
-        # A window ended meanwhile, and another address begins in the next one.
+        return seen
+
+    seen = await in_one_window(ADDRESS.per_s, tries)
     assert seen == [422] * ADDRESS.attempts + [429] * BROWSER.attempts
 
 
