@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +15,6 @@ from locker.requests.schema import PurposeRegistration
 from tests.browser.conftest import chromium_path, launch_arguments
 from tests.browser.page_checks import SCREENS, WCAG_2_2_AA, axe_source
 from tests.citizen_browser import Browser, CitizenWorld, open_citizen_world
-from tests.conftest import Dsns
 from tests.locker_world import BIRTH, LOCKER, RECORD
 
 pytestmark = pytest.mark.browser
@@ -23,8 +23,9 @@ FIELDS = {"family_name": "العلوي الكتاني", "birthdate": "1988-04-17
 
 
 @pytest_asyncio.fixture
-async def place(dsns: Dsns, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CitizenWorld]:
-    async with open_citizen_world(dsns, s3, tmp_path_factory.mktemp("locker")) as opened:
+async def place(new_database: Any, s3: Any, tmp_path: Path) -> AsyncIterator[CitizenWorld]:
+    # Each test has a master key of its own, so it must not meet the epoch key of its neighbour.
+    async with open_citizen_world(new_database(), s3, tmp_path / "locker") as opened:
         yield opened
 
 
