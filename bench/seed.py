@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from bench.aside import put_back, set_aside
 from khizana.say import Progress, say
 
 PORTION = 5_000
@@ -69,8 +70,6 @@ async def seed(owner_url: str, *, citizens: int, documents_each: int, connection
             "line": await _template(first, "locker.audit", "action = 'document.deposited' AND owner IS NOT NULL"),
         }
         uids = _uids()
-        # What is seeded was never under the log's eyes.
-        await first.execute("ALTER TABLE locker.audit DISABLE TRIGGER USER")
         waiting = list(range(0, citizens, PORTION))
 
         async def portions() -> None:
@@ -84,11 +83,15 @@ async def seed(owner_url: str, *, citizens: int, documents_each: int, connection
             finally:
                 await connection.close()
 
+        # What is seeded was never under the log's eyes.
+        await first.execute("ALTER TABLE locker.audit DISABLE TRIGGER USER")
+        aside = await set_aside(first, [template.table for template in templates.values()])
         try:
             await asyncio.gather(*(portions() for _ in range(connections)))
+            progress.finish()
         finally:
+            await put_back(owner_url, aside, connections)
             await first.execute("ALTER TABLE locker.audit ENABLE TRIGGER USER")
-        progress.finish()
         say("analysing")
         await first.execute("ANALYZE")
         size = await first.fetchval("SELECT pg_database_size(current_database())")
