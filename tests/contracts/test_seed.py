@@ -34,10 +34,12 @@ async def schema(db: Database) -> list[tuple[str, ...]]:
         SELECT 'index' AS kind, schemaname || '.' || tablename AS of, indexdef AS is FROM pg_indexes
          WHERE schemaname IN ('idp', 'locker')
          UNION ALL
-        SELECT 'constraint', conrelid::regclass::text, conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated
+        SELECT 'constraint', conrelid::regclass::text,
+               conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated
           FROM pg_constraint WHERE connamespace IN ('idp'::regnamespace, 'locker'::regnamespace)
          UNION ALL
-        SELECT 'trigger', tgrelid::regclass::text, tgname || ' ' || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+        SELECT 'trigger', tgrelid::regclass::text, tgname || ' ' || tgenabled::text
+          FROM pg_trigger WHERE NOT tgisinternal
          ORDER BY 1, 2, 3"""
     )
     return [tuple(row.values()) for row in rows]
