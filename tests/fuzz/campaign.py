@@ -1,8 +1,10 @@
-"""Judge mutated documents until the time is over: ``python -m tests.fuzz.campaign SECONDS [SEED]``, one JSON line out.
+"""Judge mutated documents until the time is over: ``python -m tests.fuzz.campaign SECONDS [SEED [FOLDER]]``.
+
+One JSON line out; FOLDER keeps the documents of findings.
 
 Seeds are documents made here and, with KHIZANA_FIXTURES, those of other software. A finding is a verdict better than
 the original's, an exception, a document that costs more than a worker may, or one that passes though PDFium shows it
-otherwise than the original.
+otherwise than the original. Documents made here differ from run to run, so the same seed does not find the same again.
 """
 
 import functools
@@ -93,14 +95,17 @@ def seeds_of_others(folder: Path) -> list[Seed]:
     return found
 
 
-def run(seeds: list[Seed], *, seconds: float, seed: int, executions_max: int = 10**9) -> dict[str, object]:
-    chance = random.Random(seed)
+def run(
+    seeds: list[Seed], *, seconds: float, seed: int, executions_max: int = 10**9, kept: Path | None = None
+) -> dict[str, object]:
     until = time.monotonic() + seconds
     outcomes: Counter[str] = Counter()
     findings: list[str] = []
     slowest = 0.0
     done = rendered = 0
     while done < executions_max and time.monotonic() < until:
+        chance = random.Random(f"{seed} {done}")
+        findings_before = len(findings)
         original = chance.choice(seeds)
         name, pdf = mutated(original.pdf, chance)
         began = time.process_time()
@@ -121,10 +126,12 @@ def run(seeds: list[Seed], *, seconds: float, seed: int, executions_max: int = 1
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         slowest = max(slowest, time.process_time() - began)
-        if passed:
+        if passed and original.verdict.passed:
             rendered += 1
             if drawn(pdf) != original.drawn:
                 findings.append(f"shown otherwise: {original.name} {name} execution {done}")
+        if kept and len(findings) > findings_before:
+            (kept / f"{seed}-{done}.pdf").write_bytes(pdf)
         done += 1
     return {
         "executions": done,
@@ -144,13 +151,14 @@ def _too_long(*_: object) -> None:
 def main() -> None:
     worker.__name__  # noqa: B018 - importing it has made the reader as fast as in a worker
     seconds, seed = float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    kept = Path(sys.argv[3]) if len(sys.argv) > 3 else None
     signal.signal(signal.SIGVTALRM, _too_long)
     seeds = own_seeds()
     if folder := os.environ.get("KHIZANA_FIXTURES"):
         seeds += seeds_of_others(Path(folder) / "pdf")
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MAX, _MEMORY_MAX))
     began = time.monotonic()
-    answer = run(seeds, seconds=seconds, seed=seed)
+    answer = run(seeds, seconds=seconds, seed=seed, kept=kept)
     answer["seconds"] = round(time.monotonic() - began)
     answer["day"] = datetime.now(UTC).date().isoformat()
     print(json.dumps(answer))

@@ -119,7 +119,7 @@ def overwrite_an_object(pdf: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randint(1, 3)):
         target, source = chance.choice(list(bodies)), chance.choice(list(bodies))
         body = bodies[chance.choice([target, target, source])]
-        kind = chance.randrange(5)
+        kind = chance.randrange(6)
         if kind == 0:
             references = list(_REFERENCE.finditer(body))
             if references:
@@ -161,7 +161,8 @@ def move_the_root(pdf: bytes, chance: random.Random) -> bytes:
 
 
 def update_that_readers_repair(pdf: bytes, chance: random.Random) -> bytes:
-    """Beside its place, with an object that no section names, with one named twice, too small, or without a root."""
+    """Beside its place, with an object that no section names, with one named twice, too small, without a root, or with
+    one taken back."""
     bodies = {int(number): body for number, body in _OBJECT.findall(pdf)}
     if len(bodies) < 2:
         return flip_bytes(pdf, chance)
@@ -169,7 +170,7 @@ def update_that_readers_repair(pdf: bytes, chance: random.Random) -> bytes:
     unnamed = b"%d 0 obj\n%s\nendobj\n" % (target, bodies[source])
     made = update(pdf, {kept: bodies[kept]})
     table = made.rfind(b"xref\n", 0, made.rfind(b"startxref"))
-    kind = chance.randrange(5)
+    kind = chance.randrange(6)
     if kind == 0:
         head, _, place = made.rpartition(b"startxref\n")
         place = b"%d" % (int(place.split()[0]) + chance.choice([-7, -3, -2, -1, 1, 2, 3, 5]))
@@ -181,6 +182,12 @@ def update_that_readers_repair(pdf: bytes, chance: random.Random) -> bytes:
         return made[: table + 5] + entry * chance.randint(1, 2) + made[table + 5 :]
     if kind == 3:
         return made[:table] + re.sub(rb"/Size \d+", b"/Size %d" % chance.choice([0, 1, 3, target, kept]), made[table:])
+    if kind == 4:
+        changed = update(pdf, {target: bodies[source]})
+        made = update(changed, {kept: bodies[kept]})
+        table = made.rfind(b"xref\n", 0, made.rfind(b"startxref"))
+        place = pdf.find(b"%d 0 obj" % target) % 10**10
+        return made[: table + 5] + b"%d 1\n%010d 00000 n \n" % (target, place) + made[table + 5 :]
     return made[:table] + re.sub(rb"/Root (\d+) 0 R", chance.choice([b"", rb"/Root \1 0 R /Root 3 0 R"]), made[table:])
 
 

@@ -29,8 +29,8 @@ class Altered(Exception):
 
 
 def require_plain_updates(document: Document, revision: int) -> None:
-    """Raises Altered unless each later section is where it is said to be, names each object once, where it is, and
-    none is left out. ``document`` is read strictly."""
+    """Raises Altered unless each later section is where it is said to be, names each object once, where it is, brings
+    none back that an earlier one replaced, and none is left out. ``document`` is read strictly."""
     reader: Any = document.reader
     xrefs = reader.xrefs
     trailers = reader.trailer._trailer_revisions
@@ -84,7 +84,27 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         if header is None or (int(header[1]), int(header[2])) != (object_number, generation):
             raise Altered(f"object {object_number}")
         places.add(begin)
+    _require_nothing_back(document, number)
     return places
+
+
+def _require_nothing_back(document: Document, number: int) -> None:
+    """What a section names stands in its own update, or is what was in force before it."""
+    reader: Any = document.reader
+    xrefs = reader.xrefs
+    data = xrefs.get_xref_data(number)
+    began = max(xrefs.get_xref_container_info(earlier).end_location for earlier in range(number))
+
+    def before(object_number: int, generation: int) -> Any:
+        return xrefs.get_historical_ref(generic.Reference(object_number, generation, pdf=reader), number - 1)
+
+    for object_number, (generation, offset) in data.standard_xrefs.items():
+        if offset < began and before(object_number, generation) != offset:
+            raise Altered(f"object {object_number}")
+    for object_number, place in data.xrefs_in_objstm.items():
+        _, stream = data.standard_xrefs.get(place.obj_stream_id, (0, 0))
+        if stream < began and before(object_number, 0) != place:
+            raise Altered(f"object {object_number}")
 
 
 def _from(pdf: bytes, place: int) -> BytesIO:
