@@ -100,7 +100,9 @@ async def _change(db: Database, audit: Audit, document_id: str, acting: Acting, 
                 return _answered(*before, request_sha256=request_sha256)
         answer = await _changed(tx, audit, document_id, acting, change)
         if key is not None:
-            await store.answer_request(tx, client_id=acting.client_id, key=key, answer=msgspec.to_builtins(answer))
+            # Whose it is, nobody asks again, and the key outlives an erasure.
+            kept = msgspec.to_builtins(msgspec.structs.replace(answer, owner=""))
+            await store.answer_request(tx, client_id=acting.client_id, key=key, answer=kept)
         return answer
 
     return await db.transact(within)
@@ -117,11 +119,12 @@ async def _changed(tx: Tx, audit: Audit, document_id: str, acting: Acting, chang
     if not members:
         raise DocumentNotYours
     if acting.if_match is not None:
-        present = await _present(tx, members[0], acting, hold=True)
+        await store.hold(tx, members, administration=acting.administration)
+        present = await _present(tx, members[0], acting)
         if not names(acting.if_match, f'"{present.revision}"', weak=False):
             raise StateChanged(present.state, present.revision)
     changed = await apply(tx, audit, members, change, administration=acting.administration, client_id=acting.client_id)
-    own = next((state for state in changed if state.document_id == document_id), None)
+    own = next((state for state in changed if state.document_id == members[0].document_id), None)
     if own is not None:
         return own
     present = await _present(tx, members[0], acting)
@@ -130,13 +133,12 @@ async def _changed(tx: Tx, audit: Audit, document_id: str, acting: Acting, chang
     return present
 
 
-async def _present(tx: Tx, member: Member, acting: Acting, *, hold: bool = False) -> DocumentState:
+async def _present(tx: Tx, member: Member, acting: Acting) -> DocumentState:
     present = await store.state_of(
         tx,
         owner=member.owner,
         document_id=member.document_id,
         administration=acting.administration,
-        hold=hold,
     )
     if present is None:
         raise DocumentNotYours

@@ -23,7 +23,7 @@ RevocationReason = Literal[
 SuspensionReason = Literal["under-review", "court-order", "reported-lost", "reported-stolen"]
 CorrectionReason = Literal["clerical-error", "facts-wrong", "fields-wrong", "court-order"]
 """What was wrong in the version before. ``fields-wrong``: the PDF was right and may come again as it is."""
-Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$(?!\n)")]
 """What an administration calls its own deposit; unique to it."""
 
 

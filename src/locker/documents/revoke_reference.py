@@ -42,7 +42,10 @@ async def revoke_reference(
         change = revocation(asked.reason)
         await apply(tx, audit, members, change, administration=acting.administration, client_id=acting.client_id)
         present = await store.state_of(
-            tx, owner=members[0].owner, document_id=document_id, administration=acting.administration
+            tx,
+            owner=members[0].owner,
+            document_id=members[0].document_id,
+            administration=acting.administration,
         )
         if present is None:
             raise DocumentNotYours

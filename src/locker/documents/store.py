@@ -26,7 +26,9 @@ async def insert(tx: Tx, new: NewDocument) -> datetime:
     deposited_at: datetime = await tx.fetchval(
         """
         WITH routed AS (
-            INSERT INTO locker.document_uri (document_id, uri, owner, group_id) VALUES ($2, $3, $1, $28))
+            INSERT INTO locker.document_uri (document_id, uri, owner, group_id) VALUES ($2, $3, $1, $28)),
+        grouped AS (
+            INSERT INTO locker.document_group (document_id, group_id) SELECT $2, $28 WHERE $28 IS NOT NULL)
         INSERT INTO locker.document
                (owner, document_id, uri, administration, type, type_version, valid_from, valid_until, deposited_by,
                 chain_id, version, replaces, object_key, wrapped_key, epoch, fields_sealed, sha256, length,
@@ -83,6 +85,20 @@ async def count_in(tx: Tx, *, owner: str, length: int, documents_max: int, bytes
         bytes_max,
     )
     return row is not None
+
+
+async def has_room(tx: Tx, *, owner: str, length: int, documents_max: int, bytes_max: int) -> bool:
+    """What ``count_in`` would say, and nothing is counted."""
+    found: bool = await tx.fetchval(
+        """
+        SELECT coalesce((SELECT documents < $3 AND bytes + $2 <= $4 FROM locker.holding WHERE owner = $1),
+                        $3 >= 1 AND $2 <= $4)""",
+        owner,
+        length,
+        documents_max,
+        bytes_max,
+    )
+    return found
 
 
 async def predecessor(tx: Tx, *, owner: str, document_id: str, administration: str, type_: str) -> Predecessor | None:
@@ -159,14 +175,23 @@ async def change_state(
     return [_state(row) for row in rows]
 
 
-async def state_of(
-    tx: Tx, *, owner: str, document_id: str, administration: str, hold: bool = False
-) -> DocumentState | None:
-    """``hold``: nobody changes it before this transaction ends."""
+async def hold(tx: Tx, members: Sequence[Member], *, administration: str) -> None:
+    """Nobody changes them before this transaction ends; in the order in which ``change_state`` locks them."""
+    await tx.fetch(
+        """
+        SELECT FROM locker.document d
+          JOIN unnest($1::text[], $2::text[]) AS member (owner, document_id) USING (owner, document_id)
+         WHERE d.administration = $3
+         ORDER BY d.owner, d.document_id FOR UPDATE OF d""",
+        [member.owner for member in members],
+        [member.document_id for member in members],
+        administration,
+    )
+
+
+async def state_of(tx: Tx, *, owner: str, document_id: str, administration: str) -> DocumentState | None:
     row = await tx.fetchrow(
-        f"""
-        SELECT {_STATE} FROM locker.document d WHERE owner = $1 AND document_id = $2 AND administration = $3
-        {"FOR UPDATE" if hold else ""}""",
+        f"SELECT {_STATE} FROM locker.document d WHERE owner = $1 AND document_id = $2 AND administration = $3",
         owner,
         document_id,
         administration,
@@ -175,14 +200,17 @@ async def state_of(
 
 
 async def members(tx: Tx, *, document_id: str) -> list[Member]:
-    """The document, first, and those that were deposited with it for other owners; none where there is no document."""
+    """The document, first, and those that were deposited with it for other owners; none where there is no document.
+
+    Of one whose owner was erased, those that are left: what its administration says of it is of all of them.
+    """
     rows = await tx.fetch(
         """
         SELECT owner, document_id FROM locker.document_uri WHERE document_id = $1
          UNION ALL
         SELECT m.owner, m.document_id
-          FROM locker.document_uri u JOIN locker.document_uri m ON m.group_id = u.group_id
-         WHERE u.document_id = $1 AND m.document_id <> $1""",
+          FROM locker.document_group g JOIN locker.document_uri m ON m.group_id = g.group_id
+         WHERE g.document_id = $1 AND m.document_id <> $1""",
         document_id,
     )
     return [Member(owner=row["owner"], document_id=row["document_id"]) for row in rows]
@@ -240,6 +268,17 @@ async def bind_reference(
         document_id,
     )
     return (row["revocation_reason"], row["revoked_by"]) if row else None
+
+
+async def reference_is_taken(tx: Tx, *, administration: str, reference: str) -> bool:
+    found: bool = await tx.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM locker.deposit_reference
+                        WHERE administration = $1 AND reference_sha256 = $2 AND document_id IS NOT NULL)""",
+        administration,
+        _named(administration, reference),
+    )
+    return found
 
 
 async def revoke_reference(

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -126,6 +127,52 @@ async def test_changes_that_race_by_both_addresses_leave_one_state(world: World)
             )
         )
         assert await states(world, answer) == [("revoked", "issued-in-error")] * 2
+
+
+async def test_changes_that_name_a_revision_by_both_addresses_do_not_stop_each_other(world: World) -> None:
+    """They lock in one order: a deadlock would be found by PostgreSQL after a second, and told to nobody."""
+    answers = [await deposited(world) for _ in range(4)]
+    started = time.monotonic()
+    changes = await asyncio.gather(
+        *(
+            world.locker.post(
+                f"/v1/documents/{one['document_id']}/suspend",
+                headers={**world.machine(), "If-Match": '"1"'},
+                json={"reason": "court-order"},
+            )
+            for answer in answers
+            for one in answer["documents"] * 3
+        )
+    )
+    assert time.monotonic() - started < 1
+    assert sorted(change.status_code for change in changes) == [200] * 4 + [412] * 20
+
+
+async def test_what_one_owner_left_is_revoked_for_the_others_by_every_address_and_by_the_reference(
+    world: World,
+) -> None:
+    for named in ("reference", 0, 1):
+        uid = f"200000010{named if isinstance(named, int) else 9}"
+        world.subs[uid] = world.provider.enrol(uid)
+        reference = secrets.token_hex(8)
+        answer = await deposited(world, subjects=[{"uid": uid}, {"uid": AMINA}], reference=reference)
+        gone, left = answer["documents"]
+        await world.wiring.db.transact(
+            lambda tx, owner=world.subs[uid]: world.wiring.vault.destroy_owner_key(tx, owner=owner)  # type: ignore[misc]
+        )
+        await world.rows("SELECT locker.erase_rows_of($1)", world.subs[uid])
+        if isinstance(named, int):
+            address = f"/v1/documents/{answer['documents'][named]['document_id']}/revoke"
+            revoked = await world.locker.post(address, headers=world.machine(), json={"reason": "holder-deceased"})
+        else:
+            body = {"reference": reference, "reason": "holder-deceased"}
+            revoked = await world.locker.post("/v1/revocations", headers=world.machine(), json=body)
+        assert revoked.status_code == 200, revoked.text
+        assert revoked.json()["document_id"] == left["document_id"]
+        record = await world.locker.get(f"/v1/deposits/{left['document_id']}", headers=world.machine())
+        assert (record.json()["state"], record.json()["state_reason"]) == ("revoked", "holder-deceased")
+        erased = await world.locker.get(f"/v1/deposits/{gone['document_id']}", headers=world.machine())
+        assert erased.status_code == 404
 
 
 async def test_a_reference_revokes_for_all_also_before_they_are_there(world: World) -> None:
