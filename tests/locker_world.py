@@ -72,6 +72,8 @@ class TinyProvider:
         self.disabled: set[str] = set()
         self.away = False
         self.calls: list[str] = []
+        self.purposes: list[str] = []
+        """Of the subjects that were asked for."""
 
     def enrol(self, uid: str) -> str:
         """The locker's sub of this citizen."""
@@ -152,6 +154,7 @@ class TinyProvider:
     def _resolve(self, asked: dict[str, list[dict[str, str]]], token: str) -> tuple[int, dict[str, Any]]:
         claims = verify(token, self.keys.public, algorithms=["ES256"], typ=["at+jwt"], issuer=ISSUER)
         assert "subjects:resolve" in claims["scope"].split()
+        self.purposes += [one["purpose"] for one in asked["subjects"]]
         subs = [
             self.subjects.get(one["uid"]) if "uid" in one else self.foreign_subjects.get((one["client_id"], one["sub"]))
             for one in asked["subjects"]

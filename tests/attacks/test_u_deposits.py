@@ -203,6 +203,7 @@ async def test_d_07_hostile_json(world: World) -> None:
         )
 
     right = json.dumps({"type": BIRTH, "subject": {"uid": AMINA}, "fields": {"family_name": "x"}})
+    await world.owner_db.execute("UPDATE locker.document_type SET validity_days = 90 WHERE type = $1", BIRTH)
     for text, status in (
         (right.replace('"type"', '"type": "OTHER", "type"', 1), 422),
         ("[" * 30_000 + "]" * 30_000, 422),
@@ -210,11 +211,17 @@ async def test_d_07_hostile_json(world: World) -> None:
         ("1" * 60_000, 422),
         (right.replace('"x"', "NaN"), 422),
         (right.replace("x", "\ud800"), 422),
+        (right.replace('"x"', '"\\ud800"'), 422),
+        (right.replace('"x"', '"\\u0000"'), 422),
+        (right.replace('"type"', '"\\u0000": 1, "type"', 1), 422),
+        (right.replace('"x"', '"x", "n": 1e999'), 422),
+        (right.replace('"type"', '"valid_from": "9999-12-31", "type"', 1), 422),
         ("{" + " " * 70_000 + "}", 413),
         ("", 422),
     ):
         answer = await posted(world, part(text), "multipart/form-data; boundary=b")
         assert answer.status_code == status, text[:50]
+    await world.owner_db.execute("UPDATE locker.document_type SET validity_days = NULL WHERE type = $1", BIRTH)
 
 
 async def test_d_09_a_compressed_body(world: World) -> None:

@@ -26,7 +26,7 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
     depositor = await identify(desk.db, client_id=client_id)
     await count_attempt(desk, desk.limits.per_client, client_id)
     try:
-        with desk.places:
+        with desk.places.of(depositor.administration):
             async with receive.receive(
                 body.frames,
                 content_type=body.content_type,

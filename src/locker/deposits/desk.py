@@ -1,3 +1,6 @@
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -47,10 +50,29 @@ class DepositDesk:
 
 
 class Places:
-    """How many deposits one process works on; each holds a temporary file and may hold a judge."""
+    """How many deposits one process works on; each holds a temporary file and may hold a judge.
+
+    One holder has three quarters of them at most: who lets bodies trickle keeps out nobody else.
+    """
 
     def __init__(self, at_once_max: int) -> None:
         self._free = at_once_max
+        self._each_max = max(1, at_once_max * 3 // 4)
+        self._held = Counter[str]()
+
+    @contextmanager
+    def of(self, holder: str) -> Iterator[None]:
+        """Raises Unavailable."""
+        if self._held[holder] >= self._each_max:
+            raise Unavailable("deposits")
+        with self:
+            self._held[holder] += 1
+            try:
+                yield
+            finally:
+                self._held[holder] -= 1
+                if not self._held[holder]:
+                    del self._held[holder]
 
     def __enter__(self) -> None:
         if self._free == 0:

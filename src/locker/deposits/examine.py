@@ -1,4 +1,5 @@
 import asyncio
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 from msgspec import UNSET
@@ -11,7 +12,7 @@ from locker.catalogue.schema import DocumentType
 from locker.deposits import receive
 from locker.deposits.desk import DepositDesk
 from locker.deposits.judge import deciding, judge, judge_data, not_authentic
-from locker.deposits.refusals import DepositInvalid, ReplacesUnknown
+from locker.deposits.refusals import DepositInvalid, NotAuthenticYet, ReplacesUnknown
 from locker.deposits.resolve_subject import Owner
 from locker.deposits.schema import DepositRequest
 from locker.documents.find_predecessors import find_predecessors
@@ -25,6 +26,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
     request: DepositRequest
     type_: DocumentType
+    valid_until: date | None
     verdict: Verdict
     data_verdict: Verdict | None
     owners: list[Owner]
@@ -43,19 +45,29 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def examine(
-    desk: DepositDesk, received: receive.Received, request: DepositRequest, depositor: Depositor, *, client_id: str
+    desk: DepositDesk,
+    received: receive.Received,
+    request: DepositRequest,
+    depositor: Depositor,
+    *,
+    client_id: str,
+    purpose: str = "deposit",
 ) -> Examined:
     """Every check that needs no place to store anything. Raises TypeNotAllowed, FieldsInvalid, NotAuthentic,
     SubjectUnknown, ReplacesUnknown, Infected, DepositInvalid.
+
+    ``client_id`` names the citizen by its own ``sub``; ``purpose`` is what the citizen reads at the provider.
     """
     type_ = await find_entitled(desk.db, administration=depositor.administration, type_=request.type)
     desk.fields.check(type_, request.fields)
+    valid_until = _valid_until(request, type_)
     verdict, data_verdict = await _judge(desk, received, depositor, type_)
-    owners = await _owners(desk, request, client_id=client_id, purpose=f"deposit {type_.type}")
+    owners = await _owners(desk, request, client_id=client_id, purpose=f"{purpose} {type_.type}")
     predecessors = await _predecessors(desk.db, request, owners, administration=depositor.administration)
     examined = Examined(
         request=request,
         type_=type_,
+        valid_until=valid_until,
         verdict=verdict,
         data_verdict=data_verdict,
         owners=owners,
@@ -65,6 +77,18 @@ async def examine(
     if len(owners) > 1:
         must_pass_now(examined)
     return examined
+
+
+def _valid_until(request: DepositRequest, type_: DocumentType) -> date | None:
+    if request.valid_until is not UNSET:
+        return request.valid_until
+    if type_.validity_days is None:
+        return None
+    start = datetime.now(UTC).date() if request.valid_from is UNSET else request.valid_from
+    try:
+        return start + timedelta(days=type_.validity_days)
+    except OverflowError:
+        raise DepositInvalid("valid_from: too far away") from None
 
 
 async def _awaits_scan(desk: DepositDesk, received: receive.Received) -> bool:
@@ -113,7 +137,7 @@ def must_pass_now(examined: Examined) -> None:
         raise Unavailable("scanner", retry_after_s=60)
     decides, part = deciding(examined.verdict, examined.data_verdict)
     if not decides.passed:
-        raise not_authentic(decides, part=part)
+        raise not_authentic(decides, part=part, refusal=NotAuthenticYet)
 
 
 async def _owners(desk: DepositDesk, request: DepositRequest, *, client_id: str, purpose: str) -> list[Owner]:

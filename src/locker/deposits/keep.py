@@ -1,5 +1,5 @@
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
@@ -7,7 +7,6 @@ from msgspec import UNSET
 from kit.db import Tx
 from kit.ids import new_public_id
 from locker.administrations.schema import Depositor
-from locker.catalogue.schema import DocumentType
 from locker.deposits import receive, store
 from locker.deposits.count import count
 from locker.deposits.desk import DepositDesk
@@ -15,7 +14,7 @@ from locker.deposits.examine import Examined
 from locker.deposits.judge import deciding
 from locker.deposits.quarantine import quarantine
 from locker.deposits.refusals import DepositOvertaken
-from locker.deposits.schema import Deposited, DepositRequest, OwnDocument, Quarantined
+from locker.deposits.schema import Deposited, OwnDocument, Quarantined
 from locker.documents.record import record_all
 from locker.documents.record_schema import NewDocument, Predecessor, judged
 from locker.receipts.sign_receipt import sign_receipt
@@ -195,7 +194,7 @@ def _new_document(
         type=type_.type,
         type_version=type_.version,
         valid_from=None if request.valid_from is UNSET else request.valid_from,
-        valid_until=_valid_until(request, type_),
+        valid_until=examined.valid_until,
         deposited_by=client_id,
         chain_id=predecessor.chain_id if predecessor else document_id,
         version=version,
@@ -209,15 +208,6 @@ def _new_document(
         data=data,
     )
     return judged(new, examined.verdict)
-
-
-def _valid_until(request: DepositRequest, type_: DocumentType) -> date | None:
-    if request.valid_until is not UNSET:
-        return request.valid_until
-    if type_.validity_days is None:
-        return None
-    start = datetime.now(UTC).date() if request.valid_from is UNSET else request.valid_from
-    return start + timedelta(days=type_.validity_days)
 
 
 def _deposited(desk: DepositDesk, examined: Examined, kept: Sequence[NewDocument], deposited_at: datetime) -> Deposited:

@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import binascii
-import errno
 import hashlib
 import re
-import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +18,9 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NoRoom, NotPdf, PartTooLarge, TooSlow
+from locker.deposits.refusals import DigestMismatch, MultipartMalformed, NotPdf, PartTooLarge, TooSlow
+from locker.deposits.room import temporary_folder, within_room
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ENVELOPE_MAX_BYTES = 16_384
 """Boundaries and headers of the parts, and more than enough of it."""
 _PREAMBLE_MAX_BYTES = 8_192
@@ -32,7 +30,7 @@ PDF_START = b"%PDF-"
 _FRAME_MAX_BYTES = 1_048_576
 
 Kind = Literal["document", "deposit", "data", "data_signature"]
-_PDF_WITHIN = 1_024
+PDF_WITHIN = 1_024
 """A reader of PDFs looks so far for where one begins."""
 _KINDS: dict[str, Kind] = {"application/pdf": "document", "application/json": "deposit"}
 
@@ -98,35 +96,22 @@ async def receive(
     if content_length is not None and content_length > body_max_bytes:
         raise PartTooLarge("document", limits.pdf_max_bytes)
     receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
-    with _folder(limits) as folder:
+    with temporary_folder("khizana-deposit-", limits.folder) as folder:
         path, data = Path(folder, "document.pdf"), Path(folder, "data")
         try:
             # Frames go to the page cache: less than a hop to a thread.
-            with path.open("xb") as file, data.open("xb") as data_file:  # noqa: ASYNC230
+            with within_room(), path.open("xb") as file, data.open("xb") as data_file:  # noqa: ASYNC230
                 async with asyncio.timeout(limits.receive_max_s):
                     async for frame in frames:
                         receiving.feed(frame, file, data_file)
-            received = receiving.end(path, data)
+                received = receiving.end(path, data)
         except TimeoutError:
             raise TooSlow from None
         except MultipartError as fault:
             raise MultipartMalformed(str(fault)) from None
-        except OSError as fault:
-            if fault.errno in _FULL:
-                raise NoRoom from fault
-            raise
         if repr_digest is not None:
             _check_digest(repr_digest, receiving.body_sha256.digest(), received.pdf_sha256)
         yield received
-
-
-def _folder(limits: Limits) -> "tempfile.TemporaryDirectory[str]":
-    try:
-        return tempfile.TemporaryDirectory(prefix="khizana-deposit-", dir=limits.folder)
-    except OSError as fault:
-        if fault.errno in _FULL:
-            raise NoRoom from fault
-        raise
 
 
 def _parser(content_type: str) -> PushMultipartParser:
@@ -202,11 +187,9 @@ class _Receiving:
         )
 
     def _data(self, path: Path, sha256_of: dict[Kind, bytes]) -> ReceivedData:
-        if self._data_length == 0:
-            raise MultipartMalformed("data: empty")
-        # One deposit, one PDF: the other one would be judged, shown and shared by nobody.
-        if b"%PDF-" in self._data_start:
-            raise MultipartMalformed("data: a PDF is the document")
+        wrong = no_data(self._data_start, self._data_length)
+        if wrong is not None:
+            raise MultipartMalformed(wrong)
         signature = None
         if "data_signature" in self._seen:
             signature = path.with_name("data_signature")
@@ -236,7 +219,7 @@ class _Receiving:
             self._data_length += len(payload)
             if self._data_length > self._limits.data_max_bytes:
                 raise PartTooLarge("data", self._limits.data_max_bytes)
-            self._data_start += payload[: _PDF_WITHIN - len(self._data_start)]
+            self._data_start += payload[: PDF_WITHIN - len(self._data_start)]
             self._data_sha256.update(payload)
             data_file.write(payload)
             return
@@ -259,6 +242,14 @@ class _Receiving:
             raise PartTooLarge("document", self._limits.pdf_max_bytes)
         self._pdf_sha256.update(payload)
         file.write(payload)
+
+
+def no_data(start: bytes, length: int) -> str | None:
+    """Why this is no data that comes with a PDF; ``start`` is its first PDF_WITHIN bytes."""
+    if length == 0:
+        return "data: empty"
+    # One deposit, one PDF: the other one would be judged, shown and shared by nobody.
+    return "data: a PDF is the document" if PDF_START in start else None
 
 
 def _data_named(name: str | None) -> Kind | None:

@@ -7,8 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 from locker.administrations.schema import TypeCode
 from locker.documents.record_schema import CorrectionReason, Reference
 
-Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$")]
-Sub = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$")]
+Uid = Annotated[str, Meta(pattern=r"^[2-9][0-9]{9}$(?!\n)")]
+Sub = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}$(?!\n)")]
 
 
 Part = Literal["document", "data"]
@@ -43,6 +43,10 @@ class DepositRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """With ``replaces``: that version was wrong, and why."""
     reference: Reference | UnsetType = UNSET
     """Your own name for this deposit, by which you may revoke it, even before it is here. Used once."""
+
+    @property
+    def is_new_version(self) -> bool:
+        return self.replaces is not UNSET
 
     @property
     def owners(self) -> list[Subject]:

@@ -33,7 +33,7 @@ async def deposit_reference(desk: ReferenceDesk, body: bytes, *, client_id: str,
     await deposits.throttle.count(deposits.db, deposits.limits.per_client, client_id)
     try:
         request = decode(body, ReferenceRequest)
-        with deposits.places:
+        with deposits.places.of(depositor.administration):
             return await once(
                 deposits.db,
                 lambda attempt: _deposit(desk, body, request, depositor, attempt),

@@ -12,7 +12,7 @@ class ReferenceRequest(DepositRequest, frozen=True, kw_only=True, forbid_unknown
 
     url: Annotated[str, Meta(min_length=10, max_length=1_024)]
     """https, under a domain that is registered for the administration."""
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     """Of the PDF at that address, hexadecimal."""
 
 
