@@ -35,6 +35,8 @@ _WAIT_MAX_S = 30.0
 _AGAIN = (409, 429, 500, 502, 503, 504)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LISTED_MAX = 5
+_FILES = {"file": "sha256", "data_file": "data_sha256", "data_signature_file": "data_signature_sha256"}
+"""Of a line, and where the digest of each stands."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +135,7 @@ async def deposit_batch(office: Office, folder: Path, *, dry_run: bool, at_once:
 
 
 def _manifest(folder: Path) -> bytes:
-    """As it is sent: a line without ``sha256`` gets that of its file. What is no JSON object is sent as it is, for the
+    """As it is sent: a line without a digest gets that of its file. What is no JSON object is sent as it is, for the
     locker to say so."""
     try:
         lines = [line for line in (folder / MANIFEST).read_bytes().split(b"\n") if line.strip()]
@@ -155,16 +157,18 @@ def _with_digest(folder: Path, line: bytes, missing: list[str]) -> bytes:
         value = msgspec.json.decode(line)
     except msgspec.DecodeError:
         return line
-    name = value.get("file") if isinstance(value, dict) else None
-    if not isinstance(name, str) or not _plain(name):
-        return line
-    if not (folder / name).is_file():
-        missing.append(name)
-        return line
-    if "sha256" in value:
-        return line
-    with (folder / name).open("rb") as file:
-        return msgspec.json.encode({**value, "sha256": hashlib.file_digest(file, "sha256").hexdigest()})
+    for named, digest in _FILES.items():
+        name = value.get(named) if isinstance(value, dict) else None
+        if not isinstance(name, str) or not _plain(name):
+            continue
+        if not (folder / name).is_file():
+            missing.append(name)
+        elif digest not in value:
+            with (folder / name).open("rb") as file:
+                said = f'"{digest}":"{hashlib.file_digest(file, "sha256").hexdigest()}"'
+            # Put in front of what is there, which stays as it was written: it is the locker that judges it.
+            line = line.replace(b"{", b"{%s," % said.encode(), 1)
+    return line
 
 
 def _plain(name: str) -> bool:
@@ -228,11 +232,11 @@ async def _send_missing(office: Office, folder: Path, batch_id: str, *, at_once:
     rounds = 0
     while rounds < ROUNDS_MAX:
         answer = await office.send("GET", f"{path}/missing", expected=[200])
-        files = [str(msgspec.json.decode(line)["file"]) for line in answer.content.splitlines() if line]
-        if not files:
+        items = [_files_of(msgspec.json.decode(line)) for line in answer.content.splitlines() if line]
+        if not items:
             break
-        progress = progress or Progress("depositing", len(files))
-        settled = await _send_parts(office, folder, f"{path}/parts", files, progress, at_once=at_once)
+        progress = progress or Progress("depositing", len(items))
+        settled = await _send_parts(office, folder, f"{path}/parts", items, progress, at_once=at_once)
         rounds = 0 if settled else rounds + 1
         if not settled:
             await asyncio.sleep(min(2.0**rounds, _WAIT_MAX_S))
@@ -240,11 +244,19 @@ async def _send_missing(office: Office, folder: Path, batch_id: str, *, at_once:
         progress.finish()
 
 
+def _files_of(missing: dict[str, str]) -> list[str]:
+    """Of one item. CommandRefused where the locker asks for what is not in the folder."""
+    files = [missing[named] for named in _FILES if missing.get(named)]
+    if not all(map(_plain, files)):
+        raise CommandRefused("not-in-manifest", "the locker asks for a file outside the folder")
+    return files
+
+
 async def _send_parts(
-    office: Office, folder: Path, path: str, files: Sequence[str], progress: Progress, *, at_once: int
+    office: Office, folder: Path, path: str, items: Sequence[list[str]], progress: Progress, *, at_once: int
 ) -> int:
     """How many items were settled."""
-    waiting = list(reversed(files))
+    waiting = list(reversed(items))
     settled = 0
 
     async def work() -> None:
@@ -273,22 +285,25 @@ async def _send_parts(
     return settled
 
 
-def _part(folder: Path, waiting: list[str]) -> bytes:
-    """A ZIP file of the next documents; PDFs are compressed already. Takes what it holds out of ``waiting``."""
+def _part(folder: Path, waiting: list[list[str]]) -> bytes:
+    """A ZIP file of the next items, each with all its files; PDFs are compressed already. Takes what it holds out of
+    ``waiting``."""
     buffer, length, files = io.BytesIO(), 0, 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         while waiting and files < PART_FILES_MAX:
-            # Several pack at once: each name is one's own from here on.
-            name = waiting.pop()
+            # Several pack at once: each item is one's own from here on.
+            names = waiting.pop()
             try:
-                content = (folder / name).read_bytes()
+                contents = [(folder / name).read_bytes() for name in names]
             except OSError:
                 continue
-            if files and length + len(content) > PART_MAX_BYTES:
-                waiting.append(name)
+            more = sum(map(len, contents))
+            if files and length + more > PART_MAX_BYTES:
+                waiting.append(names)
                 break
-            archive.writestr(zipfile.ZipInfo(name), content)
-            length, files = length + len(content), files + 1
+            for name, content in zip(names, contents, strict=True):
+                archive.writestr(zipfile.ZipInfo(name), content)
+            length, files = length + more, files + len(names)
     return buffer.getvalue() if files else b""
 
 

@@ -298,6 +298,16 @@ async def test_u_27_a_file_that_two_readers_read_differently(
     assert (in_front.status_code, in_front.json()["code"]) == (400, "part-malformed")
 
 
+async def test_u_27_a_folder_that_holds_something_hides_nothing(
+    world: World, office: Office, room: Room, pdf: bytes
+) -> None:
+    """Some programs deflate the nothing of a folder into two bytes; what else stands there is no entry of the part."""
+    for packed in (deflated(b""), entry(b"victim.pdf", pdf)):
+        folder = entry(b"folder/", b"", method=8, packed=packed)
+        told, end = await after(world, office, room, pdf, folder + entry(b"good.pdf", pdf) + END)
+        assert (codes(told), end) == (["deposited"], {"entries": 2, "complete": True, "code": None})
+
+
 async def test_u_27_ten_thousand_entries(world: World, office: Office, room: Room, pdf: bytes) -> None:
     many = entry(b"good.pdf", pdf) + b"".join(entry(b"%d" % number, b"") for number in range(10_000)) + END
     told, end = await after(world, office, room, pdf, many)

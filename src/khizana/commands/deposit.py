@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", help="the JSON part: type, subject, fields …; - for standard input")
     parser.add_argument("--batch", type=Path, metavar="DIR", help="many: manifest.ndjson and the PDFs that it names")
     parser.add_argument("--dry-run", action="store_true", help="with --batch: check everything and keep nothing")
-    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="with --batch: parts under way at once")
+    parser.add_argument("--at-once", type=int, default=3, metavar="N", help="with --batch: parts under way at once")
     parser.add_argument("--client-id", required=True)
     parser.add_argument("--key", required=True, help="the client's private key, PEM")
     parser.add_argument("--alg", choices=ASYMMETRIC, default="ES256")

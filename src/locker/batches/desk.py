@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -6,7 +7,7 @@ import msgspec
 from kit.db import Database
 from kit.throttle import Limit
 from locker.batches.line_keys import LineKeys
-from locker.batches.schema import Batch, ItemShown
+from locker.batches.schema import Batch, ItemDocument, ItemRow, ItemShown
 from locker.deposits.desk import DepositDesk, Places
 from locker.receipts.sign_receipt import sign_receipt
 
@@ -42,13 +43,22 @@ class BatchDesk:
     def db(self) -> Database:
         return self.deposits.db
 
-    def with_receipt(self, batch: Batch, shown: ItemShown) -> ItemShown:
+    def with_receipt(self, batch: Batch, row: ItemRow) -> ItemShown:
         """Also of what was quarantined and became a document later."""
+        shown = row.shown
         if shown.document_id is None:
             return shown
-        uri = f"{batch.administration}-{shown.type}-{shown.document_id}"
         if shown.state != "deposited" or shown.deposited_at is None:
-            return msgspec.structs.replace(shown, uri=uri)
+            return msgspec.structs.replace(shown, uri=_uri(batch, shown, shown.document_id))
+        own = [
+            self._document(batch, shown, document_id, at=shown.deposited_at)
+            for document_id in row.documents or [shown.document_id]
+        ]
+        documents = own if row.documents else []
+        return msgspec.structs.replace(shown, uri=own[0].uri, receipt=own[0].receipt, documents=documents)
+
+    def _document(self, batch: Batch, shown: ItemShown, document_id: str, *, at: datetime) -> ItemDocument:
+        uri = _uri(batch, shown, document_id)
         receipt = sign_receipt(
             self.deposits.signing,
             locker_url=self.deposits.locker_url,
@@ -56,6 +66,12 @@ class BatchDesk:
             sha256=bytes.fromhex(shown.sha256 or ""),
             administration=batch.administration,
             type_=shown.type or "",
-            at=shown.deposited_at,
+            at=at,
+            data_sha256=shown.data_sha256,
+            data_signature_sha256=shown.data_signature_sha256,
         )
-        return msgspec.structs.replace(shown, uri=uri, receipt=receipt)
+        return ItemDocument(document_id=document_id, uri=uri, receipt=receipt)
+
+
+def _uri(batch: Batch, shown: ItemShown, document_id: str) -> str:
+    return f"{batch.administration}-{shown.type}-{document_id}"

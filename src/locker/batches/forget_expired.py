@@ -23,7 +23,12 @@ async def forget_expired(tx: Tx, *, steps_max: int = 2_000) -> int:
 
 
 async def drop(tx: Tx, batch_id: str) -> None:
-    """One whose manifest was refused, or whose key had an answer: its lines go at once."""
+    """One whose manifest was refused, or whose key had an answer: its lines go at once.
+
+    One that was opened stays, also where the answer of its commit was lost: its key's answer names it.
+    """
+    if not await store.close(tx, batch_id=batch_id):
+        return
     while await store.forget_items(tx, batch_id=batch_id, batch_max=_AT_ONCE) == _AT_ONCE:
         pass
     await store.forget(tx, batch_id=batch_id)

@@ -1,7 +1,6 @@
 import asyncio
 import hashlib
 import logging
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,14 +16,22 @@ from locker.batches.desk import BatchDesk
 from locker.batches.find_batch import find_batch
 from locker.batches.multipart_stream import MultipartStream
 from locker.batches.patient import patient
-from locker.batches.refusals import EntryRefused, EntryRepeated, NotInManifest
-from locker.batches.schema import Batch, Item, PartEnd, PartLine
-from locker.batches.settle import Document, settle
+from locker.batches.refusals import (
+    EntryRefused,
+    EntryRepeated,
+    EntryTooLarge,
+    FilesMissing,
+    NotInManifest,
+    ReplacesAwaited,
+)
+from locker.batches.schema import Batch, Item, Kind, PartEnd, PartLine
+from locker.batches.settle import File, settle
 from locker.batches.told import told
 from locker.batches.zip_stream import ZipStream
 from locker.deposits.count_attempt import count_attempt
-from locker.deposits.receive import PDF_START
-from locker.deposits.refusals import DepositOvertaken, DigestMismatch, NoRoom
+from locker.deposits.receive import PDF_WITHIN
+from locker.deposits.refusals import DepositOvertaken, DigestMismatch
+from locker.deposits.room import temporary_folder, within_room
 
 log = logging.getLogger("khizana.fault")
 
@@ -43,8 +50,44 @@ class _Part:
     lines: list[PartLine] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     entries: int = 0
+    given_up: set[int] = field(default_factory=set)
+    """Lines of the manifest with a file that is not what it should be: what else comes of them is passed over."""
+    under_way: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    """By item."""
     stopped: str | None = None
     """The code of why no further entry is looked at."""
+
+
+@dataclass
+class _Gathering:
+    """The files of one item, as they come, and the place that it takes."""
+
+    item: Item
+    entry: int
+    """Its first."""
+    places: asyncio.Semaphore
+    files: dict[Kind, File] = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.files) == len(self.item.files)
+
+    async def take(self, desk: BatchDesk, archive: Archive[Any], entry: Entry, folder: Path) -> None:
+        """EntryRefused, DigestMismatch where it is not what the manifest says."""
+        kind, sha256 = self.item.files[entry.name or ""]
+        file = folder / str(entry.number)
+        self.written.append(file)
+        self.files[kind] = await _write(archive, entry, file, wanted=sha256, max_bytes=_file_max_bytes(desk, kind))
+
+    def let_go(self) -> None:
+        for file in self.written:
+            file.unlink(missing_ok=True)
+        self.places.release()
+
+    def give_up(self, refusal: Refusal) -> PartLine:
+        self.let_go()
+        return _refused(self.entry, self.item, refusal)
 
 
 async def hand_over(
@@ -60,12 +103,12 @@ async def hand_over(
     batch = await find_batch(desk.db, batch_id, administration=depositor.administration)
     await count_attempt(desk.deposits, desk.limits.parts, client_id)
     limits, part, refused = desk.limits, _Part(), None
-    with desk.parts:
+    with desk.parts.of(depositor.administration):
         arriving = patient(
             _capped(frames, limits.part_max_bytes), frame_max_s=limits.frame_max_s, whole_max_s=limits.part_max_s
         )
         archive = _opened(desk, arriving, content_type)
-        with tempfile.TemporaryDirectory(prefix="khizana-batch-", dir=limits.folder) as folder:
+        with temporary_folder("khizana-batch-", limits.folder) as folder:
             async with asyncio.TaskGroup() as tasks:
                 try:
                     await _read(desk, archive, batch, part, Path(folder), tasks, client_id=client_id)
@@ -112,36 +155,53 @@ async def _read(
     client_id: str,
 ) -> None:
     places = asyncio.Semaphore(desk.limits.items_at_once_max)
-    while part.stopped is None and (entry := await archive.next_entry()) is not None:
-        part.entries += 1
-        if part.entries > desk.limits.part_entries_max:
-            raise CutShort("part-has-too-many-entries")
-        if entry.is_folder:
-            continue
-        try:
-            item = await _item(desk, batch, part, entry)
-        except EntryRefused as refusal:
-            part.lines.append(_refused(entry, None, refusal))
-            await archive.skip(entry)
-            continue
-        if item.state != "awaiting":
-            part.lines.append(await _standing(desk, batch, entry, item))
-            await archive.skip(entry)
-            continue
-        # A place before its first byte: so many files stand on disk and no more.
-        await places.acquire()
-        file = folder / str(entry.number)
-        taken = False
-        try:
-            document = await _write(archive, entry, file, item)
-            tasks.create_task(_deposit(desk, batch, part, entry, item, document, places, client_id=client_id))
-            taken = True
-        except (EntryRefused, DigestMismatch) as refusal:
-            part.lines.append(_refused(entry, item, refusal))
-        finally:
-            if not taken:
-                file.unlink(missing_ok=True)
-                places.release()
+    gathering: _Gathering | None = None
+    try:
+        while part.stopped is None and (entry := await archive.next_entry()) is not None:
+            part.entries += 1
+            if part.entries > desk.limits.part_entries_max:
+                raise CutShort("part-has-too-many-entries")
+            if entry.is_folder:
+                await archive.skip(entry)
+                continue
+            try:
+                item = await _item(desk, batch, part, entry)
+            except EntryRefused as refusal:
+                part.lines.append(_refused(entry.number, None, refusal))
+                await archive.skip(entry)
+                continue
+            if gathering is not None and gathering.item.line != item.line:
+                part.lines.append(gathering.give_up(FilesMissing()))
+                gathering = None
+            if item.state != "awaiting" or item.line in part.given_up:
+                if item.state != "awaiting" and (gathering is not None or entry.name == item.file):
+                    part.lines.append(await _standing(desk, batch, entry.number, item))
+                if gathering is not None:
+                    gathering.let_go()
+                    gathering = None
+                await archive.skip(entry)
+                continue
+            if gathering is None:
+                # A place before its first byte: so many items stand on disk and no more.
+                await places.acquire()
+                gathering = _Gathering(item=item, entry=entry.number, places=places)
+            try:
+                await gathering.take(desk, archive, entry, folder)
+            except (EntryRefused, DigestMismatch) as refusal:
+                part.given_up.add(item.line)
+                part.lines.append(gathering.give_up(refusal))
+                gathering = None
+                continue
+            if gathering.is_whole:
+                depositing = tasks.create_task(_deposit(desk, batch, part, gathering, client_id=client_id))
+                part.under_way[item.item] = depositing
+                gathering = None
+        if gathering is not None and part.stopped is None:
+            part.lines.append(gathering.give_up(FilesMissing()))
+            gathering = None
+    finally:
+        if gathering is not None:
+            gathering.let_go()
 
 
 async def _item(desk: BatchDesk, batch: Batch, part: _Part, entry: Entry) -> Item:
@@ -159,60 +219,64 @@ async def _item(desk: BatchDesk, batch: Batch, part: _Part, entry: Entry) -> Ite
     return item
 
 
-async def _write(archive: Archive[Any], entry: Entry, file: Path, item: Item) -> Document:
+def _file_max_bytes(desk: BatchDesk, kind: Kind) -> int:
+    limits = desk.deposits.limits.receive
+    return {
+        "document": limits.pdf_max_bytes,
+        "data": limits.data_max_bytes,
+        "data_signature": limits.data_signature_max_bytes,
+    }[kind]
+
+
+async def _write(archive: Archive[Any], entry: Entry, file: Path, *, wanted: bytes, max_bytes: int) -> File:
+    """Read to its end also where it is longer: the next entry stands behind it."""
     sha256, length, start = hashlib.sha256(), 0, b""
-    try:
-        # To the page cache: less than a hop to a thread.
-        with file.open("xb") as out:
-            async for chunk in archive.content(entry):
+    # To the page cache: less than a hop to a thread.
+    with within_room(), file.open("xb") as out:
+        async for chunk in archive.content(entry):
+            length += len(chunk)
+            if length <= max_bytes:
                 sha256.update(chunk)
-                length += len(chunk)
-                start += chunk[: len(PDF_START) - len(start)]
+                start += chunk[: PDF_WITHIN - len(start)]
                 out.write(chunk)
-    except OSError as fault:
-        raise NoRoom from fault
-    if sha256.digest() != item.sha256:
+    if length > max_bytes:
+        raise EntryTooLarge(members={"max_bytes": max_bytes})
+    if sha256.digest() != wanted:
         raise DigestMismatch("sha256")
-    return Document(path=file, start=start, sha256=sha256.digest(), length=length)
+    return File(path=file, start=start, sha256=sha256.digest(), length=length)
 
 
-async def _deposit(
-    desk: BatchDesk,
-    batch: Batch,
-    part: _Part,
-    entry: Entry,
-    item: Item,
-    document: Document,
-    places: asyncio.Semaphore,
-    *,
-    client_id: str,
-) -> None:
+async def _deposit(desk: BatchDesk, batch: Batch, part: _Part, gathered: _Gathering, *, client_id: str) -> None:
     try:
-        part.lines.append(await _tried(desk, batch, part, entry, item, document, client_id=client_id))
+        part.lines.append(await _tried(desk, batch, part, gathered, client_id=client_id))
     finally:
-        document.path.unlink(missing_ok=True)
-        places.release()
+        gathered.let_go()
 
 
-async def _tried(
-    desk: BatchDesk, batch: Batch, part: _Part, entry: Entry, item: Item, document: Document, *, client_id: str
-) -> PartLine:
+async def _tried(desk: BatchDesk, batch: Batch, part: _Part, gathered: _Gathering, *, client_id: str) -> PartLine:
+    item, entry = gathered.item, gathered.entry
     until = time.monotonic() + _PATIENCE_S
     for attempt in range(1, _TRIES + 1):
         try:
             depositor = await identify(desk.db, client_id=client_id)
-            settled = await settle(desk, batch, item, document, depositor, client_id=client_id)
-            return PartLine(entry=entry.number, item=item.item, **settled)
+            settled = await settle(desk, batch, item, gathered.files, depositor, client_id=client_id)
+            return PartLine(entry=entry, item=item.item, **settled)
         except (AdministrationSuspended, NotAnAdministration) as refusal:
             # Whatever stands behind in this part is not looked at.
             part.stopped = refusal.code
             return _refused(entry, item, refusal)
         except DepositOvertaken as refusal:
             # Another part was faster, or the batch has expired.
-            now = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=entry.name or "")
+            now = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=item.file)
             if now is None or now.state == "awaiting":
                 return _refused(entry, item, refusal)
             return await _standing(desk, batch, entry, now)
+        except ReplacesAwaited as refusal:
+            # Perhaps it is in this part, and before this one.
+            earlier = part.under_way.get(refusal.item)
+            if earlier is None or attempt == _TRIES:
+                return _refused(entry, item, refusal)
+            await asyncio.wait({earlier})
         except Unavailable as refusal:
             if attempt == _TRIES or time.monotonic() > until:
                 return _refused(entry, item, refusal)
@@ -222,16 +286,16 @@ async def _tried(
         except Exception:
             # A fault over one document must not take the others down. It goes on waiting.
             log.exception("an item of a batch", extra={"event": "fault"})
-            return PartLine(entry=entry.number, item=item.item, state="awaiting", code="fault")
+            return PartLine(entry=entry, item=item.item, state="awaiting", code="fault")
     raise AssertionError("unreachable")
 
 
-async def _standing(desk: BatchDesk, batch: Batch, entry: Entry, item: Item) -> PartLine:
+async def _standing(desk: BatchDesk, batch: Batch, entry: int, item: Item) -> PartLine:
     """What it was answered when it came first."""
     [shown] = await store.results(desk.db, batch_id=batch.batch_id, after=item.line - 1, limit=1)
     found = desk.with_receipt(batch, shown)
     return PartLine(
-        entry=entry.number,
+        entry=entry,
         item=item.item,
         state=found.state,
         code=found.code,
@@ -240,12 +304,13 @@ async def _standing(desk: BatchDesk, batch: Batch, entry: Entry, item: Item) -> 
         document_id=found.document_id,
         uri=found.uri,
         receipt=found.receipt,
+        documents=found.documents,
     )
 
 
-def _refused(entry: Entry, item: Item | None, refusal: Refusal) -> PartLine:
+def _refused(entry: int, item: Item | None, refusal: Refusal) -> PartLine:
     """Nothing was decided: an item of the manifest waits on."""
     said = told(refusal)
     if item is None:
-        return PartLine(entry=entry.number, **said)
-    return PartLine(entry=entry.number, item=item.item, state="awaiting", **said)
+        return PartLine(entry=entry, **said)
+    return PartLine(entry=entry, item=item.item, state="awaiting", **said)

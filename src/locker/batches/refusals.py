@@ -43,6 +43,14 @@ class FileRepeated(Invalid):
     code, title = "file-repeated", "An earlier line of this manifest has the same file name."
 
 
+class ReferenceRepeated(Invalid):
+    code, title = "reference-repeated", "An earlier line of this manifest has the same reference."
+
+
+class ReplacesRepeated(Invalid):
+    code, title = "replaces-repeated", "An earlier line of this manifest replaces the same document."
+
+
 # Of an entry of a part: nothing of it was looked at, and its item goes on waiting.
 
 
@@ -68,6 +76,20 @@ class EntryTooLarge(EntryRefused):
 
 class EntryRepeated(EntryRefused):
     code, title = "entry-repeated", "An earlier entry of this part has the same name."
+
+
+class FilesMissing(EntryRefused):
+    """Of an item with several files, another item's stood between them, or the part ended."""
+
+    code, title = "files-missing", "All files of an item must stand in one part, one after the other."
+
+
+class ReplacesAwaited(Conflict):
+    code, title = "replaces-awaited", "The item that it replaces is not deposited yet. Send it again afterwards."
+
+    def __init__(self, item: str) -> None:
+        super().__init__(members={"replaces_item": item})
+        self.item = item
 
 
 class NotInManifest(EntryRefused):

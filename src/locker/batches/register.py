@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from kit.audit import AuditEvent
 from kit.db import Tx
@@ -28,6 +28,8 @@ from locker.batches.refusals import (
     LineTooLong,
     ManifestEmpty,
     ManifestTooLarge,
+    ReferenceRepeated,
+    ReplacesRepeated,
 )
 from locker.batches.schema import Batch, BatchRegistered, LineProblem, ManifestLine
 from locker.batches.store import NewItem
@@ -38,7 +40,8 @@ from locker.catalogue.schema import DocumentType
 from locker.deposits.count_attempt import count_attempt
 from locker.deposits.decode import decode
 from locker.deposits.once import Attempt, once
-from locker.deposits.refusals import DepositInvalid, DepositOvertaken
+from locker.deposits.refusals import DepositInvalid, DepositOvertaken, ReplacesUnknown
+from locker.documents.identifier import document_id_of
 
 PROBLEMS_MAX = 100
 _ROWS_AT_ONCE = 250
@@ -54,7 +57,7 @@ async def register(
     """
     depositor = await identify(desk.db, client_id=client_id)
     await count_attempt(desk.deposits, desk.limits.registrations, client_id)
-    with desk.registering:
+    with desk.registering.of(depositor.administration):
         batch = await _begin(desk, depositor, client_id=client_id, dry_run=dry_run)
         kept = False
         try:
@@ -108,10 +111,38 @@ class _Manifest:
     lines: int = 0
     refused: int = 0
     sha256: Any = field(default_factory=hashlib.sha256)
-    items: set[str] = field(default_factory=set)
+    items: dict[str, str] = field(default_factory=dict)
+    """With their types."""
     files: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    """By document_id, or by the name of an item behind a hyphen."""
     types: dict[str, DocumentType | None] = field(default_factory=dict)
     problems: list[LineProblem] = field(default_factory=list)
+
+    def check(self, line: ManifestLine) -> None:
+        """Against the lines before it."""
+        if line.item in self.items:
+            raise ItemRepeated
+        if len(set(files := _files(line))) < len(files) or not self.files.isdisjoint(files):
+            raise FileRepeated
+        if line.reference is not UNSET and line.reference in self.references:
+            raise ReferenceRepeated
+        if line.replaces_item is not UNSET:
+            if line.replaces is not UNSET:
+                raise DepositInvalid("either replaces or replaces_item")
+            if self.items.get(line.replaces_item) != line.type:
+                raise ReplacesUnknown
+        if _replaced(line) in self.replaced:
+            raise ReplacesRepeated
+
+    def remember(self, line: ManifestLine) -> None:
+        self.items[line.item] = line.type
+        self.files.update(_files(line))
+        if line.reference is not UNSET:
+            self.references.add(line.reference)
+        if replaced := _replaced(line):
+            self.replaced.add(replaced)
 
     def request_sha256(self, *, dry_run: bool) -> bytes:
         digest: bytes = hashlib.sha256(b"batch" + bytes([dry_run]) + self.sha256.digest()).digest()
@@ -151,28 +182,47 @@ async def _checked(desk: BatchDesk, manifest: _Manifest, batch: Batch, text: byt
             raise LineTooLong(members={"max_bytes": desk.limits.line_max_bytes})
         line = decode(text, ManifestLine)
         item = line.item
-        if line.subjects is not UNSET:
-            raise DepositInvalid("subjects: a document with several owners is deposited by itself")
-        if line.item in manifest.items:
-            raise ItemRepeated
-        if line.file in manifest.files:
-            raise FileRepeated
+        manifest.check(line)
         type_ = await _type(desk, manifest, batch, line.type)
         desk.deposits.fields.check(type_, line.fields)
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
         return _refused(manifest, number, item, refusal)
-    manifest.items.add(line.item)
-    manifest.files.add(line.file)
+    manifest.remember(line)
     return NewItem(
         line=number,
         item=line.item,
         file=line.file,
         type=line.type,
         sha256=bytes.fromhex(line.sha256),
+        data_file=line.data_file or None,
+        data_sha256=_digest(line.data_sha256),
+        data_signature_file=line.data_signature_file or None,
+        data_signature_sha256=_digest(line.data_signature_sha256),
         sealed=manifest.key.seal(number, text),
     )
+
+
+def _files(line: ManifestLine) -> list[str]:
+    """DepositInvalid where a file has no digest or a digest no file."""
+    if (line.data_file is UNSET) != (line.data_sha256 is UNSET):
+        raise DepositInvalid("data_file and data_sha256: both or neither")
+    if (line.data_signature_file is UNSET) != (line.data_signature_sha256 is UNSET):
+        raise DepositInvalid("data_signature_file and data_signature_sha256: both or neither")
+    if line.data_signature_file is not UNSET and line.data_file is UNSET:
+        raise DepositInvalid("data_signature_file: there is no data")
+    return [name for name in (line.file, line.data_file, line.data_signature_file) if name is not UNSET]
+
+
+def _replaced(line: ManifestLine) -> str | None:
+    if line.replaces_item is not UNSET:
+        return f"-{line.replaces_item}"
+    return None if line.replaces is UNSET else document_id_of(line.replaces)
+
+
+def _digest(hexadecimal: str | UnsetType) -> bytes | None:
+    return None if hexadecimal is UNSET else bytes.fromhex(hexadecimal)
 
 
 async def _type(desk: BatchDesk, manifest: _Manifest, batch: Batch, code: str) -> DocumentType:

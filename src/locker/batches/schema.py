@@ -11,6 +11,8 @@ FileName = Annotated[str, Meta(pattern=r"^[^/\\\x00-\x1f\x7f]{1,255}\Z")]
 """Of an entry: it is compared and never used as a path."""
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
+Kind = Literal["document", "data", "data_signature"]
+"""Of a file of an item: what the parts of a single deposit are called."""
 State = Literal["awaiting", "deposited", "quarantined", "checked", "refused"]
 
 
@@ -23,6 +25,18 @@ class ManifestLine(DepositRequest, frozen=True, kw_only=True, forbid_unknown_fie
     """Name of the ZIP entry that holds the PDF: once in a batch."""
     sha256: Sha256
     """Of the PDF."""
+    data_file: FileName | UnsetType = UNSET
+    """Name of the entry that holds signed data. All files of an item stand in one part, side by side."""
+    data_sha256: Sha256 | UnsetType = UNSET
+    data_signature_file: FileName | UnsetType = UNSET
+    """Of the signature over it, where the data does not hold its own."""
+    data_signature_sha256: Sha256 | UnsetType = UNSET
+    replaces_item: ItemName | UnsetType = UNSET
+    """In the place of ``replaces``: an earlier line of this manifest, whose document this one takes the place of."""
+
+    @property
+    def is_new_version(self) -> bool:
+        return self.replaces is not UNSET or self.replaces_item is not UNSET
 
 
 class LineProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,10 +80,20 @@ class BatchShown(msgspec.Struct, frozen=True, kw_only=True):
     states: Counts
 
 
-class ItemMissing(msgspec.Struct, frozen=True, kw_only=True):
+class ItemMissing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int
     item: str
     file: str
+    data_file: str | None = None
+    data_signature_file: str | None = None
+
+
+class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One owner's document of an item with several."""
+
+    document_id: str
+    uri: str
+    receipt: str
 
 
 class ItemShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,14 +113,26 @@ class ItemShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     uri: str | None = None
     version: int | None = None
     deposited_at: datetime | None = None
+    data_sha256: str | None = None
+    data_signature_sha256: str | None = None
     receipt: str | None = None
+    documents: list[ItemDocument] = []
+    """Of an item with several owners: one each, in the order of ``subjects``, the first being the one above."""
+
+
+class ItemRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the results before its receipts are signed."""
+
+    shown: ItemShown
+    documents: list[str]
+    """Of an item with several owners, each one's document_id."""
 
 
 class PartLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one entry of a part."""
+    """What became of an item whose documents were in a part, or of an entry that belongs to none."""
 
     entry: int
-    """From 1, in the order of the ZIP file."""
+    """From 1, in the order of the ZIP file: the first one of the item."""
     item: str | None = None
     """None: it belongs to no line of the manifest."""
     state: State | UnsetType = UNSET
@@ -107,6 +143,7 @@ class PartLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_id: str | None = None
     uri: str | None = None
     receipt: str | None = None
+    documents: list[ItemDocument] = []
 
 
 class PartEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +159,8 @@ class PartEnd(msgspec.Struct, frozen=True, kw_only=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     administration: str
+    registered_by: str
+    """Whose manifest it is: a ``sub`` in it means nothing without this client."""
     dry_run: bool
     salt: bytes
     created_at: datetime
@@ -133,5 +172,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     type: str
     state: State
+    file: str
     sha256: bytes
+    data_file: str | None
+    data_sha256: bytes | None
+    data_signature_file: str | None
+    data_signature_sha256: bytes | None
     sealed: bytes | None
+
+    @property
+    def files(self) -> dict[str, tuple[Kind, bytes]]:
+        """What each of its files is, and the digest it must have."""
+        named: list[tuple[str | None, Kind, bytes | None]] = [
+            (self.file, "document", self.sha256),
+            (self.data_file, "data", self.data_sha256),
+            (self.data_signature_file, "data_signature", self.data_signature_sha256),
+        ]
+        return {name: (kind, sha256) for name, kind, sha256 in named if name is not None and sha256 is not None}

@@ -11,6 +11,8 @@ from locker.batches.find_batch import find_batch
 from locker.batches.schema import Batch, BatchShown
 
 _PAGE = 500
+_SIGNED_PAGE = 50
+"""Each of its lines costs a signature, and nobody else is served meanwhile."""
 
 
 async def show(desk: BatchDesk, batch_id: str, *, client_id: str) -> BatchShown:
@@ -27,16 +29,16 @@ async def show(desk: BatchDesk, batch_id: str, *, client_id: str) -> BatchShown:
 
 
 async def results(desk: BatchDesk, batch_id: str, *, client_id: str) -> AsyncIterator[bytes]:
-    """NDJSON, one line of the manifest after the other, with receipts; a few hundred in memory at a time."""
+    """NDJSON, one line of the manifest after the other, with receipts; few in memory at a time."""
     batch = await _of_caller(desk, batch_id, client_id)
 
     async def lines() -> AsyncIterator[bytes]:
         after, more = 0, True
         while more:
-            page = await store.results(desk.db, batch_id=batch_id, after=after, limit=_PAGE)
+            page = await store.results(desk.db, batch_id=batch_id, after=after, limit=_SIGNED_PAGE)
             yield msgspec.json.Encoder().encode_lines([desk.with_receipt(batch, one) for one in page])
-            more = len(page) == _PAGE
-            after = page[-1].line if page else after
+            more = len(page) == _SIGNED_PAGE
+            after = page[-1].shown.line if page else after
 
     return lines()
 

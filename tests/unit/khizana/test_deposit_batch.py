@@ -31,6 +31,14 @@ def test_a_line_without_a_digest_gets_its_files(tmp_path: Path) -> None:
     assert _manifest(tmp_path) == sent
 
 
+def test_what_a_line_says_stays_as_it_was_written(tmp_path: Path) -> None:
+    """Numbers, spaces and a member that stands there twice: the locker judges what the administration wrote."""
+    (tmp_path / "a.pdf").write_bytes(b"one")
+    written = '{ "file":"a.pdf", "fields":{"n":1.10, "m":1e3}, "type":"A", "type":"B" }'
+    [sent] = _manifest(folder_of(tmp_path, written)).splitlines()
+    assert sent == b'{"sha256":"%s",%s' % (hashlib.sha256(b"one").hexdigest().encode(), written[1:].encode())
+
+
 def test_files_that_are_not_there_stop_it_before_it_begins(tmp_path: Path) -> None:
     with pytest.raises(CommandRefused) as refused:
         _manifest(folder_of(tmp_path, {"file": "a.pdf"}, {"file": "b.pdf"}))
@@ -52,7 +60,7 @@ def test_parts_hold_each_file_once_and_are_bounded(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).write_bytes(os.urandom(PART_MAX_BYTES // 3))
     (tmp_path / "large.pdf").write_bytes(os.urandom(PART_MAX_BYTES + 1))
-    waiting, parts = [*names, "gone.pdf", "large.pdf"], list[list[str]]()
+    waiting, parts = [[one] for one in (*names, "gone.pdf", "large.pdf")], list[list[str]]()
     while part := _part(tmp_path, waiting):
         with zipfile.ZipFile(io.BytesIO(part)) as archive:
             assert archive.testzip() is None

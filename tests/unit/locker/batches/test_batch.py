@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from kit.jose import PublicKeys, verify
 from locker.administrations.suspend import resume, suspend
-from locker.batches.forget_expired import forget_expired
+from locker.batches.forget_expired import drop, forget_expired
 from locker.deposits.resolve_subject import Subjects
-from tests.locker_world import AMINA, INTERIOR, JUSTICE, LOCKER, RECORD, YOUSSEF, World, open_world
+from tests.locker_world import AMINA, INTERIOR, JUSTICE, LOCKER, RECORD, YOUSSEF, World, client_of, open_world
 from tests.unit.locker.batches.zips import MULTIPART, Office, line, multipart, ndjson, read, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -100,7 +100,6 @@ async def test_lines_that_cannot_be_refuse_themselves_alone(office: Office, pdfs
         {**line("owners", pdfs[0]), "subjects": [{"uid": AMINA}, {"uid": YOUSSEF}]},
         line("last", pdfs[1]),
     ]
-    del lines[-2]["subject"]
     answer = (await office.register(lines)).json()
     assert (answer["items"], answer["refused"]) == (2, 12)
     assert [(one["line"], one["code"]) for one in answer["problems"]] == [
@@ -124,11 +123,48 @@ async def test_lines_that_cannot_be_refuse_themselves_alone(office: Office, pdfs
     assert results[6]["members"] == {"errors": [{"pointer": "", "keyword": "required"}]}
 
 
+async def test_no_line_poisons_the_others(office: Office, pdfs: list[bytes]) -> None:
+    """What PostgreSQL, JSON or another reader would stumble over later is refused with its own line."""
+    right = json.dumps(line("x", pdfs[0]))
+    deep = '{"a":' * 400 + "1" + "}" * 400
+    hostile = [
+        right.replace('"type"', '"\\u0000": 1, "type"', 1),
+        right.replace('"type"', '"\\ud800": 1, "type"', 1),
+        right.replace("x.pdf", "\\ud800.pdf"),
+        right.replace("Alaoui", "\\ud800"),
+        right.replace("Alaoui", "\\u0000"),
+        right.replace('"Alaoui"', "NaN"),
+        right.replace('"Alaoui"', "1e999"),
+        right.replace('"Alaoui"', "1" * 5_000),
+        right.replace('"Alaoui"', deep),
+        right.replace('"Alaoui"', "[" * 30_000 + "]" * 30_000),
+        right.replace('"item": "x"', '"item": "x\\n"'),
+        right.replace('"item": "x"', '"item": "x", "item": "y"'),
+        "\ufeff" + right,
+        "[]",
+        "null",
+    ]
+    lines = [
+        *(one.encode() + b"\r\n" for one in hostile),
+        b"\xff\xfe\n",
+        b"\r\n",
+        json.dumps(line("end", pdfs[0])).encode(),
+    ]
+    answer = await office.register(lines)
+    assert answer.status_code == 201, answer.text
+    registered = answer.json()
+    assert (registered["items"], registered["refused"]) == (1, len(hostile) + 1)
+    assert {one["code"] for one in registered["problems"]} <= {"deposit-invalid", "fields-invalid"}
+    assert [one["state"] for one in await office.results(registered["batch_id"])][-1] == "awaiting"
+    told, _ = await office.sent(registered["batch_id"], zipped({"end.pdf": pdfs[0]}))
+    assert told[0]["state"] == "deposited"
+
+
 async def test_the_same_manifest_under_the_same_key_is_the_same_batch(
     world: World, office: Office, pdfs: list[bytes]
 ) -> None:
     lines = [line("once", pdfs[0])]
-    first, *others = await asyncio.gather(*(office.register(lines, key="same") for _ in range(4)))
+    first, *others = await asyncio.gather(*(office.register(lines, key="same") for _ in range(3)))
     answered = [one for one in (first, *others) if one.status_code == 201]
     assert {one.status_code for one in (first, *others)} <= {201, 409}
     again = await office.register(lines, key="same")
@@ -202,15 +238,43 @@ async def test_a_refused_document_stops_no_other_and_keeps_its_reason(
 
 
 async def test_a_reference_that_is_taken_refuses_its_item(world: World, office: Office, pdfs: list[bytes]) -> None:
-    batch_id = await office.registered(
-        [line(f"N-{number}", pdf, reference="day/1") for number, pdf in enumerate(pdfs[:2])]
+    lines = [line(f"N-{number}", pdf, reference="day/1") for number, pdf in enumerate(pdfs[:2])]
+    both = (await office.register(lines)).json()
+    assert [(one["line"], one["code"]) for one in both["problems"]] == [(2, "reference-repeated")]
+    for dry_run, one, state in (
+        (True, 0, "checked"),
+        (False, 0, "deposited"),
+        (True, 1, "refused"),
+        (False, 1, "refused"),
+    ):
+        batch_id = await office.registered([lines[one]], dry_run=dry_run)
+        [told], _ = await office.sent(batch_id, zipped({f"N-{one}.pdf": pdfs[one]}))
+        assert (told["state"], told.get("code")) == (state, "reference-taken" if state == "refused" else None)
+
+
+async def test_a_dry_run_knows_that_a_vault_is_full(world: World, office: Office, pdfs: list[bytes]) -> None:
+    uid = "2000000031"
+    world.subs[uid] = world.provider.enrol(uid)
+    await world.rows(
+        "INSERT INTO locker.holding (owner, documents, bytes) VALUES ($1, 10000, 1) RETURNING 1", world.subs[uid]
     )
-    for number in range(2):
-        await office.sent(batch_id, zipped({f"N-{number}.pdf": pdfs[number]}))
-    assert [(one["state"], one.get("code")) for one in await office.results(batch_id)] == [
-        ("deposited", None),
-        ("refused", "reference-taken"),
-    ]
+    batch_id = await office.registered([line("full", pdfs[0], uid=uid)], dry_run=True)
+    [told], _ = await office.sent(batch_id, zipped({"full.pdf": pdfs[0]}))
+    assert (told["state"], told["code"]) == ("refused", "vault-full")
+
+
+async def test_what_is_replaced_is_replaced_once_in_a_manifest(world: World, office: Office, pdfs: list[bytes]) -> None:
+    before = (await world.deposit(pdfs[0])).json()
+    answer = await office.register(
+        [line("V-1", pdfs[1], replaces=before["uri"]), line("V-2", pdfs[2], replaces=before["document_id"].lower())]
+    )
+    assert [(one["line"], one["code"]) for one in answer.json()["problems"]] == [(2, "replaces-repeated")]
+    [told], _ = await office.sent(answer.json()["batch_id"], zipped({"V-1.pdf": pdfs[1]}))
+    assert told["state"] == "deposited"
+    [row] = await world.rows(
+        "SELECT version, replaces FROM locker.document WHERE document_id = $1", told["document_id"]
+    )
+    assert (row["version"], row["replaces"]) == (2, before["document_id"])
 
 
 async def test_the_wrong_file_under_a_right_name_is_asked_for_again(office: Office, pdfs: list[bytes]) -> None:
@@ -249,6 +313,7 @@ async def test_a_part_may_be_multipart(office: Office, pdfs: list[bytes]) -> Non
 
 async def test_a_dry_run_checks_all_and_keeps_nothing(world: World, office: Office, pdfs: list[bytes]) -> None:
     before = await world.counts()
+    world.provider.purposes.clear()
     batch_id = await office.registered(
         [line("good", pdfs[0]), line("bad", world.sealed(JUSTICE)), line("nobody", pdfs[1], uid="2999999999")],
         dry_run=True,
@@ -264,6 +329,8 @@ async def test_a_dry_run_checks_all_and_keeps_nothing(world: World, office: Offi
     assert (await office.get(batch_id)).json()["dry_run"] is True
     after = await world.counts()
     assert {**after, "idempotency": 0} == {**before, "idempotency": 0}
+    # What the citizen reads at the provider is what was done.
+    assert set(world.provider.purposes) == {"check BIRTHEXTRACT"}
 
 
 async def test_subjects_of_items_that_come_together_are_asked_for_together(
@@ -396,6 +463,41 @@ async def test_a_manifest_that_breaks_off_or_is_empty_leaves_nothing(world: Worl
     assert await world.rows(batches) == before
 
 
+async def test_a_batch_whose_opening_was_not_heard_of_stays(world: World, office: Office, pdfs: list[bytes]) -> None:
+    """Its commit went through and its answer was lost: what cleans up after a refused manifest leaves it alone."""
+    batch_id = await office.registered([line("heard", pdfs[0])])
+    await drop(world.wiring.db, batch_id)
+    assert await office.missing(batch_id) == ["heard"]
+    await world.owner_db.execute("UPDATE locker.deposit_batch SET state = 'receiving' WHERE batch_id = $1", batch_id)
+    await drop(world.wiring.db, batch_id)
+    assert await world.rows("SELECT FROM locker.deposit_batch WHERE batch_id = $1", batch_id) == []
+
+
+async def test_a_sub_is_of_the_client_that_wrote_it_whoever_hands_the_document_over(
+    world: World, office: Office, pdfs: list[bytes]
+) -> None:
+    """The same sub means somebody else to another client of the administration."""
+    second = "ma.gov.interieur-second"
+    world.provider.foreign_subjects |= {
+        (client_of(INTERIOR), "their-name"): world.subs[AMINA],
+        (second, "their-name"): world.subs[YOUSSEF],
+    }
+    await world.owner_db.execute(
+        "INSERT INTO locker.administration_client (client_id, administration) VALUES ($1, $2)", second, INTERIOR
+    )
+    batch_id = await office.registered([line("pairwise", pdfs[0], subject={"sub": "their-name"})])
+    token = world.provider.token(sub=second, client_id=second, scope="documents:deposit")
+    answer = await world.locker.post(
+        f"/v1/deposits/batches/{batch_id}/parts",
+        content=zipped({"pairwise.pdf": pdfs[0]}),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/zip"},
+    )
+    [told, _] = read(answer)
+    assert told["state"] == "deposited"
+    [row] = await world.rows("SELECT owner FROM locker.document WHERE document_id = $1", told["document_id"])
+    assert row["owner"] == world.subs[AMINA]
+
+
 async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list[bytes]) -> None:
     limits = world.wiring.batches.limits
     small = msgspec.structs.replace(
@@ -426,6 +528,38 @@ async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list
         assert (refused.status_code, refused.json()["code"], refused.json()["max"]) == (409, "batches-full", 1)
     finally:
         object.__setattr__(world.wiring.batches, "limits", limits)
+
+
+async def test_long_results_have_every_line_once(office: Office, pdfs: list[bytes]) -> None:
+    batch_id = await office.registered([line(f"long-{number}", pdfs[0]) for number in range(120)])
+    assert [one["line"] for one in await office.results(batch_id)] == list(range(1, 121))
+    assert await office.missing(batch_id) == [f"long-{number}" for number in range(120)]
+
+
+async def test_one_administration_never_has_all_places(world: World, office: Office, pdfs: list[bytes]) -> None:
+    """Whose bodies trickle keeps out itself alone."""
+    batch_id = await office.registered([line("trickle", pdfs[0])])
+    go_on, reading = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"PK"
+        reading.release()
+        await go_on.wait()
+
+    slow = [asyncio.create_task(office.send(batch_id, trickle())) for _ in range(3)]
+    for _ in slow:
+        await reading.acquire()
+    refused = await office.send(batch_id, zipped({"trickle.pdf": pdfs[0]}))
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    other = Office(world, JUSTICE)
+    theirs = world.sealed(JUSTICE)
+    others = await other.registered([line("other", theirs, type=RECORD)])
+    told, _ = await other.sent(others, zipped({"other.pdf": theirs}))
+    assert told[0]["state"] == "deposited"
+    go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*slow)} == {400}
+    told, _ = await office.sent(batch_id, zipped({"trickle.pdf": pdfs[0]}))
+    assert told[0]["state"] == "deposited"
 
 
 async def test_what_is_no_part_is_refused_as_a_whole(office: Office, pdfs: list[bytes]) -> None:
