@@ -196,7 +196,7 @@ class Edge:
     def _peer_parsed(self, peer: str) -> tuple[str, bool]:
         """In the one way to write it, and whether it is a proxy that we trust."""
         try:
-            address = ipaddress.ip_address(peer)
+            address = _parsed(peer)
         except ValueError:
             return "-", False
         return str(address), any(address in network for network in self._trusted)
@@ -204,13 +204,19 @@ class Edge:
     def _client_address(self, scope: Mapping[str, Any]) -> str:
         address, trusted = self._peer((scope.get("client") or ("", 0))[0])
         if trusted:
-            for name, value in scope["headers"]:
-                if name == b"x-forwarded-for":
-                    try:
-                        return str(ipaddress.ip_address(value.rsplit(b",", 1)[-1].strip().decode("ascii", "replace")))
-                    except ValueError:
-                        break
+            # A proxy that adds a line of its own leaves the client's before it: the last entry of the last line is its.
+            said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            try:
+                return str(_parsed(said[-1].rsplit(b",", 1)[-1].strip().decode("ascii", "replace")))
+            except (IndexError, ValueError):
+                return address
         return address
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IPv4 client of a socket for both families is that address (RFC 4291 §2.5.5.2), not one of a /64 with all."""
+    parsed = ipaddress.ip_address(address)
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
