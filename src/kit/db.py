@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from kit import tracing
-from kit.errors import Unavailable
+from kit.errors import Malformed, Unavailable
 from kit.lanes import LANES, current_lane
 
 log = logging.getLogger("kit.db")
@@ -41,6 +41,9 @@ class Tx(Protocol):
     async def fetchval(self, sql: str, *args: Any) -> Any: ...
     async def execute(self, sql: str, *args: Any) -> str: ...
 
+
+# A NUL in somebody's text: no row holds one, so what they ask for is not there and what they send is not kept.
+UNSAYABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 
 # PostgreSQL plans a statement anew each time while that looks cheaper, and leaves the planning itself out of account:
 # for a join of six tables it takes six times as long as running it.
@@ -166,6 +169,8 @@ class Database:
             try:
                 async with connection.transaction():
                     yield cast("Tx", tracing.traced(connection))
+            except UNSAYABLE as fault:
+                raise Malformed from fault
             except (TimeoutError, *RETRIED, *AWAY) as fault:
                 raise Unavailable("database") from fault
 
@@ -186,6 +191,8 @@ class Database:
             async with self._connection() as connection:
                 try:
                     return await once(connection)
+                except UNSAYABLE as fault:
+                    raise Malformed from fault
                 except RETRIED as fault:
                     if attempt == self._tries:
                         raise Unavailable("database") from fault

@@ -5,7 +5,7 @@ import pytest
 
 from khizana.embedded.postgres import EmbeddedPostgres
 from kit.db import Database, Tx
-from kit.errors import Unavailable
+from kit.errors import Malformed, Unavailable
 from tests.conftest import Dsns
 
 
@@ -155,3 +155,12 @@ async def test_a_database_that_is_not_there_stops_no_start() -> None:
     with pytest.raises(Unavailable):
         await db.fetchval("SELECT 1")
     await db.close()
+
+
+async def test_a_nul_is_what_no_row_can_hold_and_no_fault(idp_db: Database) -> None:
+    for kind, value in (("text", "a\x00b"), ("jsonb", {"a": "\x00"})):
+        with pytest.raises(Malformed):
+            await idp_db.fetchval(f"SELECT $1::{kind}", value)
+        with pytest.raises(Malformed):
+            async with idp_db.transaction() as tx:
+                await tx.execute(f"SELECT $1::{kind}", value)
