@@ -15,6 +15,8 @@ _LEADING = 16.0
 _SCALE = 2.0
 _MARGIN = 30
 _LINES_MAX, _CHARACTERS_MAX = 4, 80
+_ROOM = 420.0
+"""Points: a line of wide letters is cut there, or a crop of the page could lie between two marks."""
 _INK = (120, 20, 20)
 _OPACITY = 84
 
@@ -39,6 +41,7 @@ def _tile(lines: tuple[str, ...]) -> Image.Image:
         if not line:
             continue
         lang = "ar" if _is_rtl(line) else "en"
+        line = _cut(line, lang)
         sheet.text(
             (1, HEIGHT - _LEADING * (number + 1)), line, lang, style=Style(size=_SIZE, colour=(0, 0, 0), align="left")
         )
@@ -64,6 +67,12 @@ def _drawable(line: str) -> str:
         character if any(face.has(character) for face in chain) else "?"
         for character in unicodedata.normalize("NFC", line)[:_CHARACTERS_MAX]
     )
+
+
+def _cut(line: str, lang: str) -> str:
+    while width(line, lang, size=_SIZE) > _ROOM:
+        line = line[:-1]
+    return line
 
 
 def _is_rtl(line: str) -> bool:

@@ -73,6 +73,23 @@ async def test_a_name_in_arabic_or_tifinagh_is_drawn_and_not_replaced(tmp_path: 
     assert drawn("漢字") == drawn("??")
 
 
+@pytest.mark.parametrize("wide", ["W", "ﷺ", "\u202eW", "ẁ\u0300\u0301\u0302"])
+async def test_a_watermark_of_wide_or_piled_letters_covers_the_page_and_hides_nothing(
+    tmp_path: Path, wide: str
+) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(plain_pdf())
+    plain = Image.open(io.BytesIO(picture(wanted(path)).png))
+    marked = Image.open(io.BytesIO(picture(wanted(path, watermark=((wide * 80)[:80], "2026", "ref"))).png))
+    for left in range(0, plain.width - 500, 250):
+        for top in range(0, plain.height - 500, 250):
+            box = (left, top, left + 500, top + 500)
+            assert plain.crop(box).tobytes() != marked.crop(box).tobytes(), box
+    # Where there was paper there is mostly paper still.
+    before, after = (sum(image.convert("L").histogram()[250:]) for image in (plain, marked))
+    assert after > before * 0.6
+
+
 @pytest.mark.parametrize("size", [(14_400, 14_400), (14_400, 3), (3, 14_400), (1, 1)])
 async def test_u_12_a_page_of_any_size_makes_a_picture_of_bounded_size(
     tmp_path: Path, size: tuple[float, float]
