@@ -60,6 +60,7 @@ from locker.seals import forget as seals
 from locker.seals.collect import Collector
 from locker.settings import LockerSettings
 from locker.shares import store as shares
+from locker.shares.settle_ended import settle_ended
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.seal_workers import SealWorkers, seal_workers
 from locker.signatures.time_stamp_client import TimeStampClient
@@ -333,6 +334,7 @@ async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, 
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
         await requests.sweep(db, kept_s=REQUESTS_KEPT_S)
+        await settle_ended(db)
         await shares.forget_keys(db)
         await seals.forget_expired(db)
         await batches.forget_expired(db)

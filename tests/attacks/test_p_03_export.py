@@ -88,7 +88,7 @@ async def test_p_03_the_zip_is_the_database_s_truth(place: CitizenWorld, tmp_pat
     pdfs[with_data] = pdf
     neighbour = await place.document(YOUSSEF)
     share_id, path = await place.share(next(iter(pdfs)), recipient="Banque é", purpose="Prêt")
-    await place.open(path)
+    opened = (await place.open(path)).json()
     photo = b"%PDF-1.4\n" + world.sealed()[9:]
     uploaded = await world.locker.post(
         "/v1/uploads",
@@ -133,6 +133,14 @@ async def test_p_03_the_zip_is_the_database_s_truth(place: CitizenWorld, tmp_pat
     shares = lines(archive, "shares.jsonl")
     assert shares == [(await world.locker.get(f"/v1/shares/{share_id}", headers=place.share_headers())).json()]
     assert (shares[0]["recipient"], shares[0]["openings_used"]) == ("Banque é", 1)
+
+    # And of each opening the twin of what the opener has.
+    [opening] = lines(archive, "openings.jsonl")
+    twin, own = (
+        json.loads(other_library.verify(jws, keys(archive), "ES256")) for jws in (opening["receipt"], opened["receipt"])
+    )
+    assert (opening["share_id"], opening["opening_id"]) == (share_id, opened["opening_id"])
+    assert {**twin, "for": "opener"} == own
 
     # Every row of the audit, and each proof of those that are in the log verifies without us.
     *events, end = lines(archive, "history.jsonl")

@@ -540,9 +540,7 @@ async def test_k_05_revocation_reaches_ten_thousand_live_links_on_both_servers_w
     with capsys.disabled():
         print(f"\nK-05 {figures}")
     assert await rig.owner_db.fetchval("SELECT count(*) FROM locker.share WHERE revoked_at IS NULL") == 0
-    assert max(figures["issuer_s"], figures["one_s"]) < 1.0
-    # Ten thousand at once, each with its line of the log.
-    assert figures["all_s"] < 2.0 + SLACK_S
+    assert max(figures["issuer_s"], figures["one_s"], figures["all_s"]) < 1.0
 
 
 async def test_no_fault_was_met_with_a_bare_500(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from locker.history.export_signed import export_signed
 from locker.history.schema import Chosen
 from locker.receipts.sign_receipt import sign_receipt
 from locker.references.describe import describe
+from locker.shares.list_openings import sign_twins
 from locker.shares.list_shares import find_share
 from locker.signed_data.find import find as find_data
 from locker.signed_data.media_types import extension_of
@@ -43,6 +44,7 @@ keys.json      the keys with which it verifies; compare them with {locker}/.well
 documents/     each with its original bytes, what is known of it, and the receipt of its deposit
 uploads/       files of your own
 shares.jsonl   the links that you made: to whom, for what, how often opened
+openings.jsonl your receipt of each opening of a link, the twin of the one that whoever opened it has
 history.jsonl  every access, each with its proof of inclusion in the log; the last line is signed
 
 To check it, with jq and sha256sum:
@@ -68,6 +70,7 @@ class Collecting:
         documents = await self._each(store.document_ids, self._document)
         uploads = await self._each(store.upload_ids, self._upload)
         shares = await self._shares()
+        await self._openings()
         await self._history()
         manifest = msgspec.json.format(
             msgspec.json.encode(
@@ -148,6 +151,18 @@ class Collecting:
         many = await self._each(store.share_ids, write)
         self._add(*file.entry())
         return many
+
+    async def _openings(self) -> None:
+        file = SpooledFile(self._spool, "openings.jsonl")
+
+        async def write(share_id: str) -> None:
+            for twin in await sign_twins(
+                self._db, self._keys, locker_url=self._locker, owner=self._owner, share_id=share_id
+            ):
+                file.write(msgspec.json.encode(twin) + b"\n")
+
+        await self._each(store.share_ids, write)
+        self._add(*file.entry())
 
     async def _history(self) -> None:
         file = SpooledFile(self._spool, "history.jsonl")

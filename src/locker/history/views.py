@@ -28,6 +28,7 @@ _ACTIONS: dict[str, Message] = {
     "request.declined": _("Declined what a service asked for"),
     "share.narrowed": _("Narrowed a shared link"),
     "share.revoked": _("Ended a shared link"),
+    "share.all-ended": _("Ended all shared links"),
     "share.opened": _("Opened a shared link"),
     "share.downloaded": _("Downloaded a shared document"),
     "share.refused": _("Was refused at a shared link"),

@@ -15,6 +15,7 @@ from locker.shares.list_shares import PAGE_MAX, find_share, list_shares
 from locker.shares.narrow import narrow
 from locker.shares.openapi import CreateShareOperation, NarrowShareOperation
 from locker.shares.revoke import revoke
+from locker.shares.revoke_all import revoke_all
 from locker.shares.schema import CreatedMessage, Narrowing, NewShare, Share, SharePage
 from locker.wiring import Wiring
 
@@ -103,8 +104,8 @@ async def api_revoke(
 
 @delete("/v1/shares", operation_id="RevokeAllShares", opt=_OPT, tags=_TAGS, responses=problems(401, 403, 503))
 async def api_revoke_all(wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]) -> None:
-    """End all shares."""
-    await revoke(wiring.db, wiring.audit, sharer=_sharer(caller), share_id=None)
+    """End all shares, with one commit."""
+    await revoke_all(wiring.db, wiring.audit, sharer=_sharer(caller))
 
 
 def _sharer(caller: CitizenCaller) -> Sharer:

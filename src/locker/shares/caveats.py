@@ -4,6 +4,8 @@ import datetime as dt
 
 import msgspec
 
+CAVEATS_MAX = 100
+
 
 class Documents(msgspec.Struct, frozen=True, tag="documents", forbid_unknown_fields=True):
     document_ids: tuple[str, ...]

@@ -1,11 +1,13 @@
 """Make a share, and say its link once."""
 
 import datetime as dt
+import unicodedata
 
 import msgspec
 
 from kit.audit import ActorKind, AuditEvent
 from kit.db import Tx
+from kit.errors import Invalid
 from kit.i18n import strip_controls
 from kit.ids import new_public_id
 from kit.throttle import Limit
@@ -19,6 +21,7 @@ from locker.documents.fields import open_fields
 from locker.documents.refusals import DocumentUnknown
 from locker.shares import caveats, store
 from locker.shares.desk import ShareDesk
+from locker.shares.pin import normalised
 from locker.shares.refusals import LimitsClash, LimitTooWide, NothingShared
 from locker.shares.schema import FACE_TO_FACE_S, LIFETIME_S, OPENINGS, Created, NewShare
 from locker.shares.tell_ended import tell_ended
@@ -54,7 +57,8 @@ async def create(desk: ShareDesk, new: NewShare, *, sharer: Sharer) -> Created:
     TooManyRequests (K-22)."""
     await desk.throttle.count(desk.db, FLOOD, sharer.owner)
     share_id = new_public_id()
-    pin_mac = desk.pins.mac(new.pin, share_id=share_id) if new.pin else None
+    pin = normalised(new.pin or "")
+    pin_mac = desk.pins.mac(pin, share_id=share_id) if pin else None
     prepared = await prepare(desk, new, owner=sharer.owner, share_id=share_id)
 
     async def within(tx: Tx) -> Created:
@@ -67,6 +71,8 @@ async def prepare(desk: ShareDesk, new: NewShare, *, owner: str, share_id: str) 
     """Outside a transaction: fields are opened and signed here. Raises DocumentUnknown, FieldUnknown, LimitsClash."""
     if not new.documents and not new.uploads:
         raise NothingShared
+    if not (_says_something(new.recipient) and _says_something(new.purpose)):
+        raise Invalid("recipient, purpose: nothing that can be read")
     if new.face_to_face and (new.until or new.pin or new.client_id or new.openings != OPENINGS):
         raise LimitsClash
     now = await store.database_time(desk.db)
@@ -74,7 +80,7 @@ async def prepare(desk: ShareDesk, new: NewShare, *, owner: str, share_id: str) 
     if open_until:
         until = open_until + dt.timedelta(seconds=desk.viewing_s)
     else:
-        until = new.until or now + dt.timedelta(seconds=min(LIFETIME_S, desk.lifetime_max_s))
+        until = in_utc(new.until) or now + dt.timedelta(seconds=min(LIFETIME_S, desk.lifetime_max_s))
     token = new_token()
     code = desk.codes.of_token(token) if new.face_to_face else None
     if not new.fields:
@@ -240,6 +246,19 @@ def _caveats(
     return listed
 
 
+def in_utc(moment: dt.datetime | None) -> dt.datetime | None:
+    """Raises LimitTooWide for one that UTC cannot say: the first or last day of all years, elsewhere."""
+    try:
+        return moment.astimezone(dt.UTC) if moment else None
+    except OverflowError:
+        raise LimitTooWide from None
+
+
 def _line(text: str) -> str:
     """One line without controls (K-20)."""
     return " ".join(strip_controls(text.replace("\n", " ").replace("\r", " ")).split())
+
+
+def _says_something(text: str) -> bool:
+    """Whoever finds a watermark reads who was meant."""
+    return any(unicodedata.category(character)[0] in "LNPS" for character in text)

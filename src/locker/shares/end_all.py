@@ -1,7 +1,9 @@
 from kit.db import Tx
 from locker.shares import store
+from locker.shares.settle_ended import settle
 
 
-async def end_all(tx: Tx, *, owner: str) -> int:
-    """In a transaction that ends more of this citizen than their shares, and says so itself."""
-    return len(await store.revoke(tx, owner=owner, share_id=None))
+async def end_all(tx: Tx, *, owner: str) -> None:
+    """In a transaction that ends more of this citizen than their shares, and says so itself. Their keys go with it."""
+    await store.end_all(tx, owner=owner)
+    await settle(tx, owner=owner)

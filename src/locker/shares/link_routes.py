@@ -13,6 +13,7 @@ from kit.errors import Refusal, TooManyRequests
 from kit.i18n import Locale, Message, _
 from kit.throttle import Limit
 from kit.tokens import new_token
+from locker.access.bearer import ClientCaller
 from locker.access.sessions import BROWSER_COOKIE, browser_of, cookie
 from locker.disclosing.make_credential import read_credential
 from locker.documents import read_store
@@ -45,6 +46,7 @@ from locker.verification.sign_answer import sign_answer
 from locker.verification.views import AnswerView, view
 from locker.wiring import Wiring
 
+_FORM_MAX_BYTES = 16_384
 _PICTURES_MAX = 30
 _CERTIFICATES = Limit("certificate", attempts=60, per_s=60)
 
@@ -64,7 +66,7 @@ async def landing(token: FromPath[str], request: AnyRequest, wiring: NamedDepend
     return _landing(request, wiring, asks_pin=found.pin_mac is not None, bound=found.client_id is not None, errors={})
 
 
-@post("/s/{token:str}", operation_id="OpenLink", status_code=200)
+@post("/s/{token:str}", operation_id="OpenLink", status_code=200, request_max_body_size=_FORM_MAX_BYTES)
 async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """Spend an opening. A browser goes on to the result; a program gets it, with a token to look at it."""
     # No form token: the link itself is the secret, and no cookie of ours lends it any power.
@@ -102,7 +104,7 @@ async def ask_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Resp
     return _code_page(request, wiring)
 
 
-@post("/code", operation_id="OpenCode", status_code=200)
+@post("/code", operation_id="OpenCode", status_code=200, request_max_body_size=_FORM_MAX_BYTES)
 async def open_by_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """Spend the opening of a share face to face by its 12 digits."""
     wiring.csrf.check_source(headers_of(request))
@@ -189,7 +191,9 @@ async def access_receipt(
 async def shared_original(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[Any]:
-    document = await take_original(wiring.db, wiring.audit, opening_id, viewing_of(request), document_id)
+    document = await take_original(
+        wiring.db, wiring.audit, wiring.throttle, opening_id, viewing_of(request), document_id
+    )
     await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
@@ -367,12 +371,14 @@ async def _pin(request: AnyRequest) -> str | None:
 
 
 async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
-    """A relying party proves itself by an access token for our audience, of whatever scope."""
-    authorization = request.headers.get("authorization")
-    caller = await wiring.bearer.anyone(request) if authorization else None
+    """A relying party proves itself by an access token of its own for our audience, of whatever scope.
+
+    A citizen's token proves nothing of it: everybody who uses an app holds one with the app's ``client_id``.
+    """
+    caller = await wiring.bearer.anyone(request) if request.headers.get("authorization") else None
     return Opener(
         address=prober(request),
-        client_id=caller.client_id if caller else None,
+        client_id=caller.client_id if isinstance(caller, ClientCaller) else None,
         browser=browser_of(request.cookies.get(BROWSER_COOKIE)),
     )
 

@@ -1,9 +1,9 @@
 from kit.db import Tx
+from kit.jose import LocalKeySet
 from locker.receipts.sign_access import sign_access
 from locker.shares import store
-from locker.shares.desk import ShareDesk
 from locker.shares.refusals import ShareUnknown
-from locker.shares.schema import OpeningLine
+from locker.shares.schema import Opening, OpeningLine, SharedItem, Twin
 
 _SHOWN_MAX = 50
 
@@ -13,10 +13,26 @@ async def list_openings(tx: Tx, *, owner: str, share_id: str) -> list[OpeningLin
     return await store.openings(tx, owner=owner, share_id=share_id, limit=_SHOWN_MAX)
 
 
-async def sign_twin(desk: ShareDesk, *, owner: str, share_id: str, opening_id: str) -> str:
+async def sign_twin(tx: Tx, keys: LocalKeySet, *, locker_url: str, owner: str, share_id: str, opening_id: str) -> str:
     """What the citizen keeps of an opening, also of a share that is over. Raises ShareUnknown."""
-    opening = await store.past_opening(desk.db, owner=owner, share_id=share_id, opening_id=opening_id)
+    opening = await store.past_opening(tx, owner=owner, share_id=share_id, opening_id=opening_id)
     if opening is None:
         raise ShareUnknown
-    items = await store.shared_documents(desk.db, owner=owner, share_id=share_id)
-    return sign_access(desk.signing, opening, items, locker_url=desk.locker_url, holder="citizen")
+    items = await store.shared_documents(tx, owner=owner, share_id=share_id)
+    return _signed(keys, opening, items, locker_url)
+
+
+async def sign_twins(tx: Tx, keys: LocalKeySet, *, locker_url: str, owner: str, share_id: str) -> list[Twin]:
+    """Those of all openings of a share."""
+    twins = []
+    items = await store.shared_documents(tx, owner=owner, share_id=share_id)
+    for line in await list_openings(tx, owner=owner, share_id=share_id):
+        opening = await store.past_opening(tx, owner=owner, share_id=share_id, opening_id=line.opening_id)
+        if opening is not None:
+            receipt = _signed(keys, opening, items, locker_url)
+            twins.append(Twin(share_id=share_id, opening_id=line.opening_id, receipt=receipt))
+    return twins
+
+
+def _signed(keys: LocalKeySet, opening: Opening, items: list[SharedItem], locker_url: str) -> str:
+    return sign_access(keys, opening, items, locker_url=locker_url, holder="citizen")

@@ -4,6 +4,8 @@ import datetime as dt
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
+from kit.errors import Refusal
+from kit.throttle import Limit, Throttle
 from kit.tokens import digest
 from locker.disclosing.share_key import unseal, unwrap
 from locker.documents.schema import HeldDocument
@@ -12,6 +14,8 @@ from locker.shares.refusals import FieldsOnly, NoOriginal, NotServed, ShareClose
 from locker.shares.schema import Opening, SharedItem
 from locker.verification.schema import Answer, Check, IssuedDocument, SignatureAnswer
 
+DOWNLOADS = Limit("share-download", attempts=60, per_s=60)
+"""By opening: each is a line in the citizen's history."""
 _STOPPED = ("revoked", "suspended")
 _ID_LENGTH = 25
 
@@ -23,14 +27,14 @@ async def look_at(db: Database, opening_id: str, viewing: str | None) -> tuple[O
 
 
 async def look_at_document(
-    db: Database, opening_id: str, viewing: str | None, document_id: str, *, whole: bool = True
+    tx: Tx, opening_id: str, viewing: str | None, document_id: str, *, whole: bool = True
 ) -> tuple[Opening, HeldDocument, bool]:
     """One of the documents that were shared; another one of the same citizen is ShareClosed (K-12).
 
     ``whole``: for something that shows more of it than some fields; FieldsOnly where no more were shared.
     """
-    opening = await find_opening(db, opening_id, viewing)
-    found = await store.shared_document(db, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
+    opening = await find_opening(tx, opening_id, viewing)
+    found = await store.shared_document(tx, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
     if found is None:
         raise ShareClosed
     if whole and found.fields is not None:
@@ -58,13 +62,17 @@ def disclosed(opening: Opening, item: SharedItem, viewing: str) -> str | None:
 
 
 async def take_original(
-    db: Database, audit: Audit, opening_id: str, viewing: str | None, document_id: str
+    db: Database, audit: Audit, throttle: Throttle, opening_id: str, viewing: str | None, document_id: str
 ) -> HeldDocument:
-    """Raises NoOriginal where pictures were shared only, NotServed where the issuer stopped the document."""
-    opening, document, _entitled = await look_at_document(db, opening_id, viewing, document_id)
-    refusal = NoOriginal() if opening.view_only else NotServed() if document.standing in _STOPPED else None
+    """Raises NoOriginal where pictures were shared only, NotServed where the issuer stopped the document;
+    TooManyRequests."""
+    await throttle.count(db, DOWNLOADS, (await find_opening(db, opening_id, viewing)).opening_id)
 
-    async def within(tx: Tx) -> None:
+    async def within(tx: Tx) -> tuple[HeldDocument, Refusal | None]:
+        # Whoever ends the share waits for this line, or this line for them.
+        await store.hold_opened(tx, opening_id=opening_id, viewing_sha256=digest(viewing or ""))
+        opening, document, _entitled = await look_at_document(tx, opening_id, viewing, document_id)
+        refusal = NoOriginal() if opening.view_only else NotServed() if document.standing in _STOPPED else None
         await audit.append(
             tx,
             AuditEvent(
@@ -78,8 +86,9 @@ async def take_original(
                 detail={"opening": opening.opening_id, "documents": [document_id], "types": [document.type]},
             ),
         )
+        return document, refusal
 
-    await db.transact(within)
+    document, refusal = await db.transact(within)
     if refusal:
         raise refusal
     return document
@@ -138,11 +147,11 @@ def answer(document: HeldDocument, *, entitled: bool, until: dt.datetime) -> Ans
     )
 
 
-async def find_opening(db: Database, opening_id: str, viewing: str | None) -> Opening:
+async def find_opening(tx: Tx, opening_id: str, viewing: str | None) -> Opening:
     """Raises ShareClosed."""
     if not viewing or len(opening_id) != _ID_LENGTH:
         raise ShareClosed
-    opening = await store.opening(db, opening_id=opening_id, viewing_sha256=digest(viewing))
+    opening = await store.opening(tx, opening_id=opening_id, viewing_sha256=digest(viewing))
     if opening is None:
         raise ShareClosed
     return opening

@@ -1,7 +1,7 @@
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from locker.shares import store
-from locker.shares.create import Sharer
+from locker.shares.create import Sharer, in_utc
 from locker.shares.refusals import LimitTooWide, ShareUnknown
 from locker.shares.schema import Narrowing, Share
 
@@ -14,7 +14,7 @@ async def narrow(db: Database, audit: Audit, narrowing: Narrowing, *, sharer: Sh
             tx,
             owner=sharer.owner,
             share_id=share_id,
-            until=narrowing.until,
+            until=in_utc(narrowing.until),
             openings_max=narrowing.openings,
         )
         if narrower is None:

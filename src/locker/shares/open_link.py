@@ -24,10 +24,19 @@ from locker.uploads.shared import shared
 
 _GUESSES = Limit("share-guess", attempts=30, per_s=60)
 """Links that open nothing, by prober."""
-_PINS = Limit("share-pin", attempts=6, per_s=3_600)
-"""PINs tried, by link and prober: anybody else with the right PIN gets in."""
-_TOLD = Limit("share-pin-told", attempts=1, per_s=3_600)
+_NOT_FOR_THEM = Limit("share-not-for-you", attempts=30, per_s=60)
+"""Tries of a link that is for somebody else, by prober: each is a line in the citizen's history."""
 _TOKEN_LENGTH = 43
+
+# PINs tried at a link: whoever comes from elsewhere with the right one gets in. docs/sharing.md has the arithmetic.
+_HOUR_S, _DAY_S = 3_600, 86_400
+_PINS = Limit("share-pin", attempts=6, per_s=_HOUR_S)
+_PINS_WIDE = Limit("share-pin-wide", attempts=24, per_s=_DAY_S)
+_PINS_AT_LINK = Limit("share-pin-link", attempts=100, per_s=_DAY_S)
+"""By everybody: it refuses nobody. More, and somebody guesses from many places: each place has less from then on."""
+_PINS_ON_GUARD = Limit("share-pin-guard", attempts=2, per_s=_DAY_S)
+_TOLD = Limit("share-pin-told", attempts=1, per_s=_HOUR_S)
+_TOLD_OF_LINK = Limit("share-pin-told-link", attempts=20, per_s=_HOUR_S)
 
 # Codes that open nothing. docs/sharing.md has the arithmetic.
 _CODES = Limit("share-code", attempts=10, per_s=FACE_TO_FACE_S)
@@ -55,6 +64,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Opened = tuple[Opening, list[SharedItem]]
+Counted = tuple[Limit, str]
+"""A limit and the key under which an attempt was counted."""
 
 
 async def look(desk: ShareDesk, token: str, *, opener: Opener) -> Link:
@@ -80,16 +91,18 @@ async def open_link(desk: ShareDesk, token: str, *, pin: str | None, opener: Ope
             await desk.audit.append(desk.db, _refused(found, opener, ShareClosed.code))
         raise ShareClosed
     if found.client_id is not None and found.client_id != opener.client_id:
+        await desk.throttle.count(desk.db, _NOT_FOR_THEM, address_prefix(opener.address))
         await desk.audit.append(desk.db, _refused(found, opener, NotForYou.code))
         raise NotForYou
-    pin_mac, prober = None, ""
+    counted: list[Counted] = []
+    pin_mac = None
     if found.pin_mac:
-        prober = await _pin_key(desk, found, opener)
-        pin_mac = await _pin_mac(desk, found, pin, opener, prober)
+        counted = await _count_pin(desk, found, opener)
+        pin_mac = await _pin_mac(desk, found, pin, opener)
     proof = Proof(token_sha256=digest(token), key_wrapped=found.key_wrapped, secret=token.encode())
     opened = await _spend(desk, found, proof, pin_mac=pin_mac, opener=opener, viewing=viewing)
-    if pin_mac:
-        await desk.throttle.forget(desk.db, _PINS, prober)
+    for limit, key in counted:
+        await (desk.throttle.forget if limit is _PINS else desk.throttle.give_back)(desk.db, limit, key)
     return opened
 
 
@@ -116,7 +129,7 @@ async def open_code(desk: ShareDesk, code: str, *, opener: Opener, viewing: str)
     return opened
 
 
-async def _count_code(desk: ShareDesk, opener: Opener) -> list[tuple[Limit, str]]:
+async def _count_code(desk: ShareDesk, opener: Opener) -> list[Counted]:
     """Before it is looked at, so that racing guesses cannot slip through; a right one is given back."""
     address = address_prefix(opener.address)
     known_browser = opener.browser is not None and await store.has_opened(
@@ -180,16 +193,36 @@ async def _spend(
     opened = await desk.db.transact(within)
     if opened is None:
         # Spent, ended or changed by somebody else between our look and now.
+        await desk.audit.append(desk.db, _refused(found, opener, ShareClosed.code))
         raise ShareClosed
     return opened
 
 
-async def _pin_mac(desk: ShareDesk, found: Link, pin: str | None, opener: Opener, key: str) -> bytes:
-    """The digest of the right PIN. Counted before it is looked at, so racing guesses cannot slip through."""
-    if not await desk.throttle.count(desk.db, _PINS, key, blocks=False):
-        if await desk.throttle.count(desk.db, _TOLD, key, blocks=False):
-            await desk.audit.append(desk.db, _refused(found, opener, PinLocked.code, action="share.pin-locked"))
-        raise PinLocked
+async def _count_pin(desk: ShareDesk, found: Link, opener: Opener) -> list[Counted]:
+    """Before it is looked at, so racing guesses cannot slip through. Raises PinLocked."""
+    known = await _known(desk, found, opener)
+    prober = f"{found.share_id}:{known or address_prefix(opener.address)}"
+    place = f"{found.share_id}:{_wide_prefix(opener.address)}"
+    counted: list[Counted] = []
+
+    async def count(limit: Limit, key: str) -> None:
+        if not await desk.throttle.count(desk.db, limit, key, blocks=False):
+            await _tell_locked(desk, found, opener, prober)
+            raise PinLocked(limit.per_s)
+        counted.append((limit, key))
+
+    await count(_PINS, prober)
+    if known is None:
+        await count(_PINS_WIDE, place)
+        on_guard = not await desk.throttle.count(desk.db, _PINS_AT_LINK, found.share_id, blocks=False)
+        counted.append((_PINS_AT_LINK, found.share_id))
+        if on_guard:
+            await count(_PINS_ON_GUARD, place)
+    return counted
+
+
+async def _pin_mac(desk: ShareDesk, found: Link, pin: str | None, opener: Opener) -> bytes:
+    """The digest of the right PIN."""
     typed = normalised(pin or "")
     mac = desk.pins.mac(typed, share_id=found.share_id) if typed else b""
     if not hmac.compare_digest(mac, found.pin_mac or b""):
@@ -198,15 +231,23 @@ async def _pin_mac(desk: ShareDesk, found: Link, pin: str | None, opener: Opener
     return mac
 
 
-async def _pin_key(desk: ShareDesk, found: Link, opener: Opener) -> str:
-    """A service by its name, a browser that opened this very share before by itself, anybody else by the address."""
-    if opener.client_id:
-        return f"{found.share_id}:{opener.client_id}"
+async def _known(desk: ShareDesk, found: Link, opener: Opener) -> str | None:
+    """The service for which alone the link is, by its name; a browser that opened this very share before, by itself."""
+    if found.client_id is not None:
+        return found.client_id
     if opener.browser and await store.has_opened(
         desk.db, viewing_sha256=digest(opener.browser), owner=found.owner, share_id=found.share_id
     ):
-        return f"{found.share_id}:browser:{digest(opener.browser).hex()}"
-    return f"{found.share_id}:{address_prefix(opener.address)}"
+        return f"browser:{digest(opener.browser).hex()}"
+    return None
+
+
+async def _tell_locked(desk: ShareDesk, found: Link, opener: Opener, prober: str) -> None:
+    """Once for a prober, and not from each of a thousand places."""
+    for limit, key in ((_TOLD, prober), (_TOLD_OF_LINK, found.share_id)):
+        if not await desk.throttle.count(desk.db, limit, key, blocks=False):
+            return
+    await desk.audit.append(desk.db, _refused(found, opener, PinLocked.code, action="share.pin-locked"))
 
 
 async def _log(

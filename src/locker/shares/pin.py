@@ -6,6 +6,8 @@ import re
 
 from kit.i18n import ascii_digits
 
+PIN_MIN = 6
+"""Of a new link. Links from before may have 4."""
 _PIN = re.compile(r"[0-9]{4,12}", re.ASCII)
 
 

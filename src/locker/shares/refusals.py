@@ -16,12 +16,12 @@ class WrongPin(Forbidden):
 
 
 class PinLocked(TooManyRequests):
-    """The prober's address, for this link. Anybody else with the right PIN gets in."""
+    """The prober, for this link. Anybody else with the right PIN gets in."""
 
-    code, title = "pin-locked", "Too many wrong PINs. Wait an hour, or ask the person who sent you the link."
+    code, title = "pin-locked", "Too many wrong PINs. Wait, or ask the person who sent you the link for a new one."
 
-    def __init__(self) -> None:
-        super().__init__(retry_after_s=3_600)
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(retry_after_s=retry_after_s)
 
 
 class NotForYou(Forbidden):

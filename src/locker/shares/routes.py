@@ -29,10 +29,11 @@ from locker.shares.draft import (
 )
 from locker.shares.list_openings import list_openings, sign_twin
 from locker.shares.list_shares import find_share, list_shares
-from locker.shares.pin import normalised
+from locker.shares.pin import PIN_MIN, normalised
 from locker.shares.qr import qr_svg
 from locker.shares.refusals import ShareUnknown
 from locker.shares.revoke import revoke
+from locker.shares.revoke_all import revoke_all
 from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX
 from locker.shares.store import is_token
 from locker.shares.views import DAYS, FACE_TO_FACE, field_options, share_view
@@ -68,11 +69,11 @@ async def shares(
 
 
 @post("/wallet/shares/revoke-all", operation_id="RevokeAll")
-async def revoke_all(
+async def revoke_all_links(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
 ) -> Response[bytes]:
     await checked_form(request, wiring)
-    await revoke(wiring.db, wiring.audit, sharer=_self(citizen), share_id=None)
+    await revoke_all(wiring.db, wiring.audit, sharer=_self(citizen))
     return see_other("/wallet/shares")
 
 
@@ -229,8 +230,8 @@ async def limits_said(
     if not 1 <= openings <= OPENINGS_MAX:
         errors["openings"] = _("Write a number from 1 to %(max)s.", max=OPENINGS_MAX)
     pin = normalised(pin_typed) if pin_typed.strip() else None
-    if pin_typed.strip() and pin is None:
-        errors["pin"] = _("A PIN has 4 to 12 digits.")
+    if pin_typed.strip() and len(pin or "") < PIN_MIN:
+        errors["pin"] = _("A PIN has 6 to 12 digits.")
     if len(str(said["client_id"])) > 255:
         errors["client_id"] = _("Write at most %(max)s characters.", max=255)
     if errors:
@@ -401,7 +402,14 @@ async def twin_receipt(
     citizen: NamedDependency[Citizen],
 ) -> Response[str]:
     """The citizen's own of what the opener got."""
-    receipt = await sign_twin(wiring.shares, owner=citizen.owner, share_id=share_id, opening_id=opening_id)
+    receipt = await sign_twin(
+        wiring.db,
+        wiring.signing,
+        locker_url=wiring.settings.locker_url,
+        owner=citizen.owner,
+        share_id=share_id,
+        opening_id=opening_id,
+    )
     return Response(
         receipt,
         media_type="application/jwt",
@@ -459,7 +467,7 @@ def _is_number(value: object) -> bool:
 
 ROUTES = [
     shares,
-    revoke_all,
+    revoke_all_links,
     choose,
     say_documents,
     ask_recipient,

@@ -20,7 +20,7 @@ TEXT_MAX = 200
 
 DocumentId = Annotated[str, Meta(pattern=r"^[0-9A-HJKMNP-TV-Z]{25}$")]
 OpeningsCount = Annotated[int, Meta(ge=1, le=OPENINGS_MAX)]
-PinDigits = Annotated[str, Meta(pattern=r"^[0-9]{4,12}$")]
+PinDigits = Annotated[str, Meta(pattern=r"^[0-9]{6,12}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Moment = Annotated[dt.datetime, Meta(tz=True)]
 FieldNames = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=FIELDS_MAX)]
@@ -43,7 +43,7 @@ class NewShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pin: PinDigits | None = None
     view_only: bool = True
     """Watermarked pictures, no original."""
-    client_id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    client_id: Annotated[str, Meta(pattern=r"^[\x20-\x7E]{1,255}$")] | None = None
     """Only this relying party opens it, with an access token of its own."""
     face_to_face: bool = False
     """For somebody who stands there: 3 minutes, one opening, also by a code of 12 digits. Without ``until``,
@@ -147,6 +147,15 @@ class OpeningLine(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: dt.datetime
     client_id: str | None
     audit_id: str | None
+
+
+class Twin(msgspec.Struct, frozen=True, kw_only=True):
+    """What the citizen keeps of one opening."""
+
+    share_id: str
+    opening_id: str
+    receipt: str
+    """JWS, ``typ`` khizana-access-receipt+jwt."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The one writer of ``locker.share``, ``share_document``, ``share_draft`` and ``opening``."""
+"""The one writer of ``locker.share``, ``share_document``, ``share_draft``, ``opening`` and ``shares_ended``."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,12 +12,15 @@ from locker.access.cursor import Position
 from locker.disclosing.schema import Sealed
 from locker.documents.read_store import HELD, HELD_FROM, STANDING, held
 from locker.documents.schema import Standing
-from locker.shares.caveats import Caveat, Openings, Until
+from locker.shares.caveats import CAVEATS_MAX, Caveat, Openings, Until
 from locker.shares.schema import Link, Opening, OpeningLine, Share, SharedItem, ShareDraft
 
-_LIVE = "s.revoked_at IS NULL AND least(s.open_until, s.until) > now() AND s.openings_used < s.openings_max"
-
-
+# By its own row, or by the one that ended all.
+_ENDED_AT = """coalesce(s.revoked_at, (SELECT e.ended_at FROM locker.shares_ended e
+                                        WHERE e.owner = s.owner AND e.ended_at >= s.created_at
+                                          AND e.ended_at < s.until))"""
+_STANDS = f"{_ENDED_AT} IS NULL AND s.until > now()"
+_LIVE = f"{_STANDS} AND coalesce(s.open_until, s.until) > now() AND s.openings_used < s.openings_max"
 _LINK = f"s.owner, s.share_id, {_LIVE} AS live, s.pin_mac, s.client_id, s.key_wrapped, s.code_wrapped"
 _ENTITLED = """(a.state = 'active' AND EXISTS (SELECT 1 FROM locker.entitlement e
                                                 WHERE e.administration = d.administration AND e.type = d.type))"""
@@ -29,7 +32,7 @@ _SHARE_SELECT = f"""
         SELECT s.share_id, s.recipient, s.purpose, s.until, least(s.open_until, s.until) AS open_until,
                s.open_until IS NOT NULL AS face_to_face, s.openings_max, s.openings_used,
                s.pin_mac IS NOT NULL AS has_pin, s.client_id, s.view_only, s.created_at, s.last_opened_at,
-               s.revoked_at, {_LIVE} AS live, s.caveats,
+               {_ENDED_AT} AS revoked_at, {_LIVE} AS live, s.caveats,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                             'document_id', d.document_id, 'type', d.type, 'type_names', t.names,
                             'standing', {STANDING}, 'fields', sd.fields) ORDER BY sd.position), '[]')
@@ -166,10 +169,10 @@ async def database_time(tx: Tx) -> dt.datetime:
 async def narrow(
     tx: Tx, *, owner: str, share_id: str, until: dt.datetime | None, openings_max: int | None
 ) -> bool | None:
-    """None: no living share. False: it would not have become narrower."""
+    """None: no living share. False: it would become wider, or was narrowed so often that it can only end."""
     row = await tx.fetchrow(
         f"""
-        SELECT s.until, s.openings_max FROM locker.share s
+        SELECT s.until, s.openings_max, jsonb_array_length(s.caveats) AS caveats FROM locker.share s
          WHERE s.owner = $1 AND s.share_id = $2 AND {_LIVE} FOR UPDATE""",
         owner,
         share_id,
@@ -179,10 +182,12 @@ async def narrow(
     if (until is not None and until > row["until"]) or (openings_max or 0) > row["openings_max"]:
         return False
     appended: list[Caveat] = []
-    if until is not None:
+    if until is not None and until < row["until"]:
         appended.append(Until(until))
-    if openings_max is not None:
+    if openings_max is not None and openings_max < row["openings_max"]:
         appended.append(Openings(openings_max))
+    if row["caveats"] + len(appended) > CAVEATS_MAX:
+        return False
     await tx.execute(
         """
         UPDATE locker.share
@@ -199,21 +204,79 @@ async def narrow(
     return True
 
 
-async def revoke(tx: Tx, *, owner: str, share_id: str | None, limit: int | None = None) -> list[str]:
-    """One share, or all (``limit`` of them) that are not revoked yet; which ones."""
-    rows = await tx.fetch(
-        """
-        UPDATE locker.share SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
-         WHERE owner = $1 AND revoked_at IS NULL AND share_id = ANY (ARRAY (
-               SELECT share_id FROM locker.share
-                WHERE owner = $1 AND ($2::text IS NULL OR share_id = $2) AND revoked_at IS NULL AND until > now()
-                LIMIT $3::bigint))
-        RETURNING share_id""",
+async def revoke(tx: Tx, *, owner: str, share_id: str) -> bool:
+    """False: it is none of this citizen's, or was over already. Nothing that is kept opens its fields after."""
+    row = await tx.fetchrow(
+        f"""
+        WITH over AS (
+            UPDATE locker.share s SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+             WHERE s.owner = $1 AND s.share_id = $2 AND {_STANDS}
+            RETURNING s.owner, s.share_id
+        ), forgotten AS (
+            UPDATE locker.opening o SET key_wrapped = NULL FROM over
+             WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
+        )
+        SELECT share_id FROM over""",
         owner,
         share_id,
+    )
+    return row is not None
+
+
+async def end_all(tx: Tx, *, owner: str) -> tuple[int, list[str]]:
+    """Whatever this citizen shared until now; how many stood, and which of them were for one service."""
+    row = await tx.fetchrow(
+        f"""
+        WITH ended AS (
+            INSERT INTO locker.shares_ended (owner, ended_at) VALUES ($1, now())
+            ON CONFLICT (owner) DO UPDATE SET ended_at = excluded.ended_at, settled_at = NULL
+        )
+        SELECT count(*) AS stood,
+               coalesce(array_agg(s.share_id) FILTER (WHERE s.client_id IS NOT NULL), '{{}}') AS bound
+          FROM locker.share s WHERE s.owner = $1 AND {_STANDS}""",
+        owner,
+    )
+    assert row is not None
+    return row["stood"], row["bound"]
+
+
+async def unsettled(tx: Tx, *, limit: int) -> list[str]:
+    """Citizens whose shares ended, longest ago first, and whose rows do not all say so yet."""
+    rows = await tx.fetch(
+        "SELECT owner FROM locker.shares_ended WHERE settled_at IS NULL ORDER BY ended_at LIMIT $1", limit
+    )
+    return [row["owner"] for row in rows]
+
+
+async def settle(tx: Tx, *, owner: str, limit: int) -> int:
+    """Write into that many rows that they ended with all others, and forget their keys. Less than ``limit``: that was
+    all."""
+    many: int = await tx.fetchval(
+        """
+        WITH ended AS (
+            SELECT owner, ended_at FROM locker.shares_ended WHERE owner = $1 AND settled_at IS NULL
+        ), batch AS (
+            SELECT s.owner, s.share_id, ended.ended_at
+              FROM ended JOIN locker.share s ON s.owner = ended.owner
+             WHERE s.revoked_at IS NULL AND s.created_at <= ended.ended_at AND s.until > ended.ended_at
+             LIMIT $2
+        ), over AS (
+            UPDATE locker.share s
+               SET revoked_at = batch.ended_at, key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+              FROM batch WHERE s.owner = batch.owner AND s.share_id = batch.share_id AND s.revoked_at IS NULL
+            RETURNING s.owner, s.share_id
+        ), forgotten AS (
+            UPDATE locker.opening o SET key_wrapped = NULL FROM over
+             WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
+        ), done AS (
+            UPDATE locker.shares_ended e SET settled_at = now() FROM ended
+             WHERE e.owner = ended.owner AND e.ended_at = ended.ended_at AND (SELECT count(*) FROM batch) < $2
+        )
+        SELECT count(*) FROM batch""",
+        owner,
         limit,
     )
-    return [row["share_id"] for row in rows]
+    return many
 
 
 async def end_codes(tx: Tx, *, owner: str) -> list[str]:
@@ -330,12 +393,22 @@ async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening 
     row = await tx.fetchrow(
         f"""
         SELECT {_OPENING}
-         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now()
-           AND s.revoked_at IS NULL AND s.until > now()""",
+         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now() AND {_STANDS}""",
         viewing_sha256,
         opening_id,
     )
     return None if row is None else msgspec.convert(dict(row), Opening)
+
+
+async def hold_opened(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> None:
+    """Until the transaction ends, the row of that opening's share stays as it is."""
+    await tx.execute(
+        """
+        SELECT FROM locker.share s JOIN locker.opening o ON o.owner = s.owner AND o.share_id = s.share_id
+         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 FOR SHARE OF s""",
+        viewing_sha256,
+        opening_id,
+    )
 
 
 async def shared_documents(tx: Tx, *, owner: str, share_id: str) -> list[SharedItem]:
@@ -425,7 +498,7 @@ async def credential_status(tx: Tx, *, credential_id: str) -> tuple[str, str, bo
     """Owner, share, whether it is still shared, and how its document stands."""
     row = await tx.fetchrow(
         f"""
-        SELECT sd.owner, sd.share_id, s.revoked_at IS NULL AND s.until > now() AS shared, {STANDING} AS standing
+        SELECT sd.owner, sd.share_id, {_STANDS} AS shared, {STANDING} AS standing
           FROM locker.share_document sd
           JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
           JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id

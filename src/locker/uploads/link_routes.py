@@ -13,7 +13,7 @@ from locker.home.frame import AnyRequest, locale
 from locker.rendering.placeholder import placeholder
 from locker.rendering.refusals import NoPreview
 from locker.shares.link_routes import viewing_of
-from locker.shares.look_at import find_opening, watermark
+from locker.shares.look_at import DOWNLOADS, find_opening, watermark
 from locker.shares.refusals import NoOriginal, ShareClosed
 from locker.shares.schema import Opening
 from locker.uploads.schema import EXTENSIONS, HeldUpload
@@ -47,6 +47,7 @@ async def shared_file(
 ) -> Response[Any]:
     """Without EXIF, GPS, XMP, IPTC, thumbnails, comments and authors; drawn anew where it is a picture."""
     opening, held = await _found(wiring, request, opening_id, upload_id)
+    await wiring.throttle.count(wiring.db, DOWNLOADS, opening.opening_id)
     refusal = NoOriginal() if opening.view_only else None
     await wiring.audit.append(wiring.db, _event(opening, held, refusal.code if refusal else "ok"))
     if refusal:

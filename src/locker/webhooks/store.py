@@ -193,6 +193,8 @@ async def insert_for_clients(tx: Tx, events: Sequence[Row], *, full: Sequence[st
                   JOIN locker.share_document sd ON sd.owner = e.owner AND sd.document_id = e.document_id
                   JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
                                      AND s.client_id IS NOT NULL AND s.revoked_at IS NULL AND s.until > e.at
+                                     AND NOT EXISTS (SELECT FROM locker.shares_ended n
+                                                      WHERE n.owner = s.owner AND n.ended_at >= s.created_at)
                   JOIN locker.webhook w ON w.client_id = s.client_id AND w.created_at <= e.at
                                        AND replace(e.topic, 'document.', 'share.document_') = ANY(w.events)
                  WHERE EXISTS (SELECT FROM locker.opening o

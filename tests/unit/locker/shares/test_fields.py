@@ -1,5 +1,6 @@
 """Only some fields: what the link reaches is a credential that an independent library verifies, and nothing else."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -92,6 +93,33 @@ async def test_a_changed_credential_and_a_foreign_disclosure_do_not_verify(
     head, body, signature = signed.split(".")
     with pytest.raises(InvalidJWSSignature):
         await verified(place, f"{head}.{body}.{signature[::-1]}~{rest}")
+
+
+async def test_what_is_signed_hides_how_many_fields_there_are_and_which_came_first(
+    place: CitizenWorld, document_id: str
+) -> None:
+    """RFC 9901 §4.2.4.1 and §4.2.5; what must stand in the open: draft-ietf-oauth-sd-jwt-vc §2.2.2.3."""
+    fewer = await place.document(fields={"family_name": "Alaoui"})
+    salts = set()
+    for held in (document_id, document_id, fewer):
+        _share_id, path = await place.share(held, fields={held: ["family_name"]}, client_id=None)
+        signed, disclosure, end = (await opened(place, path))["documents"][0]["credential"].split("~")
+        assert end == ""
+        header, payload = (decoded(part) for part in signed.split(".")[:2])
+        assert header == {"alg": "ES256", "typ": "dc+sd-jwt", "kid": header["kid"]}
+        digests = payload["fields"]["_sd"]
+        assert (len(digests), len(set(digests)), digests) == (8, 8, sorted(digests))
+        assert {len(digest) for digest in digests} == {43}
+        assert payload["_sd_alg"] == "sha-256"
+        assert set(payload) == {"iss", "iat", "exp", "jti", "vct", "status", "document", "recipient", "purpose", "_sd_alg", "fields"}  # fmt: skip # noqa: E501
+        salt, name, _value = decoded(disclosure)
+        assert (name, len(salt)) == ("family_name", 22)
+        salts.add(salt)
+    assert len(salts) == 3
+
+
+def decoded(part: str) -> Any:
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 async def test_a_dump_of_everything_shows_no_hidden_value_no_salt_and_no_shared_one(
