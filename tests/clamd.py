@@ -101,11 +101,15 @@ class FaultyScanner:
         self.address = address
         self.answer: bytes | None = b"stream: OK\0"
         """None: it never answers."""
+        self.answers: list[bytes | None] = []
+        """Those of the first connections, where they differ."""
+        self.pieces = False
         self.reads = True
         self.asked = 0
         self.at_once = 0
         self.most_at_once = 0
         self.may_answer = asyncio.Event()
+        self._over = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
 
     async def __aenter__(self) -> "FaultyScanner":
@@ -114,6 +118,7 @@ class FaultyScanner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over.set()
         assert self._server is not None
         self._server.close()
 
@@ -126,13 +131,17 @@ class FaultyScanner:
             while self.reads and (length := int.from_bytes(await reader.readexactly(4))):
                 await reader.readexactly(length)
             await self.may_answer.wait()
-            if self.answer is None:
-                await reader.read()
-            else:
-                writer.write(self.answer)
+            answer = self.answers.pop(0) if self.answers else self.answer
+            for piece in [answer[:3], answer[3:]] if self.pieces and answer else [answer or b""]:
+                writer.write(piece)
                 await writer.drain()
-                if not self.reads:
-                    await reader.read()
+            if not self.reads:
+                await self._over.wait()
+            elif answer is None:
+                await reader.read()
+        except ConnectionError:
+            # The other side gave up.
+            return
         finally:
             self.at_once -= 1
             writer.close()

@@ -17,7 +17,7 @@ from locker.scanning.scanner import Scanner
 from locker.uploads import store
 from locker.uploads.scan_again import ScannedAgain, scan_again
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.clamd import EICAR, Clamd, running_clamd
+from tests.clamd import EICAR, Clamd, FaultyScanner, running_clamd
 from tests.locker_world import AMINA, plain_pdf
 from tests.own_files import jpeg
 
@@ -161,14 +161,29 @@ async def test_u_15_clamd_stopped_an_upload_waits_and_is_lost_by_nobody(place: C
         assert upload["state"] == "pending-scan"
         await served_by_nobody(place, upload["upload_id"], "pending-scan", 409)
     waited = await scanned_again(place)
-    assert (waited.waiting, waited.clean, waited.infected) == (1, 0, 0)
+    assert (waited.away, waited.clean, waited.infected) == (1, 0, 0)
     wiring = place.world.wiring
     await sweep_locker(wiring.db, wiring.vault, wiring.settings)
     stopped.start()
     done = await scanned_again(place)
-    assert (done.clean, done.infected, done.waiting) == (1, 1, 0)
+    assert (done.clean, done.infected, done.waiting, done.away) == (1, 1, 0, 0)
     assert (await read(place, clean["upload_id"], "/file")).content == jpeg(3)
     await served_by_nobody(place, harmful["upload_id"], "quarantined", 403)
+
+
+async def test_u_15_one_that_the_scanner_cannot_judge_does_not_hold_up_the_others(
+    place: CitizenWorld, stopped: Clamd, tmp_path: Path
+) -> None:
+    first, second = await uploaded(place, jpeg(4)), await uploaded(place, jpeg(5))
+    async with FaultyScanner(str(tmp_path / "s")) as faulty:
+        faulty.answers = [b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK\0"]
+        wiring = place.world.wiring
+        await place.world.rows("UPDATE locker.upload SET next_scan_at = now() WHERE next_scan_at IS NOT NULL")
+        desk = scan_desk(wiring.db, wiring.vault, Scanner(faulty.address, answer_max_s=5.0), wiring.settings)
+        done = await scan_again(desk)
+    assert (done.waiting, done.clean) == (1, 1)
+    states = {(await read(place, one["upload_id"])).json()["state"] for one in (first, second)}
+    assert states == {"pending-scan", "held"}
 
 
 async def test_u_15_a_worker_that_died_over_a_scan_loses_none_and_decides_nothing_late(
@@ -223,5 +238,9 @@ async def test_u_15_what_waited_and_is_harmful_becomes_no_document(place: Citize
     assert (record["state"], record["state_reason"]) == ("refused", "infected")
     [row] = await world.rows("SELECT wrapped_key FROM locker.quarantine WHERE document_id = $1", document_id)
     assert row["wrapped_key"] is None
+    [event] = await world.rows(
+        "SELECT detail FROM locker.audit WHERE action = 'deposit.refused' AND object_id = $1", document_id
+    )
+    assert event["detail"]["signature"].startswith("Eicar-Test")
     listed = await world.locker.get("/v1/documents", headers=world.citizen(AMINA))
     assert document_id not in listed.text

@@ -82,7 +82,7 @@ async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
         if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended):
             log.warning("a quarantined deposit cannot be judged now: %s", refusal.code)
             return await _wait(desk, row, None)
-        return await _refuse(desk, row, refusal.code, None)
+        return await _refuse(desk, row, refusal.code, None, found=refusal.members.get("signature"))
     verdict, part = deciding(document_verdict, data_verdict)
     if not verdict.passed:
         if may_pass_later(verdict) and row.attempts < desk.limits.attempts_max:
@@ -176,8 +176,15 @@ async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | Non
 
 
 async def _refuse(
-    desk: QuarantineDesk, row: QuarantineRow, code: str, verdict: Verdict | None, part: Part = "document"
+    desk: QuarantineDesk,
+    row: QuarantineRow,
+    code: str,
+    verdict: Verdict | None,
+    part: Part = "document",
+    *,
+    found: str | None = None,
 ) -> Outcome:
+    """``found`` is the scanner's name for what it found."""
     document = row.document
 
     async def commit(tx: Tx) -> Outcome:
@@ -191,7 +198,7 @@ async def _refuse(
             part=part,
         ):
             return "overtaken"
-        detail = {"administration": document.administration}
+        detail = {"administration": document.administration, **({"signature": found} if found else {})}
         if verdict:
             detail |= {"part": part, "indication": verdict.indication, "sub_indication": verdict.sub_indication or ""}
         await desk.audit.append(

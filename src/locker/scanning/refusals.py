@@ -7,6 +7,10 @@ class ScannerAway(Unavailable):
     code = "scanner-away"
 
 
+class NoVerdict(ScannerAway):
+    """It is there, and has none of this file: too long for it, or more than it can read."""
+
+
 class Infected(Invalid):
     """``signature`` is the scanner's name for what it found."""
 

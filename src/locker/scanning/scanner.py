@@ -9,7 +9,7 @@ import struct
 import time
 from pathlib import Path
 
-from locker.scanning.refusals import ScannerAway
+from locker.scanning.refusals import NoVerdict, ScannerAway
 from locker.scanning.schema import Scanned
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Scanner:
         try:
             async with asyncio.timeout(self._answer_max_s):
                 async with self._places:
-                    return read_answer(await self._ask(file))
+                    return await self._ask(file)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as fault:
             self._rests_until = time.monotonic() + self._rest_s
             log.warning("the scanner is away: %s", type(fault).__name__)
@@ -61,21 +61,25 @@ class Scanner:
         finally:
             self._taken -= 1
 
-    async def _ask(self, file: Path) -> bytes:
+    async def _ask(self, file: Path) -> Scanned:
         reader, writer = await self._connected()
+        all_sent = asyncio.Event()
         try:
-            sending = asyncio.create_task(_send(writer, file))
-            # It may answer, and close, before it has read all: the answer counts, not the broken pipe.
+            sending = asyncio.create_task(_send(writer, file, all_sent))
+            # It may find something, and close, before it has read all: the answer counts, not the broken pipe.
             try:
-                return (await reader.readuntil(b"\0"))[:-1]
+                scanned = read_answer((await reader.readuntil(b"\0"))[:-1])
             finally:
                 sending.cancel()
                 with contextlib.suppress(asyncio.CancelledError, OSError):
                     await sending
         finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            # Closing would wait for what it does not read.
+            writer.transport.abort()
+        if scanned.clean and not all_sent.is_set():
+            log.error("the scanner called a file clean before it had all of it")
+            raise NoVerdict
+        return scanned
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(CONNECT_S):
@@ -96,17 +100,17 @@ def where(address: str) -> Path | tuple[str, int]:
 
 
 def read_answer(answer: bytes) -> Scanned:
-    """Only the two answers that are verdicts: ``INSTREAM size limit exceeded. ERROR`` and the like are ScannerAway."""
+    """Only the two answers that are verdicts: ``INSTREAM size limit exceeded. ERROR`` and the like are NoVerdict."""
     if answer == b"stream: OK":
         return Scanned()
     if found := _FOUND.fullmatch(answer):
         return Scanned(signature=found[1].decode("ascii"))
     # Its own words hold nothing of the file; to the log, escaped and short.
     log.error("the scanner gave no verdict: %r", answer[:200])
-    raise ScannerAway
+    raise NoVerdict
 
 
-async def _send(writer: asyncio.StreamWriter, file: Path) -> None:
+async def _send(writer: asyncio.StreamWriter, file: Path, all_sent: asyncio.Event) -> None:
     writer.write(b"zINSTREAM\0")
     # Just written, so it comes from the page cache.
     with file.open("rb", buffering=0) as opened:
@@ -114,4 +118,5 @@ async def _send(writer: asyncio.StreamWriter, file: Path) -> None:
             writer.write(_LENGTH.pack(len(chunk)) + chunk)
             await writer.drain()
     writer.write(_LENGTH.pack(0))
+    all_sent.set()
     await writer.drain()

@@ -13,7 +13,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Refusal
 from kit.ids import new_id
-from locker.scanning.refusals import ScannerAway
+from locker.scanning.refusals import NoVerdict, ScannerAway
 from locker.scanning.scanner import Scanner
 from locker.uploads import store
 from locker.uploads.schema import VERSION, PendingScan
@@ -21,7 +21,7 @@ from locker.vault import Vault
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["clean", "infected", "waiting", "overtaken"]
+Outcome = Literal["clean", "infected", "waiting", "away", "overtaken"]
 _LEASE_S = 120.0
 _FIRST_WAIT_S = 15.0
 _WAIT_MAX_S = 600.0
@@ -31,6 +31,8 @@ class ScannedAgain(msgspec.Struct, kw_only=True):
     clean: int = 0
     infected: int = 0
     waiting: int = 0
+    """No verdict of these, this time."""
+    away: int = 0
     overtaken: int = 0
 
 
@@ -54,8 +56,8 @@ async def scan_again(desk: ScanDesk, *, batch_max: int = 200) -> ScannedAgain:
             break
         outcome = await _one(desk, row)
         setattr(done, outcome, getattr(done, outcome) + 1)
-        if outcome == "waiting":
-            # Most likely nobody is there, and the others need not be read for that.
+        if outcome == "away":
+            # The others need not be read to hear the same.
             break
     return done
 
@@ -64,14 +66,16 @@ async def _one(desk: ScanDesk, row: PendingScan) -> Outcome:
     try:
         signature = await _signature(desk, row)
     except Refusal as refusal:
-        if not isinstance(refusal, ScannerAway):
+        away = isinstance(refusal, ScannerAway) and not isinstance(refusal, NoVerdict)
+        if not away:
+            # One that nobody can judge does not hold up those behind it.
             log.warning("an upload cannot be scanned now: %s", refusal.code)
         wait_s = min(_FIRST_WAIT_S * 2 ** min(row.attempts - 1, 16), _WAIT_MAX_S)
         upload = row.upload
         await store.scan_later(
             desk.db, owner=upload.owner, upload_id=upload.upload_id, attempt=row.attempt, wait_s=wait_s
         )
-        return "waiting"
+        return "away" if away else "waiting"
     return await _decide(desk, row, signature)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from locker.scanning.check_scanner import check_scanner
-from locker.scanning.refusals import ScannerAway
+from locker.scanning.refusals import NoVerdict, ScannerAway
 from locker.scanning.scanner import Scanner, read_answer, where
 from locker.scanning.schema import Scanned
 from tests.clamd import EICAR, Clamd, FaultyScanner, running_clamd
@@ -103,6 +103,27 @@ async def test_garbage_and_a_cut_connection_are_no_verdict(
 async def test_an_answer_before_all_was_read_counts(faulty: FaultyScanner, tmp_path: Path) -> None:
     faulty.reads, faulty.answer = False, b"stream: Eicar FOUND\0"
     assert await scanner(faulty.address).scan(file(tmp_path, b"x" * 3_000_000)) == Scanned(signature="Eicar")
+
+
+async def test_clean_before_all_was_sent_is_no_verdict(faulty: FaultyScanner, tmp_path: Path) -> None:
+    """What sits before the daemon and has its own mind, or a daemon that counts wrong: it cannot know."""
+    faulty.reads = False
+    with pytest.raises(NoVerdict):
+        await scanner(faulty.address).scan(file(tmp_path, b"x" * 3_000_000))
+
+
+async def test_an_answer_in_pieces_is_one(faulty: FaultyScanner, tmp_path: Path) -> None:
+    faulty.pieces = True
+    faulty.answer = b"stream: Eicar FOUND\0"
+    assert await scanner(faulty.address).scan(file(tmp_path, b"x")) == Scanned(signature="Eicar")
+
+
+async def test_one_that_takes_the_file_and_does_not_read_it_is_left(faulty: FaultyScanner, tmp_path: Path) -> None:
+    """Closing would wait until it reads what was sent: for ever."""
+    faulty.reads, faulty.answer = False, None
+    async with asyncio.timeout(5):
+        with pytest.raises(ScannerAway):
+            await scanner(faulty.address, answer_max_s=0.2).scan(file(tmp_path, b"x" * 3_000_000))
 
 
 async def test_silence_costs_the_time_out_once(faulty: FaultyScanner, tmp_path: Path) -> None:
