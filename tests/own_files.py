@@ -96,3 +96,31 @@ def pdf_with(catalog: bytes) -> bytes:
     table = b"xref\n%s 1\n%010d 00000 n \n" % (number, place)
     trailer = b"trailer\n<</Size %s /Root %s 0 R /Prev %s>>\n" % (size, number, previous)
     return pdf + update + table + trailer + b"startxref\n%d\n%%%%EOF\n" % (place + len(update))
+
+
+def pdf_of(objects: dict[int, bytes], *, root: int = 1) -> bytes:
+    places, body = {}, b"%PDF-1.7\n"
+    for number, content in objects.items():
+        places[number] = len(body)
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    rows = b"".join(b"%d 1\n%010d 00000 n \n" % (number, place) for number, place in places.items())
+    trailer = b"trailer\n<</Size %d /Root %d 0 R /ID [(%s-id-) (%s-id-)]>>\n" % (
+        max(objects) + 1, root, CANARY.encode(), CANARY.encode(),
+    )  # fmt: skip
+    return body + b"xref\n" + rows + trailer + b"startxref\n%d\n%%%%EOF\n" % len(body)
+
+
+def stream(content: bytes, dictionary: bytes = b"") -> bytes:
+    return b"<<%s /Length %d>>\nstream\n%s\nendstream" % (dictionary, len(content), content)
+
+
+def page_with(drawing: bytes, resources: bytes, more: dict[int, bytes], *, catalog: bytes = b"") -> bytes:
+    return pdf_of(
+        {
+            1: b"<</Type /Catalog /Pages 2 0 R %s>>" % catalog,
+            2: b"<</Type /Pages /Kids [3 0 R] /Count 1>>",
+            3: b"<</Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R /Resources <<%s>>>>" % resources,
+            4: stream(drawing),
+            **more,
+        }
+    )

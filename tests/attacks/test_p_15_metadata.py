@@ -18,7 +18,7 @@ from reportlab.pdfgen import canvas
 from khizana.commands.test import find_program
 from locker.uploads.files import Files
 from locker.uploads.schema import MediaType
-from tests.own_files import CANARY, exif, jpeg, png
+from tests.own_files import CANARY, exif, jpeg, page_with, png, stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,8 +27,11 @@ SAID_BY_THE_FILE_SYSTEM = {"SourceFile", "ExifTool", "File", "Composite"}
 ALLOWED = {
     "JFIF": {"JFIFVersion", "ResolutionUnit", "XResolution", "YResolution"},
     "PNG": {"ImageWidth", "ImageHeight", "BitDepth", "ColorType", "Compression", "Filter", "Interlace"},
+    "Jpeg2000": {"ImageHeight", "ImageWidth", "NumberOfComponents", "BitsPerComponent", "Compression"}
+    | {f"ColorSpec{part}" for part in ("Method", "Precedence", "Approximation")}
+    | {"ColorSpace", "MajorBrand", "MinorVersion", "CompatibleBrands"},
     # Producer and ModifyDate are ours; the rest is what is seen.
-    "PDF": {"PDFVersion", "Linearized", "PageCount", "Producer", "ModifyDate", "PageMode"}
+    "PDF": {"PDFVersion", "Linearized", "PageCount", "Producer", "ModifyDate", "PageMode", "HasXFA"}
     | {f"EmbeddedImage{part}" for part in ("", "ColorSpace", "Filter", "Height", "Width")},
 }
 
@@ -248,6 +251,123 @@ async def test_p_15_a_pdf(files: Files, tmp_path: Path) -> None:
     assert more_than_allowed(after) == set()
     shown = await drawn(after)
     assert shown == await drawn(before)
+
+
+IMAGE = b"/Type /XObject /Subtype /Image /Width 80 /Height 80 /ColorSpace /DeviceRGB /BitsPerComponent 8 "
+
+
+SHOWN = b"q 80 0 0 80 0 0 cm /Im0 Do Q"
+
+
+def jp2() -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((80, 80), 50).convert("RGB").save(out, "JPEG2000")
+    xml = f"<x>{CANARY}-xml</x>".encode()
+    exif_uuid = b"JpgTiffExif->JP2" + exif().tobytes()
+    boxes = b"".join((8 + len(body)).to_bytes(4) + kind + body for kind, body in ((b"xml ", xml), (b"uuid", exif_uuid)))
+    return out.getvalue() + boxes
+
+
+def packed_pictures() -> dict[str, bytes]:
+    photo, image = jpeg(size=(80, 80)), b"/XObject <</Im0 5 0 R>>"
+    shrunk = zlib.compress(photo)
+    hexadecimal = IMAGE + b"/Filter [/ASCIIHexDecode /FlateDecode /DCTDecode] /DecodeParms [null null null]"
+    return {
+        "filter-elsewhere": page_with(SHOWN, image, {5: stream(photo, IMAGE + b"/Filter 6 0 R"), 6: b"[/DCTDecode]"}),
+        "packed-three-times": page_with(SHOWN, image, {5: stream(shrunk.hex().encode() + b">", hexadecimal)}),
+        "second-picture": page_with(SHOWN, image, {5: stream(photo + photo, IMAGE + b"/Filter /DCTDecode")}),
+        "something-before": page_with(SHOWN, image, {5: stream(b"\n\n" + photo, IMAGE + b"/Filter /DCTDecode")}),
+        "progressive": page_with(
+            SHOWN, image, {5: stream(jpeg(size=(80, 80), progressive=True), IMAGE + b"/Filter /DCTDecode")}
+        ),
+        "jpeg-2000": page_with(SHOWN, image, {5: stream(jp2(), IMAGE + b"/Filter /JPXDecode")}),
+        "inline": page_with(
+            b"q 80 0 0 80 0 0 cm BI /W 80 /H 80 /CS /RGB /BPC 8 /F /DCT ID %s EI Q"
+            % photo[: photo.rfind(b"\xff\xd9") + 2],
+            b"",
+            {},
+        ),
+    }
+
+
+@pytest.mark.parametrize("how", packed_pictures())
+async def test_p_15_however_a_picture_stands_in_a_pdf(files: Files, tmp_path: Path, how: str) -> None:
+    pdf = packed_pictures()[how]
+    after = await cleaned(files, tmp_path, pdf, "application/pdf")
+    content = after.read_bytes()
+    unpacked = b"".join(_unpacked(found) for found in re.findall(rb"stream\r?\n(.*?)endstream", content, re.DOTALL))
+    assert b"\xff\xd8\xff" in unpacked or b"jP  " in unpacked
+    for told_of in (CANARY.encode(), b"CANARY", b"JpgTiffExif"):
+        assert told_of not in content
+        assert told_of not in unpacked
+    assert more_than_allowed(after) == set()
+    assert await drawn(after) == await drawn(tmp_path / "before")
+
+
+async def test_p_15_what_makers_of_pdf_leave_in_other_places(files: Files, tmp_path: Path) -> None:
+    """Of pdfTeX, of layers, of articles, of maps; XMP under another name; what is left of a signature."""
+    canary = CANARY.encode()
+    text = b"(%s)" % canary
+    contents = canary.hex().encode()
+    pdf = page_with(
+        b"0 0 50 50 re f",
+        b"/XObject <</Fm0 5 0 R>>",
+        {
+            5: stream(
+                b"",
+                b"/Type /XObject /Subtype /Form /BBox [0 0 1 1] /PTEX.FileName %s /PTEX.InfoDict 6 0 R /Other 7 0 R"
+                % text,
+            ),
+            6: b"<</Author %s /Title %s /ModDate %s>>" % (text, text, text),
+            7: stream(b"<x:xmpmeta>%s</x:xmpmeta>" % canary, b"/Type /Metadata /Subtype /XML"),
+            8: b"<</Type /OCG /Name (Layer) /Usage <</CreatorInfo <</Creator %s /Subtype /Artwork>>>>>>" % text,
+            9: b"<</Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [0 1 2 3] "
+            b"/Contents <%s> /Name %s /Location %s /Reason %s /M %s /Prop_Build <</App <</Name /%s>>>>>>"
+            % (contents, text, text, text, text, canary),
+            10: b"<</FT /Sig /T (Sig1) /Type /Annot /Subtype /Widget /Rect [0 0 0 0] /V 9 0 R>>",
+            11: b"<</Type /Thread /F 12 0 R /I <</Title %s /Author %s>>>>" % (text, text),
+            12: b"<</Type /Bead /T 11 0 R /N 12 0 R /V 12 0 R /P 3 0 R /R [0 0 1 1]>>",
+        },
+        catalog=b"/OCProperties <</OCGs [8 0 R] /D <<>>>> /AcroForm <</Fields [10 0 R] /SigFlags 3>> /Threads [11 0 R] "
+        b"/Perms <</DocMDP 9 0 R>> /DSS <</Certs [7 0 R]>>",
+    )
+    after = await cleaned(files, tmp_path, pdf, "application/pdf")
+    content = after.read_bytes()
+    for told_of in (canary, contents, contents.upper(), b"adbe.pkcs7", b"SigFlags"):
+        assert told_of not in content
+    assert b"Sig1" in content
+    assert more_than_allowed(after) == set()
+    assert await drawn(after) == await drawn(tmp_path / "before")
+
+
+async def test_p_15_of_a_picture_that_moves_the_first_is_seen(files: Files, tmp_path: Path) -> None:
+    out = io.BytesIO()
+    red, blue = Image.new("RGB", (30, 30), "red"), Image.new("RGB", (30, 30), "blue")
+    red.save(out, "PNG", save_all=True, append_images=[blue])
+    assert b"fdAT" in out.getvalue()
+    after = await cleaned(files, tmp_path, out.getvalue(), "image/png")
+    for chunk in (b"acTL", b"fcTL", b"fdAT"):
+        assert chunk not in after.read_bytes()
+    assert upper_left(after) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("profile", [b"", b"\0" * 128, b"\xff" * 500, b"\0\0\1\0" + CANARY.encode() * 40])
+async def test_p_15_a_profile_that_is_none_goes_too(files: Files, tmp_path: Path, profile: bytes) -> None:
+    for kind, media_type in (("JPEG", "image/jpeg"), ("PNG", "image/png")):
+        out = io.BytesIO()
+        Image.new("RGB", (20, 20), (200, 30, 30)).save(out, kind, icc_profile=profile)
+        after = await cleaned(files, tmp_path, out.getvalue(), media_type)  # type: ignore[arg-type]
+        assert CANARY.encode() not in after.read_bytes()
+        assert more_than_allowed(after) == set()
+
+
+async def test_sixteen_bits_have_a_small_picture_too(files: Files, tmp_path: Path) -> None:
+    path, out = tmp_path / "scan", io.BytesIO()
+    Image.new("I;16", (1_200, 30), 40_000).save(out, "PNG")
+    path.write_bytes(out.getvalue())
+    with Image.open(io.BytesIO(await files.preview(path, "image/png"))) as small:
+        assert small.size == (1_000, 25)
+        assert small.convert("L").getpixel((5, 5)) == 40_000 // 256
 
 
 async def drawn(path: Path) -> bytes:

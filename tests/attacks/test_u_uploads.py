@@ -15,7 +15,7 @@ import pytest_asyncio
 from PIL import Image, PngImagePlugin
 
 from tests.locker_world import AMINA, World, open_world, plain_pdf
-from tests.own_files import jpeg, pdf_with, png, png_of, zipped
+from tests.own_files import jpeg, page_with, pdf_with, png, png_of, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,6 +97,9 @@ async def test_u_01_something_else_renamed(world: World, content: bytes, name: s
         jpeg() + zipped(),
         png() + zipped(),
         png() + b"anything",
+        # Something that ends as a picture ends.
+        png() + HTML + b"\0\0\0\0IEND\xaeB`\x82",
+        jpeg() + HTML + b"\xff\xd9",
         jpeg() + HTML,
         jpeg() + plain_pdf(),
         # The directory of the ZIP says how much comes behind it: readers of ZIP find it, and %%EOF is at the end.
@@ -121,6 +124,19 @@ async def test_u_02_polyglots(world: World, content: bytes) -> None:
 )
 async def test_u_10_a_pdf_that_acts(world: World, catalog: bytes) -> None:
     await refused(world, pdf_with(catalog), "file-acts")
+
+
+@pytest.mark.parametrize(
+    ("catalog", "more"),
+    [
+        (b"/OpenAction 5 0 R", {5: b"<</S 6 0 R /F (cmd.exe)>>", 6: b"/Launch"}),
+        (b"/OpenAction 5 0 R", {5: b"<</S /ResetForm>>"}),
+        (b"/OpenAction <</S /GoTo /D [3 0 R /Fit] /Next [5 0 R]>>", {5: b"<</S 6 0 R>>", 6: b"/SubmitForm"}),
+        (b"/Other 5 0 R", {5: b"<</Subtype 6 0 R /Rect [0 0 1 1]>>", 6: b"/RichMedia"}),
+    ],
+)
+async def test_u_10_names_that_stand_elsewhere(world: World, catalog: bytes, more: dict[int, bytes]) -> None:
+    await refused(world, page_with(b"", b"", more, catalog=catalog), "file-acts")
 
 
 async def test_u_11_an_encrypted_pdf(world: World, fixtures_dir: Path) -> None:

@@ -265,10 +265,7 @@ class _Walk:
             self._opening(value)
 
     def _opening(self, value: generic.DictionaryObject) -> None:
-        try:
-            action = value.get("/OpenAction")
-        except UNREADABLE:
-            action = None
+        action = _read(value, "/OpenAction")
         # A destination is an array; GoTo shows a page. Anything else acts when the document is opened.
         if isinstance(action, generic.DictionaryObject) and _name(action, "/S") not in _PASSIVE_ACTIONS:
             self._found.add("open-action")
@@ -277,8 +274,13 @@ class _Walk:
 
 
 def _name(value: generic.DictionaryObject, key: str) -> str | None:
+    found = _read(value, key)
+    return found if isinstance(found, str) else None
+
+
+def _read(value: generic.DictionaryObject, key: str) -> Any:
+    """What stands there or where it leads: ``get`` would give a reference, behind which a name hides (U-10)."""
     try:
-        found = value.get(key)
+        return value[key]
     except UNREADABLE:
         return None
-    return found if isinstance(found, str) else None

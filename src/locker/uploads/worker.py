@@ -2,12 +2,14 @@
 
 import io
 import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import msgspec
 import pypdfium2
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from locker.rendering.watermark import marked
 from locker.signatures import quiet
@@ -27,16 +29,41 @@ _PREVIEW_PX = 1_000
 _QUALITY = 92
 _FORMATS: dict[str, MediaType] = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
 _SPACE = b" \t\r\n\f\x00"
-# What a browser or a shell would run, were these bytes given to it under another name.
-_OTHER_FORMATS = re.compile(rb"<\s*(?:script|html|svg|!doctype|\?php)|%PDF-|#!/", re.IGNORECASE)
+# What a browser or a reader of PDF would take it for, were these bytes given to it under another name.
+_OTHER_FORMATS = re.compile(rb"<\s*(?:script|html|svg|!doctype|\?php)|%PDF-", re.IGNORECASE)
 _LOOKED_AT_BYTES = 2_048
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""TIFF 6.0, orientation → what puts it upright."""
 
 Image.MAX_IMAGE_PIXELS = max(PIXELS_MAX.values())
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 _decoder = msgspec.msgpack.Decoder(Inspect | Clean | Preview)
 
 # The trouble that hostile pictures make; MemoryError is not among it: it ends the worker.
-_UNDECODABLE = (OSError, ValueError, SyntaxError, ArithmeticError, LookupError, AttributeError, TypeError, RuntimeError)
+_UNDECODABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    EOFError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 class _Refused(Exception):
@@ -143,15 +170,36 @@ def _loaded(image: Image.Image) -> None:
 
 
 def _refuse_hidden(content: bytes, media_type: MediaType) -> None:
-    """Cameras put further pictures behind the end of a JPEG, so those stay; a PNG ends with its end."""
+    """Cameras put further pictures behind the end of a JPEG, so those stay; a PNG ends with its first end."""
     if media_type == "image/png":
-        if content[content.rfind(b"IEND\xaeB`\x82") + 8 :]:
+        if _end_of_png(content) != len(content):
             raise _Refused("two-files-in-one")
-        behind = b""
+        behind = [len(content)]
     else:
-        behind = content[content.rfind(b"\xff\xd9") + 2 :]
-    if _OTHER_FORMATS.search(content[:_LOOKED_AT_BYTES]) or _OTHER_FORMATS.search(behind):
+        behind = [_end_of_jpeg(content), content.rfind(b"\xff\xd9") + 2]
+    parts = [content[place : place + _LOOKED_AT_BYTES] for place in (0, *behind)] + [content[behind[-1] :]]
+    if any(map(_OTHER_FORMATS.search, parts)):
         raise _Refused("two-files-in-one")
+
+
+def _end_of_png(content: bytes) -> int:
+    """Behind its first IEND (PNG 3rd edition §5.3)."""
+    place = 8
+    while place + 12 <= len(content):
+        kind = content[place + 4 : place + 8]
+        place += 12 + int.from_bytes(content[place : place + 4])
+        if kind == b"IEND":
+            return place
+    return -1
+
+
+def _end_of_jpeg(content: bytes) -> int:
+    """Behind the end of its first picture: in what is coded, no 0xFFD9 stands but that (ITU-T T.81 §B.1.1.5)."""
+    place = 2
+    while place + 4 <= len(content) and content[place] == 0xFF and content[place + 1] != 0xDA:
+        fill = content[place + 1] == 0xFF
+        place += 1 if fill else 2 + int.from_bytes(content[place + 2 : place + 4])
+    return content.find(b"\xff\xd9", place) + 2
 
 
 def clean(job: Clean) -> Done:
@@ -167,7 +215,7 @@ def clean(job: Clean) -> Done:
     image = _seen(content)
     with Path(job.cleaned).open("wb") as out:
         if job.media_type == "image/jpeg":
-            image.convert("L" if image.mode == "L" else "RGB").save(out, "JPEG", quality=_QUALITY)
+            (image if image.mode in ("L", "RGB") else image.convert("RGB")).save(out, "JPEG", quality=_QUALITY)
         else:
             # Twice as large as it could be, in a third of the time.
             image.save(out, "PNG", compress_level=3)
@@ -181,17 +229,16 @@ def _seen(content: bytes, *, within_px: int | None = None) -> Image.Image:
         # A JPEG is then decoded at a half, a quarter or an eighth.
         image.draft(None, (within_px, within_px))
     _loaded(image)
-    if within_px:
-        image.thumbnail((within_px, within_px))
     profile = image.info.get("icc_profile")
-    try:
-        upright = ImageOps.exif_transpose(image)
-    except _UNDECODABLE:
-        # EXIF that cannot be read turns nothing.
-        upright = image
-    if upright.mode.startswith("I"):
-        upright = upright.point(lambda value: value / 256).convert("L")
-    elif upright.mode == "CMYK" or upright.mode == "YCbCr":
+    shown = image
+    if image.mode.startswith("I"):
+        # Sixteen bits: nothing makes those smaller.
+        shown = image.point(lambda value: value / 256).convert("L")
+        shown.info = {}
+    if within_px:
+        shown.thumbnail((within_px, within_px))
+    upright = _turned(shown, image)
+    if upright.mode == "CMYK" or upright.mode == "YCbCr":
         upright = _in_srgb(upright, profile, "RGB")
     elif upright.mode in ("P", "PA", "LA", "RGBA") or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
@@ -204,6 +251,15 @@ def _seen(content: bytes, *, within_px: int | None = None) -> Image.Image:
         upright = _in_srgb(upright if upright.mode == "RGB" else upright.convert("RGB"), profile, "RGB")
     upright.info = {}
     return upright
+
+
+def _turned(shown: Image.Image, image: Image.Image) -> Image.Image:
+    """As ``image`` says which way is up. EXIF that cannot be read turns nothing."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _UNDECODABLE:
+        return shown
+    return shown if turn is None else shown.transpose(turn)
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
