@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from kit.audit import AuditEvent
+from kit.throttle import Limit
 from locker.documents.content_disposition import attachment
 from locker.documents.send_bytes import SANDBOX
 from locker.home.frame import AnyRequest, locale
@@ -21,6 +22,9 @@ from locker.uploads.send import picture
 from locker.uploads.shared import PICTURES_MAX, cleaned, shared_one
 from locker.wiring import Wiring
 
+_PICTURES = Limit("shared-pictures", attempts=120, per_s=60)
+"""By opening: each is made anew, and may cost a worker seconds."""
+
 
 @get("/o/{opening_id:str}/uploads/{upload_id:str}/pages/{picture:str}", operation_id="ShowSharedUpload")
 async def shared_picture(
@@ -31,6 +35,7 @@ async def shared_picture(
     wiring: NamedDependency[Wiring],
 ) -> Response[bytes]:
     opening, held = await _found(wiring, request, opening_id, upload_id)
+    await wiring.throttle.count(wiring.db, _PICTURES, opening.opening_id)
     marks = watermark(opening) if opening.view_only else ()
     try:
         png = await _picture(wiring, held, picture, marks)

@@ -9,12 +9,12 @@ from locker.uploads.refusals import InBin, NotScannedYet, Quarantined, UploadUnk
 from locker.uploads.schema import VERSION, HeldUpload, Upload
 from locker.vault import BlobDamaged, Vault
 
-_UPLOAD_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+UPLOAD_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
 async def find(db: Database, *, owner: str, upload_id: str) -> HeldUpload:
     """UploadUnknown for another's, one that is gone, one that never was."""
-    found = await store.find(db, owner=owner, upload_id=upload_id) if _UPLOAD_ID.fullmatch(upload_id) else None
+    found = await store.find(db, owner=owner, upload_id=upload_id) if UPLOAD_ID.fullmatch(upload_id) else None
     if found is None:
         raise UploadUnknown
     return found

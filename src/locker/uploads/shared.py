@@ -1,9 +1,11 @@
 """Files of the citizen's own in a share: what an opener gets is never the original."""
 
+import asyncio
+
 from kit.db import Tx
 from locker.uploads import store
 from locker.uploads.desk import UploadDesk
-from locker.uploads.read import listed_name
+from locker.uploads.read import UPLOAD_ID, listed_name
 from locker.uploads.schema import HeldUpload, SharedUpload
 from locker.uploads.send import plain
 
@@ -22,6 +24,8 @@ async def shared(tx: Tx, *, owner: str, share_id: str) -> list[HeldUpload]:
 
 
 async def shared_one(tx: Tx, *, owner: str, share_id: str, upload_id: str) -> HeldUpload | None:
+    if not UPLOAD_ID.fullmatch(upload_id):
+        return None
     found = await store.shared(tx, owner=owner, share_id=share_id, upload_id=upload_id)
     return found[0] if found else None
 
@@ -48,8 +52,8 @@ async def cleaned(desk: UploadDesk, upload: HeldUpload) -> bytes:
     async with plain(desk, upload) as path:
         into = path.with_name("cleaned")
         await desk.files.clean(path, into, upload.media_type)
-        # Just written, so it comes from the page cache.
-        return into.read_bytes()
+        # A drawing may be many times as large as what was uploaded.
+        return await asyncio.to_thread(into.read_bytes)
 
 
 def message(upload: HeldUpload, *, base: str, view_only: bool) -> SharedUpload:

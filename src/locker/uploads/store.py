@@ -14,6 +14,9 @@ from locker.vault import Stored
 _HELD = """u.owner, u.upload_id, u.uploaded_at, u.uploaded_by, u.media_type, u.pages, u.name_sealed, u.scan,
            u.binned_at, u.purge_at, u.request_sha256, u.object_key, u.wrapped_key, u.epoch, u.sha256, u.length,
            u.ciphertext_sha256, u.format"""
+_GONE = """wrapped_key = NULL, name_sealed = NULL, idempotency_key = NULL, next_scan_at = NULL, gone_at = now(),
+               sha256 = '', request_sha256 = ''"""
+"""Nor a digest: with it, who has a file could ask whether this citizen had it too."""
 _SERVED = "u.gone_at IS NULL AND u.binned_at IS NULL AND u.scan IN ('none', 'clean')"
 
 
@@ -157,9 +160,9 @@ async def destroy(tx: Tx, *, owner: str, upload_id: str) -> list[Gone]:
     """One that is in the bin: its key is gone, its object is the sweeper's."""
     return await _destroyed(
         tx,
-        """
+        f"""
         UPDATE locker.upload u
-           SET wrapped_key = NULL, name_sealed = NULL, idempotency_key = NULL, next_scan_at = NULL, gone_at = now()
+           SET {_GONE}
          WHERE u.owner = $1 AND u.upload_id = $2 AND u.gone_at IS NULL AND u.binned_at IS NOT NULL
         RETURNING u.owner, u.upload_id, u.object_key, u.length""",
         owner,
@@ -171,9 +174,9 @@ async def destroy_due(tx: Tx, *, batch_max: int) -> list[Gone]:
     """Those whose time in the bin, or in quarantine, is over."""
     return await _destroyed(
         tx,
-        """
+        f"""
         UPDATE locker.upload u
-           SET wrapped_key = NULL, name_sealed = NULL, idempotency_key = NULL, next_scan_at = NULL, gone_at = now()
+           SET {_GONE}
          WHERE (u.owner, u.upload_id) IN (
                SELECT owner, upload_id FROM locker.upload
                 WHERE gone_at IS NULL AND purge_at <= now()

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from locker.uploads.link_routes import _PICTURES
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import AMINA, LOCKER, YOUSSEF, plain_pdf
 from tests.own_files import CANARY, jpeg
@@ -94,10 +95,21 @@ async def test_k_12_another_file_of_the_same_citizen_is_not_reached(place: Citiz
     message, viewing = await opened(place, await kept(place, jpeg()), view_only=False)
     other = await kept(place, jpeg(2))
     for what in ("file", "pages/1.png"):
-        answer = await get(place, f"{LOCKER}/o/{message['opening_id']}/uploads/{other}/{what}", viewing)
-        assert (answer.status_code, answer.json()["code"]) == (404, "share-closed")
+        for upload_id in (other, "%00", "%ED%A0%80", "x" * 300):
+            answer = await get(place, f"{LOCKER}/o/{message['opening_id']}/uploads/{upload_id}/{what}", viewing)
+            assert (answer.status_code, answer.json()["code"]) == (404, "share-closed")
         without = await get(place, f"{LOCKER}/o/{message['opening_id']}/uploads/{other}/{what}", {})
         assert without.status_code == 404
+
+
+async def test_one_opening_does_not_keep_the_workers_busy(place: CitizenWorld) -> None:
+    message, viewing = await opened(place, await kept(place, jpeg()), view_only=False)
+    for _ in range(_PICTURES.attempts):
+        await place.world.wiring.throttle.count(place.world.wiring.db, _PICTURES, message["opening_id"])
+    assert (await get(place, message["uploads"][0]["pictures"][0], viewing)).status_code == 429
+    # Somebody else who opened the same, or something else, is not held up.
+    again, own = await opened(place, await kept(place, jpeg(3)), view_only=False)
+    assert (await get(place, again["uploads"][0]["pictures"][0], own)).status_code == 200
 
 
 async def test_k_17_nobody_shares_anothers_file_or_one_that_is_in_the_bin(place: CitizenWorld) -> None:

@@ -167,9 +167,11 @@ async def test_the_key_is_destroyed_first_and_the_object_swept_later(place: Citi
     await place.world.locker.delete(path, headers=wallet(place))
     await place.world.locker.delete(f"{path}?for_good=true", headers=wallet(place))
     [gone] = await place.world.rows(
-        "SELECT wrapped_key, name_sealed, gone_at FROM locker.upload WHERE upload_id = $1", upload_id
+        "SELECT wrapped_key, name_sealed, sha256, request_sha256 FROM locker.upload WHERE upload_id = $1", upload_id
     )
     assert (gone["wrapped_key"], gone["name_sealed"]) == (None, None)
+    # Nor a way to ask whether it was this very file.
+    assert (gone["sha256"], gone["request_sha256"]) == (b"", b"")
     assert row["object_key"] in await place.world.objects()
     wiring = place.world.wiring
     await sweep_locker(wiring.db, wiring.vault, wiring.settings)
