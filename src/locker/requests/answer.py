@@ -42,7 +42,13 @@ async def answer(
     sealed = links.seal(prepared.token, request_id=request.request_id)
 
     async def within(tx: Tx) -> None:
-        if not await store.answer(tx, request_id=request.request_id, state="given", link_sealed=sealed):
+        if not await store.answer(
+            tx,
+            request_id=request.request_id,
+            purpose_version=request.purpose_version,
+            state="given",
+            link_sealed=sealed,
+        ):
             raise RequestUnknown
         await record(desk, tx, prepared, sharer=sharer, share_id=share_id, pin_mac=None)
         await _keep(desk, tx, request, sharer, share_id)
@@ -77,7 +83,13 @@ async def _held_fields(desk: ShareDesk, names: list[str] | None, *, owner: str, 
 
 async def _decline(desk: ShareDesk, request: DocumentRequest, sharer: Sharer) -> Answered:
     async def within(tx: Tx) -> None:
-        if not await store.answer(tx, request_id=request.request_id, state="declined", link_sealed=None):
+        if not await store.answer(
+            tx,
+            request_id=request.request_id,
+            purpose_version=request.purpose_version,
+            state="declined",
+            link_sealed=None,
+        ):
             raise RequestUnknown
         await _keep(desk, tx, request, sharer, None)
 

@@ -6,7 +6,7 @@ from kit.tokens import digest
 from locker.catalogue.find_type import find_type
 from locker.documents.fields import labels
 from locker.requests import store
-from locker.requests.ask import merged
+from locker.requests.ask import beyond, merged
 from locker.requests.refusals import RequestUnknown
 from locker.requests.schema import Asked, AskedOf, DocumentRequest, RequestForCitizen
 
@@ -15,10 +15,12 @@ _CANDIDATES_MAX = 10
 
 
 async def open_request(db: Database, throttle: Throttle, token: str, *, owner: str) -> DocumentRequest:
-    """Raises RequestUnknown; TooManyRequests to a citizen who guesses."""
+    """Raises RequestUnknown, also where its purpose allows less by now; TooManyRequests to a citizen who guesses."""
     found = await store.by_token(db, token_sha256=digest(token))
     if found is None:
         await throttle.count(db, _GUESSES, owner)
+        raise RequestUnknown
+    if beyond(found.documents, found.registered):
         raise RequestUnknown
     return found
 

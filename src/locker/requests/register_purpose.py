@@ -3,13 +3,15 @@
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from locker.requests import store
+from locker.requests.ask import merged
 from locker.requests.refusals import PurposeUnknown
 from locker.requests.schema import PurposeRegistration
 
 
 async def register_purpose(db: Database, audit: Audit, new: PurposeRegistration, *, officer: str) -> int:
-    """Its version. One that exists is replaced: requests that wait were made under the old one and are judged again
-    when they are answered."""
+    """Its version. One that exists is replaced: requests that wait were made under the old one, and end where they ask
+    for more than the new one allows. Raises Invalid for more fields of one type than one may name."""
+    merged(new.documents)
 
     async def within(tx: Tx) -> int:
         version = await store.register(tx, new)

@@ -9,9 +9,10 @@ from locker.administrations.schema import Names, TypeCode
 LIFETIME_S = 600
 LIFETIME_MAX_S = 86_400
 DOCUMENTS_MAX = 20
+FIELDS_MAX = 100
 
 PurposeId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-FieldName = Annotated[str, Meta(min_length=1, max_length=200)]
+FieldName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 State = Literal["waiting", "given", "declined", "expired"]
 
 
@@ -19,7 +20,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A document of one type, or only some fields of it."""
 
     type: TypeCode
-    fields: Annotated[list[FieldName], Meta(min_length=1, max_length=100)] | None = None
+    fields: Annotated[list[FieldName], Meta(min_length=1, max_length=FIELDS_MAX)] | None = None
     """None: the whole document."""
 
     @property
@@ -66,6 +67,9 @@ class DocumentRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: dt.datetime
     names: dict[str, str]
     purpose: dict[str, str]
+    purpose_version: int
+    registered: list[Asked]
+    """What its purpose allows today."""
 
 
 class RequestMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +132,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     """Wider than what is registered."""
     given: int
+    """This and ``declined`` are what citizens did, so they are rounded down to tens: nobody reads one of them."""
     declined: int
 
 

@@ -92,7 +92,7 @@ async def insert(
 _REQUEST = """
         SELECT r.request_id, r.client_id, r.purpose_id, r.documents, r.link_sealed, r.expires_at,
                CASE WHEN r.state = 'waiting' AND r.expires_at <= now() THEN 'expired' ELSE r.state END AS state,
-               p.names, p.purpose
+               p.names, p.purpose, p.version AS purpose_version, p.documents AS registered
           FROM locker.document_request r
           JOIN locker.request_purpose p ON p.client_id = r.client_id AND p.purpose_id = r.purpose_id"""
 
@@ -112,17 +112,20 @@ async def by_id(tx: Tx, *, request_id: str, client_id: str) -> DocumentRequest |
     return None if row is None else msgspec.convert(dict(row), DocumentRequest)
 
 
-async def answer(tx: Tx, *, request_id: str, state: str, link_sealed: bytes | None) -> bool:
-    """Once, by whoever is first; never after its time, and never for a purpose that was withdrawn meanwhile."""
+async def answer(tx: Tx, *, request_id: str, purpose_version: int, state: str, link_sealed: bytes | None) -> bool:
+    """Once, by whoever is first; never after its time, and never for a purpose that was withdrawn or changed since it
+    was looked at."""
     done = await tx.execute(
         """
         UPDATE locker.document_request r SET state = $2, link_sealed = $3, answered_at = now()
           FROM locker.request_purpose p
          WHERE r.request_id = $1 AND r.state = 'waiting' AND r.expires_at > now()
-           AND p.client_id = r.client_id AND p.purpose_id = r.purpose_id AND p.withdrawn_at IS NULL""",
+           AND p.client_id = r.client_id AND p.purpose_id = r.purpose_id AND p.withdrawn_at IS NULL
+           AND p.version = $4""",
         request_id,
         state,
         link_sealed,
+        purpose_version,
     )
     return done.endswith(" 1")
 
@@ -142,11 +145,13 @@ async def keep_answer(tx: Tx, request: DocumentRequest, *, owner: str, share_id:
 
 
 async def last_answer(tx: Tx, *, owner: str, client_id: str, purpose_id: str) -> list[Asked] | None:
-    """What was asked for when this citizen answered the last request of this purpose."""
+    """What was asked for when this citizen last gave something for this purpose; of who never gave, the last time that
+    they were asked: a no is not what makes it usual to be asked for more."""
     found = await tx.fetchval(
         """
         SELECT documents FROM locker.request_answer
-         WHERE owner = $1 AND client_id = $2 AND purpose_id = $3 ORDER BY answered_at DESC LIMIT 1""",
+         WHERE owner = $1 AND client_id = $2 AND purpose_id = $3
+         ORDER BY share_id IS NULL, answered_at DESC LIMIT 1""",
         owner,
         client_id,
         purpose_id,
@@ -182,7 +187,8 @@ async def count(tx: Tx, *, client_id: str, what: Counted) -> None:
 async def figures(tx: Tx, *, months: int, limit: int) -> list[Figure]:
     rows = await tx.fetch(
         """
-        SELECT client_id, month, asked, refused, given, declined FROM locker.request_figure
+        SELECT client_id, month, asked, refused, given / 10 * 10 AS given, declined / 10 * 10 AS declined
+          FROM locker.request_figure
          WHERE month > date_trunc('month', now() AT TIME ZONE 'UTC')::date - make_interval(months => $1)
          ORDER BY month DESC, refused DESC, client_id LIMIT $2""",
         months,

@@ -72,10 +72,19 @@ async def say(place: CitizenWorld, token: str, documents: dict[str, str], uid: s
     )
 
 
-async def figures(place: CitizenWorld) -> dict[str, int]:
+COUNTED = ("asked", "refused", "given", "declined")
+
+
+async def published(place: CitizenWorld) -> dict[str, int]:
     listed = (await place.world.locker.get("/v1/request-figures")).json()["figures"]
     [found] = [each for each in listed if each["client_id"] == BANK] or [{}]
-    return {name: found.get(name, 0) for name in ("asked", "refused", "given", "declined")}
+    return {name: found.get(name, 0) for name in COUNTED}
+
+
+async def figures(place: CitizenWorld) -> dict[str, int]:
+    """As they are kept."""
+    rows = await place.world.rows("SELECT * FROM locker.request_figure WHERE client_id = $1", BANK)
+    return {name: sum(row[name] for row in rows) for name in COUNTED}
 
 
 async def test_a_citizen_gives_fields_in_the_browser_and_only_who_asked_opens_them(place: CitizenWorld) -> None:
@@ -120,17 +129,115 @@ async def test_a_citizen_gives_fields_in_the_browser_and_only_who_asked_opens_th
         ([{"type": BIRTH}], [BIRTH]),
         ([{"type": RECORD, "fields": ["family_name"]}], [f"{RECORD}.family_name"]),
         ([{"type": BIRTH, "fields": ["family_name"]}, {"type": BIRTH}], [BIRTH]),
+        ([{"type": BIRTH, "fields": ["Family_name"]}], [f"{BIRTH}.Family_name"]),
+        ([{"type": BIRTH, "fields": ["family_name "]}], [f"{BIRTH}.family_name "]),
+        ([{"type": BIRTH, "fields": ["family_name\u200b"]}], [f"{BIRTH}.family_name\u200b"]),
+        ([{"type": BIRTH, "fields": ["f\uff41mily_name"]}], [f"{BIRTH}.f\uff41mily_name"]),
+        ([{"type": BIRTH, "fields": ["family_name.record_number"]}], [f"{BIRTH}.family_name.record_number"]),
+        ([{"type": BIRTH, "fields": ["*"]}], [f"{BIRTH}.*"]),
     ],
 )
 async def test_a_request_wider_than_registered_is_refused_and_counted_for_all_to_see(
     place: CitizenWorld, documents: list[dict[str, Any]], beyond: list[str]
 ) -> None:
-    before = await figures(place)
+    before = await published(place)
     refused = await asked(place, documents=documents)
     assert (refused.status_code, refused.json()["code"]) == (403, "request-too-wide")
     assert refused.json()["beyond"] == beyond
-    after = await figures(place)
+    after = await published(place)
     assert (after["refused"], after["asked"]) == (before["refused"] + 1, before["asked"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"purpose": "mortgage", "documents": [{"type": "CRIMRECORD", "fields": ["a\\u0000b"]}]}',
+        b'{"purpose": "account", "documents": [{"type": "BIRTHEXTRACT", "fields": ["\\u0000"]}]}',
+        b'{"purpose": "account", "documents": [{"type": "BIRTHEXTRACT", "fields": ["\\ud800"]}]}',
+        b'{"purpose": "account", "documents": [{"type": "BIRTHEXTRACT\\n", "fields": ["a\\nb"]}]}',
+        b'{"purpose": "account", "documents": [{"type": "BIRTHEXTRACT", "fields": []}]}',
+        b'{"purpose": "account", "documents": [{"type": "birthextract"}]}',
+        b'{"purpose": "account", "documents": []}',
+        b'{"purpose": "account", "lifetime_s": 1e9}',
+        b'{"purpose": "account", "lifetime_s": -1}',
+        b'{"purpose": "account", "client_id": "other"}',
+        b'{"purpose": "account", "documents": [{"type": "CRIMRECORD", "fields": ["SEND MONEY TO 06"]}]}',
+        b'{"purpose": "mortgage", "documents": [{"type": "CRIMRECORD", "fields": ["SEND MONEY TO 06"]}]}',
+        b"[" * 100_000,
+    ],
+    ids=range(13),
+)
+async def test_a_request_that_says_something_impossible_is_refused_and_no_fault(
+    place: CitizenWorld, body: bytes
+) -> None:
+    answer = await place.world.locker.post("/v1/requests", headers=program(place), content=body)
+    assert answer.status_code in (400, 403, 422), answer.text
+
+
+async def test_more_fields_than_one_may_name_are_no_more_in_two_parts(place: CitizenWorld) -> None:
+    """What is kept is read again under the same limits."""
+    parts = [{"type": RECORD, "fields": [f"f{part}-{number}" for number in range(100)]} for part in (1, 2)]
+    answer = await asked(place, "mortgage", documents=parts)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_purpose_that_allows_less_ends_what_waits_for_more(place: CitizenWorld) -> None:
+    await registered(place, "narrowed", [{"type": BIRTH}])
+    own = await place.document(fields=FIELDS)
+    _id, token = await made(place, "narrowed")
+    _id, less = await made(place, "narrowed", documents=[{"type": BIRTH, "fields": ["family_name"]}])
+    await registered(place, "narrowed", [{"type": BIRTH, "fields": ["family_name"]}])
+    assert (await say(place, token, {BIRTH: own})).status_code == 404
+    looked = await place.world.locker.get(f"/v1/asked/{token}", headers=place.share_headers())
+    assert looked.status_code == 404
+    assert (await say(place, less, {BIRTH: own})).status_code == 200
+
+
+async def test_a_no_does_not_make_it_usual_to_be_asked_for_more(place: CitizenWorld) -> None:
+    await registered(place, "pushing", [{"type": BIRTH, "fields": ["family_name", "birthdate"]}])
+    own = await place.document(fields=FIELDS)
+    little = [{"type": BIRTH, "fields": ["family_name"]}]
+    for documents, given in ((little, {BIRTH: own}), (None, {}), (None, {})):
+        _id, token = await made(place, "pushing", **({"documents": documents} if documents else {}))
+        looked = (await place.world.locker.get(f"/v1/asked/{token}", headers=place.share_headers())).json()
+        assert [each["new"] for each in looked["documents"]] == [[] if documents else ["birthdate"]]
+        assert (await say(place, token, given)).status_code == 200
+
+
+async def test_public_figures_tell_nobody_what_one_citizen_answered(place: CitizenWorld) -> None:
+    before = await published(place)
+    for _ in range(3):
+        _id, token = await made(place)
+        assert (await say(place, token, {})).status_code == 200
+    after = await published(place)
+    assert after["asked"] == before["asked"] + 3
+    assert (after["given"] % 10, after["declined"] % 10) == (0, 0)
+    kept = await figures(place)
+    assert after["declined"] <= kept["declined"] < after["declined"] + 10
+
+
+async def test_ids_that_are_none_are_unknown(place: CitizenWorld) -> None:
+    for request_id in ("%00", "x", "0" * 26, "%F0%9F%98%80"):
+        assert await state(place, request_id) == 404
+
+
+async def test_a_citizens_token_of_the_same_client_reads_no_request_and_asks_for_nothing(place: CitizenWorld) -> None:
+    request_id, _token = await made(place)
+    theirs = place.world.citizen(AMINA, scope="documents:request", client_id=BANK)
+    assert (await place.world.locker.get(f"/v1/requests/{request_id}", headers=theirs)).status_code == 401
+    answer = await place.world.locker.post("/v1/requests", headers=theirs, json={"purpose": "account"})
+    assert answer.status_code == 401
+
+
+async def test_who_asked_learns_that_a_citizen_declined_and_not_why_or_who(place: CitizenWorld) -> None:
+    """One who holds no such document and one who does not want to give it look alike."""
+    told = []
+    for uid in (AMINA, YOUSSEF):
+        request_id, token = await made(place, "mortgage")
+        assert (await say(place, token, {}, uid)).status_code == 200
+        told.append({name: value for name, value in (await state(place, request_id)).items() if name != "expires_at"})
+        assert told[-1].pop("request_id") == request_id
+    assert told[0] == told[1] == {"state": "declined", "url": None, "share": None}
 
 
 async def test_fields_of_a_document_that_may_be_seen_whole_are_no_more_than_it(place: CitizenWorld) -> None:
