@@ -27,6 +27,8 @@ from idp.citizens.schema import Enrolment
 from idp.clients.register import register
 from idp.clients.schema import ClientRegistration
 from idp.keys.folder import create_missing
+from idp.purposes.register_purpose import register_purpose
+from idp.purposes.schema import Allowed, DocumentPurpose, Texts
 from idp.sessions.cookies import SESSION_COOKIE
 from idp.sessions.start import start
 from idp.settings import IdpSettings
@@ -161,6 +163,16 @@ class Provider:
         bound = answer.get("dpop_bound_access_tokens")
         dpop = SigningKey.generate("ES256") if bound else None
         return RelyingParty(answer["client_id"], secret=answer.get("client_secret"), key=key, dpop=dpop)
+
+    async def purpose(self, party: RelyingParty, purpose_id: str, documents: dict[str, list[str] | None]) -> None:
+        """Registered by an officer: type → fields, or None for the whole document. It says its id, and the language."""
+        new = DocumentPurpose(
+            client_id=party.client_id,
+            purpose_id=purpose_id,
+            purpose=Texts(**{tag: f"<{purpose_id}> {tag}" for tag in ("ar", "fr", "zgh", "en")}),
+            documents=[Allowed(type=type_, fields=fields) for type_, fields in documents.items()],
+        )
+        await register_purpose(self.wiring.db, self.wiring.audit, new, officer="test")
 
     async def wallet(self, **metadata: Any) -> RelyingParty:
         return await self.client(profile="wallet", token_endpoint_auth_method="none", **metadata)

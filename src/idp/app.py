@@ -31,6 +31,7 @@ from idp.messages import routes as messages
 from idp.officers import routes as officers
 from idp.pacing import Pacing
 from idp.passkeys import routes as passkeys
+from idp.purposes import routes as purposes
 from idp.recovery import routes as recovery
 from idp.recovery_codes import routes as recovery_codes
 from idp.registration import routes as registration
@@ -53,6 +54,7 @@ ROUTES: list[Any] = [
     *authorization.ROUTES,
     *clients.ROUTES,
     *consents.ROUTES,
+    *purposes.ROUTES,
     *device.ROUTES,
     *backchannel.ROUTES,
     *token.ROUTES,

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -16,18 +17,18 @@ from tests.provider import RelyingParty
 
 pytestmark = pytest.mark.browser
 CALLBACK = "http://localhost:9099/callback"
-DETAILS = [
+DETAILS: list[dict[str, Any]] = [
     {
         "type": "locker_document",
         "document_types": ["BIRTHEXTRACT", "RESIDENCE"],
         "fields": ["birthdate", "address"],
-        "purpose": "To open your account",
+        "purpose": "account",
         "once": True,
     },
     {
         "type": "locker_document",
         "document_types": ["TAXSTATUS", "XCODE99"],
-        "purpose": "Pour le suivi",
+        "purpose": "follow-up",
         "until": (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat(),
     },
 ]
@@ -43,6 +44,17 @@ def service(product: Product) -> RelyingParty:
         token_endpoint_auth_method="client_secret_post",
     )
     party.redirect_uri = CALLBACK
+    for purpose_id, detail in (("account", DETAILS[0]), ("follow-up", DETAILS[1])):
+        texts = {tag: f"{purpose_id} · {tag}" for tag in ("ar", "fr", "zgh", "en")}
+        purpose = {
+            "client_id": party.client_id,
+            "purpose_id": purpose_id,
+            "names": texts,
+            "purpose": texts,
+            "documents": [{"type": type_, "fields": detail.get("fields")} for type_ in detail["document_types"]],
+        }
+        done = product.khizana("purpose", "register", "--file", "-", stdin=json.dumps(purpose))
+        assert done.returncode == 0, done.stderr
     return party
 
 
@@ -60,7 +72,8 @@ def test_documents_are_asked_for_in_words(product: Product, new_page: NewPage, l
     press(walk.page, "#login-submit")
     walk.second_factor(product.citizens[number])
     walk.see("consent-documents")
-    assert "XCODE99" in walk.page.inner_text("main")
+    for said in ("XCODE99", f"account · {locale}", f"follow-up · {locale}"):
+        assert said in walk.page.inner_text("main")
 
 
 def test_form_post_sends_itself_where_scripts_run(product: Product, new_page: NewPage) -> None:

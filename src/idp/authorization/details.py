@@ -27,7 +27,8 @@ class LockerDocument(
 ):
     """Documents of the citizen's locker, or some of their fields: once, or as often as needed until a day.
 
-    No ``fields`` means the whole document. ``purpose`` is for the citizen, in the words of the service.
+    No ``fields`` means the whole document. ``purpose`` names one that an officer registered for the service, which says
+    what may be asked for and in what words citizens read it.
     """
 
     type: Literal["locker_document"]

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from idp.authorization import store
+from idp.authorization.details import DetailsRefused
 from idp.authorization.prompts import Next, Situation, next_prompt
 from idp.authorization.refusals import AuthorizationError, InteractionOver, InvalidRequestUri
 from idp.authorization.respond import AuthorizationResponse, failure, success
@@ -23,6 +24,7 @@ from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.mandates.choices import acr_for, choices
 from idp.mandates.schema import Mandate
+from idp.purposes.hold import is_held
 from idp.sessions.schema import Session
 from idp.subjects.pairwise import pairwise_sub
 from idp.subjects.remember import remember
@@ -58,6 +60,7 @@ class Provider(msgspec.Struct, frozen=True):
     code_lifetime_s: int
 
 
+_NOT_HELD = "what is registered for this purpose changed meanwhile"
 # OpenID Connect Core §3.1.2.6, where nothing may be asked.
 _UNASKED: Mapping[Next, str] = {"login": "login_required", "act-for": "account_selection_required"}
 
@@ -76,6 +79,8 @@ async def begin(
     )
     if await _is_frozen(provider, request, session, mandate):
         return await _refused_at_once(provider, request, AuthorizationError("access_denied"))
+    if not await is_held(provider.db, request):
+        return await _refused_at_once(provider, request, DetailsRefused(_NOT_HELD))
     page = next_prompt(at)
     if page is None:
         assert session is not None
@@ -132,6 +137,10 @@ async def resume(
     if await _is_frozen(provider, request, session, mandate):
         return await refuse(
             provider, interaction, AuthorizationError("access_denied"), session=session, browser_sha256=browser_sha256
+        )
+    if not await is_held(provider.db, request):
+        return await refuse(
+            provider, interaction, DetailsRefused(_NOT_HELD), session=session, browser_sha256=browser_sha256
         )
     page = next_prompt(at)
     if page is None:

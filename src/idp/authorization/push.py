@@ -15,6 +15,8 @@ from idp.clients.find import find_client
 from idp.clients.scopes import Scopes
 from idp.clients.spend import once, refuse_repeated
 from idp.parameters import Parameters
+from idp.purposes.hold import hold
+from kit.audit import Audit
 from kit.dpop import Proof
 from kit.jose import KeySet
 from kit.throttle import Limit, Throttle
@@ -41,6 +43,7 @@ async def push(
     keys: KeySet,
     throttle: Throttle,
     address_prefix: str,
+    audit: Audit,
     proof: Proof | None = None,
 ) -> PushedResponse:
     """The client is who it says, the request is one that would be answered, and nobody guesses its handle.
@@ -69,6 +72,7 @@ async def push(
                 proof_jkt=proof.jkt if proof else None,
             )
         )
+        await hold(authentication.db, audit, request, is_proven=not client.public)
     except AuthorizationError as error:
         raise RequestRefused(error) from None
     request_uri = PUSHED + new_token()

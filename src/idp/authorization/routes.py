@@ -27,6 +27,7 @@ from idp.clients.may_redirect import may_redirect
 from idp.clients.schema import Client
 from idp.frame import AnyRequest, headers_of, page, see_other, session_of
 from idp.parameters import Parameters, of_form, of_query
+from idp.purposes.hold import hold
 from idp.refusals import InvalidRequest
 from idp.sessions.browser import Browser, browser_of
 from idp.wiring import Wiring
@@ -98,6 +99,7 @@ async def push_authorization_request(request: AnyRequest, wiring: NamedDependenc
         keys=wiring.keys.current(),
         throttle=wiring.throttle,
         address_prefix=address_prefix(client_address(request.scope)),
+        audit=wiring.audit,
         proof=proof,
     )
     return Response(pushed_response, headers={"Cache-Control": "no-store", **(wiring.proofs.nonce() if proof else {})})
@@ -136,6 +138,7 @@ async def _authorize(request: AnyRequest, wiring: Wiring, parameters: Parameters
             keys=wiring.keys.current(),
         )
         validated = validate(asked)
+        await hold(wiring.db, wiring.audit, validated, is_proven=received.signed)
     except AuthorizationError as error:
         refused = await failure(
             reply_to(parameters, client, error), error, issuer=wiring.settings.issuer, keys=wiring.keys.current()

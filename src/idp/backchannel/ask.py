@@ -10,6 +10,7 @@ from idp.backchannel.schema import GRANT_TYPE, Asking, Backchannel, BackchannelA
 from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
+from idp.purposes.hold import hold
 from idp.refusals import InvalidScope, UnauthorizedClient
 from kit.jose import KeySet
 from kit.throttle import Limit
@@ -35,6 +36,7 @@ async def ask(
     asked = Asked(endpoint="ciba", parameters=parameters, client=client, scopes=scopes, issuer=parts.issuer, keys=keys)
     try:
         request = validate(asked)
+        await hold(parts.db, parts.audit, request, is_proven=True)
     except AuthorizationError as error:
         raise RequestRefused(error) from None
     if "openid" not in request.scopes:

@@ -39,7 +39,9 @@ async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequenc
             client_id=row["client_id"],
             name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
             labels=_labels(row["scopes"], row["claims"]),
-            documents=documents_asked([detail for detail in _details(row) if detail.until and detail.until >= today]),
+            documents=documents_asked(
+                [detail for detail in _details(row) if detail.until and detail.until >= today], {}
+            ),
             given_at=row["given_at"],
             used_at=used.get(row["client_id"]),
             is_frozen=row["client_id"] in frozen,

@@ -86,16 +86,18 @@ class DocumentsAsked(msgspec.Struct, frozen=True, kw_only=True):
     fields: Sequence[Message | str]
     """Empty for the whole document."""
     purpose: str
+    """In the words that are registered."""
     until: dt.date | None
     """None for once."""
 
 
-def documents_asked(details: Sequence[LockerDocument]) -> list[DocumentsAsked]:
+def documents_asked(details: Sequence[LockerDocument], purposes: Mapping[str, str]) -> list[DocumentsAsked]:
+    """``purposes``: what each says in the language of the page."""
     return [
         DocumentsAsked(
             types=[DOCUMENT_LABELS.get(code, code) for code in detail.document_types],
             fields=[FIELD_LABELS.get(name, name) for name in detail.fields],
-            purpose=detail.purpose,
+            purpose=purposes.get(detail.purpose, detail.purpose),
             until=detail.until,
         )
         for detail in details
@@ -138,7 +140,7 @@ def asked_by_name(request: AuthorizationRequest) -> dict[str, Any]:
     return {
         "claim_labels": claim_labels(request.scopes, sorted(request.claim_names())),
         "permissions": permissions(request),
-        "documents": documents_asked(request.authorization_details),
+        "documents": documents_asked(request.authorization_details, {}),
     }
 
 

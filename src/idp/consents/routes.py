@@ -19,6 +19,7 @@ from idp.consents.give import give
 from idp.consents.released import documents_asked, needed_values, optional_values, permissions, verified_values
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
 from idp.mandates.acting import acting
+from idp.purposes.hold import texts
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
 from idp.wiring import Wiring
@@ -56,7 +57,7 @@ async def show_consent(
         about=found.about,
         purpose=(found.purpose or {}).get(language),
         permissions=permissions(found.request),
-        documents=documents_asked(found.request.authorization_details),
+        documents=documents_asked(found.request.authorization_details, await texts(wiring.db, found.request, language)),
         verified=verified_values(found.request, citizen, language),
         values=needed_values(found.request, citizen, language),
         optional=optional_values(found.request, citizen, language),

@@ -21,6 +21,7 @@ from idp.device.schema import DeviceAuthorizationResponse, Devices, WaitingDevic
 from idp.device.user_code import shown
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
 from idp.parameters import of_form
+from idp.purposes.hold import hold
 from idp.refusals import UnauthorizedClient
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
@@ -66,6 +67,7 @@ async def device_authorization(
                 keys=wiring.keys.current(),
             )
         )
+        await hold(wiring.db, wiring.audit, asked, is_proven=not client.public)
     except AuthorizationError as error:
         raise RequestRefused(error) from None
     begun = await begin(

@@ -11,6 +11,7 @@ import msgspec
 from idp.authorization.details import lasting
 from idp.clients.authenticate import authenticate
 from idp.clients.spend import once, refuse_repeated
+from idp.purposes.hold import still_held
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import Binding, binding_of
@@ -52,7 +53,11 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         raise InvalidGrant
     if not row["live"] or (client.public and not _same_holder(row, binding)):
         raise InvalidGrant
-    details = lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date())
+    details = await still_held(
+        endpoint.db,
+        client_id,
+        lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date()),
+    )
     grant = msgspec.structs.replace(
         grant,
         scopes=narrowed(request.parameters, grant.scopes),

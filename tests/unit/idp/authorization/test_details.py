@@ -17,19 +17,22 @@ ONCE: dict[str, Any] = {
     "type": "locker_document",
     "document_types": ["BIRTHEXTRACT", "XEROX1"],
     "fields": ["birthdate", "commune"],
-    "purpose": "To open your account <b>",
+    "purpose": "open-account",
     "once": True,
 }
 UNTIL: dict[str, Any] = {
     "type": "locker_document",
     "document_types": ["RESIDENCE"],
-    "purpose": "To deliver",
+    "purpose": "deliver",
     "until": (TODAY + dt.timedelta(days=30)).isoformat(),
 }
 
 
 async def party_of(idp: Provider, **metadata: Any) -> RelyingParty:
-    return await idp.client(authorization_details_types=["locker_document"], **metadata)
+    party = await idp.client(authorization_details_types=["locker_document"], **metadata)
+    await idp.purpose(party, "open-account", {type_: ["birthdate", "commune"] for type_ in ONCE["document_types"]})
+    await idp.purpose(party, "deliver", {"RESIDENCE": None, "DIPLOMA": None})
+    return party
 
 
 async def asked(browser: httpx.AsyncClient, party: RelyingParty, *details: Any, **changed: str) -> httpx.Response:
@@ -98,7 +101,7 @@ async def test_the_consent_page_says_them_in_words(idp: Provider, lang: str, wor
     browser = await idp.signed_in(await idp.citizen())
     location = (await asked(browser, party, ONCE, UNTIL, ui_locales=lang)).headers["location"]
     page = (await browser.get(location)).text
-    for word in [*words, "XEROX1", "To open your account &lt;b&gt;", "To deliver"]:
+    for word in [*words, "XEROX1", f"&lt;open-account&gt; {lang}", f"&lt;deliver&gt; {lang}"]:
         assert word in page
 
 
@@ -226,7 +229,7 @@ async def test_a_token_request_narrows_what_was_given_and_the_grant_stays_rfc939
 WIDER: list[dict[str, Any]] = [
     {**UNTIL, "document_types": ["RESIDENCE", "DIPLOMA"]},
     {**UNTIL, "until": (TODAY + dt.timedelta(days=31)).isoformat()},
-    {**UNTIL, "purpose": "To sell"},
+    {**UNTIL, "purpose": "sell"},
     {**ONCE, "document_types": ["RESIDENCE"], "purpose": UNTIL["purpose"]},
     {**ONCE, "fields": []},
     {**ONCE, "fields": ["birthdate", "address"]},
