@@ -46,7 +46,7 @@ async def lines(started: Product, *, quick: bool) -> AsyncIterator[dict[str, Any
         took, grown = time.perf_counter() - before, started.spent().since(spent)
         own = time.process_time() - began
         before = time.perf_counter()
-        verified = await verify(db, sequencer.objects, verifier_key=sequencer.key.verifier_key)
+        verified = await verify(db, sequencer.objects, verifier_keys=sequencer.key.verifier_keys)
         verifying = time.perf_counter() - before
     yield {
         "measure": "log_sequencing",

@@ -26,14 +26,14 @@ def unbase64(text: str) -> bytes:
     return data
 
 
-def verify(verifier_key: str, proof: str) -> dict:
+def verify(verifier_keys: str, proof: str) -> dict:
     """The event that ``proof`` proves, with its "index" and the "size" of the log. Raises ValueError."""
     head, _, note = proof.partition("\n\n")
     first, extra, index_line, *path = head.split("\n")
     if first != "c2sp.org/tlog-proof@v1" or not extra.startswith("extra ") or not index_line.startswith("index "):
         raise ValueError("not a proof of a line")
     opening, index, siblings = unbase64(extra[6:]), int(index_line[6:]), [unbase64(line) for line in path]
-    size, root = checkpoint(verifier_key, note)
+    size, root = checkpoint(verifier_keys, note)
     if str(index) != index_line[6:] or not 0 <= index < size or any(len(each) != 32 for each in siblings):
         raise ValueError("not a place in this log")
     # The leaf commits to 32 random bytes and the event: SHA-256(0x00 || SHA-256(nonce || event)).
@@ -53,19 +53,19 @@ def verify(verifier_key: str, proof: str) -> dict:
     return {**json.loads(opening[32:]), "index": index, "size": size}
 
 
-def checkpoint(verifier_key: str, note: str) -> tuple[int, bytes]:
-    name, key_id, material = verifier_key.strip().split("+", 2)
-    public = unbase64(material)
-    if public[:1] != b"\x01" or sha256(f"{name}\n".encode(), public)[:4].hex() != key_id:
-        raise ValueError("not an Ed25519 verifier key")
+def checkpoint(verifier_keys: str, note: str) -> tuple[int, bytes]:
     text, _, signatures = note.rpartition("\n\n")
-    for line in signatures.split("\n")[:-1]:
-        dash, signer, signature = line.split(" ")
-        if dash == "\N{EM DASH}" and signer == name and unbase64(signature)[:4].hex() == key_id:
-            Ed25519PublicKey.from_public_bytes(public[1:]).verify(unbase64(signature)[4:], f"{text}\n".encode())
-            origin, size, root = text.split("\n")
-            if origin == name:
-                return int(size), unbase64(root)
+    for name, key_id, material in (each.split("+", 2) for each in verifier_keys.split()):
+        public = unbase64(material)
+        if public[:1] != b"\x01" or sha256(f"{name}\n".encode(), public)[:4].hex() != key_id:
+            raise ValueError("not an Ed25519 verifier key")
+        for line in signatures.split("\n")[:-1]:
+            dash, signer, signature = line.split(" ")
+            if dash == "\N{EM DASH}" and signer == name and unbase64(signature)[:4].hex() == key_id:
+                Ed25519PublicKey.from_public_bytes(public[1:]).verify(unbase64(signature)[4:], f"{text}\n".encode())
+                origin, size, root = text.split("\n")
+                if origin == name:
+                    return int(size), unbase64(root)
     raise ValueError("that key signed no checkpoint here")
 
 

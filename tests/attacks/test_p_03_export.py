@@ -294,6 +294,17 @@ async def test_f_03_a_worker_killed_in_the_middle_is_followed_by_the_next(place:
     assert await remove(place) == 204
 
 
+async def test_f_03_an_export_that_kills_whoever_makes_it_fails_and_is_told(place: CitizenWorld) -> None:
+    world = place.world
+    assert (await ask(place)).status_code == 202
+    await world.owner_db.execute("UPDATE locker.export SET attempts = 6, next_attempt_at = now()")
+    assert await make(place) == 0
+    assert (await world.locker.get("/v1/export", headers=fresh(place))).json()["state"] == "failed"
+    assert (await ask(place)).status_code == 202, "asked for again"
+    assert await make(place) == 1
+    assert await remove(place) == 204
+
+
 async def test_a_document_that_cannot_be_read_makes_no_export(place: CitizenWorld) -> None:
     world = place.world
     document_id = await place.document()

@@ -86,7 +86,17 @@ async def test_an_audit_row_can_be_written_and_read_and_nothing_else(owner_db: D
          WHERE grantee = $1 AND table_schema = $1 AND table_name LIKE 'audit%'""",
         app,
     )
-    assert {row["privilege_type"] for row in rows} == {"INSERT", "SELECT"}
+    assert {row["privilege_type"] for row in rows} == ({"INSERT", "SELECT"} if app == "idp" else {"SELECT"})
+
+
+async def test_the_locker_writes_audit_rows_and_the_database_dates_them(owner_db: Database) -> None:
+    rows = await owner_db.fetch(
+        """
+        SELECT c.column_name::text AS name,
+               has_column_privilege('locker', 'locker.audit', c.column_name, 'INSERT') AS may
+          FROM information_schema.columns c WHERE c.table_schema = 'locker' AND c.table_name = 'audit'"""
+    )
+    assert {row["name"] for row in rows if not row["may"]} == {"at"}
 
 
 async def test_the_schemas_use_no_extension_no_enum_and_no_sequence(owner_db: Database) -> None:

@@ -79,7 +79,9 @@ async def log_verifies(rig: Rig) -> int:
         while await store.count_waiting(rig.db) or (head := await store.head(rig.db)).size != head.published:
             await asyncio.sleep(0.1)
     key = LogKey.load_or_create(settings.keys_folder, settings.locker_url)
-    verified = await verify(rig.db, LogObjects(rig.vault.blobs, settings.s3_log_prefix), verifier_key=key.verifier_key)
+    verified = await verify(
+        rig.db, LogObjects(rig.vault.blobs, settings.s3_log_prefix), verifier_keys=key.verifier_keys
+    )
     assert verified.findings == []
     rows = await rig.db.fetchval("SELECT count(*) FROM locker.audit")
     assert head.size == rows

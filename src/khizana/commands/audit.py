@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from khizana.databases import opened_vault, with_locker
-from khizana.deployment import Deployment
+from khizana.deployment import Deployment, officer
 from khizana.rounds import opened_sequencer
 from khizana.say import answer, say
+from kit.audit import Audit, AuditEvent
 from kit.db import Database
 from locker.log import store
 from locker.log.adopt import adopt
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
-from locker.log.schema import Adopted, LogShown, Verified
+from locker.log.rotate_key import retire_key, rotate_key
+from locker.log.schema import Adopted, LogKeyChanged, LogShown, Verified
 from locker.log.verify import verify
 from locker.settings import LockerSettings
 
@@ -30,18 +32,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="one that you kept: it must be a beginning of this log (may be said again)",
     )
     verifying.add_argument(
-        "--key", type=Path, metavar="FILE", help="the verifier key that you kept of /log/key; else this deployment's"
+        "--key", type=Path, metavar="FILE", help="the verifier keys that you kept of /log/key; else this deployment's"
     )
     verbs.add_parser("adopt", help="after a restored backup: go on where the log was published; lost rows stay lost")
+    verbs.add_parser("rotate-key", help="a new key signs checkpoints; the one of before goes on to sign beside it")
+    verbs.add_parser("retire-key", help="destroy the key of before; what it signed goes on to verify")
     verbs.add_parser("show", help="how far the log is, and its verifier key")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.verb == "show":
-        answer(with_locker(_show))
-        return 0
-    if arguments.verb == "adopt":
-        answer(with_locker(_adopt))
+    others = {"show": _show, "adopt": _adopt, "rotate-key": _rotate, "retire-key": _retire}
+    if arguments.verb in others:
+        answer(with_locker(others[arguments.verb]))
         return 0
     known = [(str(file), file.read_text(encoding="utf-8")) for file in arguments.checkpoint]
     key = arguments.key.read_text(encoding="utf-8").strip() if arguments.key else None
@@ -51,14 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _verify(
-    found: Deployment, db: Database, known: Sequence[tuple[str, str]], verifier_key: str | None
+    found: Deployment, db: Database, known: Sequence[tuple[str, str]], verifier_keys: str | None
 ) -> Verified:
     settings = found.locker_settings()
     async with opened_vault(db, settings) as vault:
         return await verify(
             db,
             LogObjects(vault.blobs, settings.s3_log_prefix),
-            verifier_key=verifier_key or _own_key(settings),
+            verifier_keys=verifier_keys or _own_key(settings).verifier_keys,
             known=known,
             progress=_Progress(),
         )
@@ -74,7 +76,7 @@ async def _show(found: Deployment, db: Database) -> LogShown:
     settings = found.locker_settings()
     head = await store.head(db)
     return LogShown(
-        verifier_key=_own_key(settings),
+        verifier_key=_own_key(settings).verifier_key,
         leaves=head.size,
         published=head.published,
         waiting=await store.count_waiting(db),
@@ -82,9 +84,33 @@ async def _show(found: Deployment, db: Database) -> LogShown:
     )
 
 
-def _own_key(settings: LockerSettings) -> str:
-    key = LogKey.load_or_create(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
-    return key.verifier_key
+async def _rotate(found: Deployment, db: Database) -> LogKeyChanged:
+    settings = found.locker_settings()
+    before = _own_key(settings).verifier_key
+    key = rotate_key(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
+    say("both keys sign from the next start on: copy the keys folder to each node, start workers and servers again,")
+    say("give the new key to whoever keeps the old one; when all have it: khizana audit retire-key")
+    return await _tell(db, LogKeyChanged(action="log.key-rotated", verifier_key=key.verifier_key, former=before))
+
+
+async def _retire(found: Deployment, db: Database) -> LogKeyChanged:
+    settings = found.locker_settings()
+    former = retire_key(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
+    say("remove it on each node too, and start workers and servers again; its line stays in log-former.keys")
+    newest = _own_key(settings).verifier_key
+    return await _tell(db, LogKeyChanged(action="log.key-retired", verifier_key=newest, former=former))
+
+
+async def _tell(db: Database, changed: LogKeyChanged) -> LogKeyChanged:
+    detail = {"verifier_key": changed.verifier_key, "former": changed.former}
+    await Audit("locker").append(
+        db, AuditEvent(action=changed.action, actor_kind="officer", actor=officer(), detail=detail)
+    )
+    return changed
+
+
+def _own_key(settings: LockerSettings) -> LogKey:
+    return LogKey.load_or_create(settings.keys_folder, settings.locker_url, origin=settings.log_origin)
 
 
 class _Progress:

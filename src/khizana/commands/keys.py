@@ -13,14 +13,15 @@ from idp.keys import rotate
 from idp.keys.place import place_of
 from idp.keys.ring import KeyPlace
 from idp.settings import IdpSettings
+from khizana.cli import CommandRefused
 from khizana.databases import connected, with_locker
 from khizana.deployment import Deployment, deployment, officer
-from khizana.say import Progress, answer
+from khizana.say import Progress, answer, say
 from kit.audit import Audit, AuditEvent
 from kit.db import Database
 from kit.jose import ASYMMETRIC, Algorithm
 from locker.settings import LockerSettings
-from locker.vault.keys import Keys
+from locker.vault.keys import Keys, MasterKeyMissing
 from locker.vault.masters import make_next, masters_of, retire
 from locker.vault.rewrap_all import rewrap_all
 
@@ -49,7 +50,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.verb in _OF_THE_LOCKER:
-        answer(with_locker(lambda found, db: _of_the_locker(found.locker_settings(), db, arguments)))
+        try:
+            answer(with_locker(lambda found, db: _of_the_locker(found.locker_settings(), db, arguments)))
+        except MasterKeyMissing as missing:
+            sentence = f"{missing}; bring back its file (master-<id>.key in the keys folder) or its device"
+            raise CommandRefused("master-key-missing", sentence) from None
         return 0
     with deployment() as found:
         return asyncio.run(_run(found, arguments))
@@ -91,9 +96,12 @@ async def _of_the_locker(settings: LockerSettings, db: Database, arguments: argp
                 done = await rewrap_all(keys, audit, db, officer=officer(), batch_max=arguments.batch, told=progress)
                 if progress:
                     progress.finish()
+                if done.unreadable:
+                    say(f"{done.unreadable} citizen keys are not what their epoch wrapped: the lines above name them")
                 return {"action": "keys.rewrapped", **msgspec.structs.asdict(done)}
             case "rotate-master":
                 action, ids = "keys.master-rotated", [await make_next(settings, masters)]
+                say("next: copy master.key and master-*.key to each node (a device needs nothing), khizana keys rewrap")
             case _:
                 needed = await keys.masters_needed()
                 action, ids = "keys.master-retired", await retire(settings, masters, needed=needed)

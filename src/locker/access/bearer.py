@@ -18,6 +18,7 @@ from kit.tokens import digest
 from locker.access import store
 from locker.access.provider import Provider
 from locker.access.refusals import ProofRefused, ScopeMissing, TokenInvalid, TokenMissing
+from locker.vault.refuse_erased import refuse_erased
 
 _REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "client_id")
 
@@ -152,6 +153,8 @@ class BearerTokens:
         caller = _caller_of(claims)
         if (await self._provider.introspect(token)).get("active") is not True:
             raise TokenInvalid
+        if isinstance(caller, CitizenCaller):
+            await refuse_erased(self._db, owner=caller.owner)
         cnf = claims.get("cnf", {})
         until = min(asked_at + self._age_max_s, asked_at + claims["exp"] - time.time())
         known = Known(caller, cnf.get("jkt"), cnf.get("x5t#S256"), until)

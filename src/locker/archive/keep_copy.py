@@ -102,7 +102,7 @@ async def _store(
     )
 
     async def commit(tx: Tx) -> Outcome:
-        await desk.vault.hold_owner_key(tx, owner=taken.owner)
+        await desk.vault.hold_owner_key(tx, owner=taken.owner, parted_too=True)
         if not await orphans.fulfil(tx, owner=taken.owner, object_key=object_key):
             return "overtaken"
         if not await store.keep(tx, taken, new):

@@ -4,10 +4,8 @@ from kit.audit import ActorKind, Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Invalid
 from locker.erasing import store
-from locker.erasing.refusals import HeldByLaw, NothingToUndo
+from locker.erasing.refusals import NothingToUndo
 from locker.erasing.schema import Erasure
-
-_SHOWN_MAX = 20
 
 
 async def ask(
@@ -21,18 +19,11 @@ async def ask(
     reference: str | None = None,
 ) -> Erasure:
     """It begins ``wait_s`` from now and can be undone until then. Asked again, the first one stands, except that an
-    officer may bring it forward. Raises HeldByLaw, which names the held documents."""
+    officer may bring it forward. Documents that a legal hold keeps go when it ends."""
     if not await store.is_a_citizens(db, owner=owner):
         raise Invalid("this is an administration, not a citizen")
 
     async def record(tx: Tx) -> Erasure:
-        if held := await store.holds(tx, owner=owner, limit=_SHOWN_MAX):
-            raise HeldByLaw(
-                members={
-                    "documents": sorted({each.document_id for each in held}),
-                    "references": sorted({each.reference for each in held}),
-                }
-            )
         asked_by = "officer" if by == "officer" else "citizen"
         asked = await store.ask(tx, owner=owner, asked_by=asked_by, reference=reference, wait_s=wait_s)
         if asked is None:

@@ -1,4 +1,6 @@
-"""Destroy the key; then rows, meaning of the log's leaves and objects; once more, when the last node has forgotten."""
+"""Destroy the key; then rows, meaning of the log's leaves and objects; once more, when the last node has forgotten.
+
+While a legal hold keeps documents the key stands, everything else goes, and the rest when the hold ends."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -9,7 +11,7 @@ from locker.access.end_sessions import end_sessions
 from locker.deposits import orphans
 from locker.erasing import store
 from locker.erasing.schema import Erased, Taken
-from locker.log.forget_owner import forget_owner
+from locker.log.forget_owner import ROWS_MAX, forget_owner, forget_unheld
 from locker.shares.end_all import end_all
 from locker.vault import Vault
 from locker.vault.keys import REMEMBERED_S
@@ -20,6 +22,7 @@ SETTLED_S = REMEMBERED_S + 60
 HELD_WAIT_S = 86_400.0
 TOMBSTONES = "erased/"
 _BATCH = 200
+_LIVING = 10_000
 
 
 class _Undone(Exception):
@@ -45,28 +48,33 @@ async def erase_due(
             except _Undone:
                 continue
             except _HeldNow:
-                held += 1
-                await store.put_off(db, owner=taken.owner, wait_s=HELD_WAIT_S)
+                rows += await _part(db, taken.owner)
+                objects += await _remove_objects(db, vault, taken.owner)
+                held += taken.parted
+                wait_s = HELD_WAIT_S if taken.parted else settled_s
+                await store.put_off(db, taken, wait_s=wait_s)
                 continue
             begun += 1
         await _bury(vault, taken.owner)
         rows += await _forget(db, taken.owner)
         objects += await _remove_objects(db, vault, taken.owner)
         if taken.key_destroyed:
-            await store.finish(db, owner=taken.owner)
-            finished += 1
+            finished += await store.finish(db, taken)
         else:
-            await store.put_off(db, owner=taken.owner, wait_s=settled_s)
+            await store.put_off(db, taken, wait_s=settled_s)
     return Erased(begun=begun, finished=finished, held=held, rows=rows, objects=objects)
 
 
 async def erase_again(db: Database, audit: Audit, vault: Vault, *, officer: str) -> int:
     """After a restore: whoever was erased since the backup is erased once more. How many."""
-    again = 0
-    async for digests in _buried(vault):
-        for owner in await store.resurrected(db, digests=digests):
-            await store.ask(db, owner=owner, asked_by="officer", reference="restore", wait_s=0)
-            again += 1
+    again, after = 0, ""
+    buried = {digest async for page in _buried(vault) for digest in page}
+    while buried and (living := await store.living(db, after=after, limit=_LIVING)):
+        for owner in living:
+            if _digest(owner) in buried:
+                await store.ask(db, owner=owner, asked_by="officer", reference="restore", wait_s=0)
+                again += 1
+        after = living[-1]
     if again:
         event = AuditEvent(action="erasure.repeated", actor_kind="officer", actor=officer, detail={"citizens": again})
         await audit.append(db, event)
@@ -92,12 +100,19 @@ async def _begin(db: Database, audit: Audit, vault: Vault, taken: Taken) -> None
 
 
 async def _forget(db: Database, owner: str) -> int:
-    async def forget(tx: Tx) -> int:
-        rows = await store.erase_rows(tx, owner=owner)
-        await forget_owner(tx, owner=owner)
-        return rows
+    rows = await store.erase_rows(db, owner=owner)
+    while (await db.transact(lambda tx: forget_owner(tx, owner=owner))).rows == ROWS_MAX:
+        pass
+    return rows
 
-    return await db.transact(forget)
+
+async def _part(db: Database, owner: str) -> int:
+    rows = await db.transact(lambda tx: store.part(tx, owner=owner))
+    if rows is None:
+        return 0
+    while (await db.transact(lambda tx: forget_unheld(tx, owner=owner))).rows == ROWS_MAX:
+        pass
+    return rows
 
 
 async def _remove_objects(db: Database, vault: Vault, owner: str) -> int:
@@ -112,12 +127,16 @@ async def _remove_objects(db: Database, vault: Vault, owner: str) -> int:
 
 async def _bury(vault: Vault, owner: str) -> None:
     """A mark beside the objects, which no restore of the database takes back. It says nothing without the owner."""
-    name = TOMBSTONES + hashlib.sha256(owner.encode()).hexdigest()
+    name = TOMBSTONES + _digest(owner)
 
     async def nothing() -> AsyncIterator[bytes]:
         yield b"\n"
 
     await vault.blobs.put(name, nothing, 1, repeatable=True)
+
+
+def _digest(owner: str) -> str:
+    return hashlib.sha256(owner.encode()).hexdigest()
 
 
 async def _buried(vault: Vault) -> AsyncIterator[list[str]]:

@@ -1,11 +1,4 @@
-from kit.errors import Conflict, NotFound
-
-
-class HeldByLaw(Conflict):
-    """Nothing is erased while one document is held; ``documents`` and ``references`` say which and why."""
-
-    code = "legal-hold"
-    title = "A legal hold keeps some of your documents, so your locker cannot be erased now."
+from kit.errors import NotFound
 
 
 class NothingToUndo(NotFound):

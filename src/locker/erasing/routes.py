@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
@@ -8,14 +10,15 @@ from locker.access.schema import Citizen
 from locker.access.step_up import just_signed_in, need_fresh_session, need_fresh_token
 from locker.erasing import store
 from locker.erasing.ask import ask, withdraw
-from locker.erasing.refusals import HeldByLaw, NothingToUndo
-from locker.erasing.schema import Erasure
+from locker.erasing.refusals import NothingToUndo
+from locker.erasing.schema import Erasure, Held
 from locker.home.frame import AnyRequest, checked_form, page, see_other
 from locker.problem import problems
 from locker.wiring import Wiring
 
 PAGE = "/wallet/erasure"
 _FORM_MAX_BYTES = 4_096
+_SHOWN_MAX = 20
 _OPT = {"scope": "documents:erase"}
 _TAGS = ["wallet apps"]
 
@@ -24,6 +27,10 @@ class ErasureMessage(Struct, frozen=True, kw_only=True):
     asked_at: str
     due_at: str
     """It begins then, and can be undone until then."""
+    erased_at: str | None
+    """Since when nothing is left but what ``held`` names. It is gone when the hold ends."""
+    held: Sequence[Held]
+    """Documents that a legal hold keeps from being erased, and the reference of its order; the first twenty."""
 
 
 @get(PAGE, operation_id="ShowErasure")
@@ -41,17 +48,14 @@ async def ask_page(
     need_fresh_session(citizen, return_to=PAGE)
     if form.get("sure") != "on":
         return await _page(request, wiring, citizen, status=422, unsure=True)
-    try:
-        await ask(
-            wiring.db,
-            wiring.audit,
-            owner=citizen.owner,
-            by="citizen",
-            actor=citizen.owner,
-            wait_s=wiring.settings.erasure_wait_s,
-        )
-    except HeldByLaw:
-        return await _page(request, wiring, citizen, status=409)
+    await ask(
+        wiring.db,
+        wiring.audit,
+        owner=citizen.owner,
+        by="citizen",
+        actor=citizen.owner,
+        wait_s=wiring.settings.erasure_wait_s,
+    )
     return see_other(PAGE)
 
 
@@ -66,11 +70,11 @@ async def undo_page(
 
 @get("/v1/erasure", operation_id="ReadErasure", opt=_OPT, tags=_TAGS, responses=problems(401, 403, 404, 503))
 async def api_read(wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]) -> ErasureMessage:
-    """The erasure that was asked for and can still be undone. Scope ``documents:erase``."""
+    """The erasure that was asked for. Scope ``documents:erase``."""
     found = await store.find(wiring.db, owner=caller.owner)
     if found is None:
         raise NothingToUndo
-    return _message(found)
+    return await _message(wiring, caller.owner, found)
 
 
 @post(
@@ -78,14 +82,14 @@ async def api_read(wiring: NamedDependency[Wiring], caller: NamedDependency[Citi
     operation_id="CreateErasure",
     opt=_OPT,
     tags=_TAGS,
-    responses=problems(401, 403, 409, 503),
+    responses=problems(401, 403, 410, 422, 503),
     request_max_body_size=_FORM_MAX_BYTES,
 )
 async def api_ask(
     request: AnyRequest, wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
 ) -> Response[ErasureMessage]:
-    """Have the whole locker erased, after the waiting time. The citizen must have signed in within five minutes
-    (RFC 9470), and 409 names documents that the law holds. No body."""
+    """Have the whole locker erased, after the waiting time; what the law holds, when the hold ends. The citizen must
+    have signed in within five minutes (RFC 9470). No body."""
     need_fresh_token(caller)
     if await request.body():
         raise Invalid("no body is needed")
@@ -97,7 +101,7 @@ async def api_ask(
         actor=caller.client_id,
         wait_s=wiring.settings.erasure_wait_s,
     )
-    return Response(_message(asked), status_code=202)
+    return Response(await _message(wiring, caller.owner, asked), status_code=202)
 
 
 @delete(
@@ -124,7 +128,7 @@ async def _page(
         status=status,
         path=PAGE,
         erasure=await store.find(wiring.db, owner=citizen.owner),
-        held=await store.holds(wiring.db, owner=citizen.owner, limit=20),
+        held=await store.holds(wiring.db, owner=citizen.owner, limit=_SHOWN_MAX),
         fresh=just_signed_in(citizen),
         unsure=unsure,
         wait_days=wiring.settings.erasure_wait_s // 86_400,
@@ -132,8 +136,13 @@ async def _page(
     )
 
 
-def _message(erasure: Erasure) -> ErasureMessage:
-    return ErasureMessage(asked_at=erasure.asked_at.isoformat(), due_at=erasure.due_at.isoformat())
+async def _message(wiring: Wiring, owner: str, erasure: Erasure) -> ErasureMessage:
+    return ErasureMessage(
+        asked_at=erasure.asked_at.isoformat(),
+        due_at=erasure.due_at.isoformat(),
+        erased_at=erasure.parted_at.isoformat() if erasure.parted_at else None,
+        held=await store.holds(wiring.db, owner=owner, limit=_SHOWN_MAX),
+    )
 
 
 ROUTES = [erasure_page, ask_page, undo_page, api_read, api_ask, api_undo]

@@ -12,6 +12,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     due_at: dt.datetime
     """Until then it can be undone."""
     begun: bool
+    parted_at: dt.datetime | None
+    """Since when nothing is left but what the law holds; that goes when the hold ends."""
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +21,9 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: Literal["citizen", "officer"]
     reference: str | None
     key_destroyed: bool
+    parted: bool
+    until: dt.datetime
+    """The end of the lease."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,5 +39,6 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     finished: int
     """Citizens of whom nothing is left."""
     held: int
+    """Citizens of whom a legal hold keeps documents, and nothing else is left."""
     rows: int
     objects: int

@@ -7,7 +7,7 @@ import msgspec
 from kit.db import Tx
 from locker.erasing.schema import Erasure, Held, Taken
 
-_ERASURE = "asked_by, asked_at, due_at, key_destroyed_at IS NOT NULL AS begun"
+_ERASURE = "asked_by, asked_at, due_at, coalesce(key_destroyed_at, parted_at) IS NOT NULL AS begun, parted_at"
 
 
 async def ask(tx: Tx, *, owner: str, asked_by: str, reference: str | None, wait_s: int) -> Erasure | None:
@@ -49,7 +49,8 @@ async def take_due(tx: Tx, *, lease_s: int) -> Taken | None:
         UPDATE locker.erasure SET next_attempt_at = now() + make_interval(secs => $1)
          WHERE owner = (SELECT owner FROM locker.erasure WHERE next_attempt_at <= now()
                          ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING owner, asked_by, reference, key_destroyed_at IS NOT NULL AS key_destroyed""",
+        RETURNING owner, asked_by, reference, key_destroyed_at IS NOT NULL AS key_destroyed,
+                  parted_at IS NOT NULL AS parted, next_attempt_at AS until""",
         float(lease_s),
     )
     return msgspec.convert(dict(row), Taken) if row else None
@@ -66,14 +67,53 @@ async def begin(tx: Tx, *, owner: str) -> bool:
     return bool(row)
 
 
-async def put_off(tx: Tx, *, owner: str, wait_s: float) -> None:
+async def part(tx: Tx, *, owner: str) -> int | None:
+    """Everything of whose erasure is due but what the law holds: how many rows went. None: nothing is held any more."""
+    gone: int | None = await tx.fetchval("SELECT locker.erase_unheld_of($1)", owner)
+    if gone is not None:
+        await tx.execute("UPDATE locker.erasure SET parted_at = now() WHERE owner = $1 AND parted_at IS NULL", owner)
+    return gone
+
+
+async def hasten(tx: Tx, *, owner: str) -> None:
+    await tx.execute("UPDATE locker.erasure SET next_attempt_at = now() WHERE owner = $1 AND due_at <= now()", owner)
+
+
+async def put_off(tx: Tx, taken: Taken, *, wait_s: float) -> None:
+    """Unless it was hastened meanwhile."""
     await tx.execute(
-        "UPDATE locker.erasure SET next_attempt_at = now() + make_interval(secs => $2) WHERE owner = $1", owner, wait_s
+        """
+        UPDATE locker.erasure SET next_attempt_at = now() + make_interval(secs => $3)
+         WHERE owner = $1 AND next_attempt_at = $2""",
+        taken.owner,
+        taken.until,
+        wait_s,
     )
 
 
-async def finish(tx: Tx, *, owner: str) -> None:
-    await tx.execute("DELETE FROM locker.erasure WHERE owner = $1 AND key_destroyed_at IS NOT NULL", owner)
+async def finish(tx: Tx, taken: Taken) -> bool:
+    """False: something of this citizen came meanwhile, or another worker has it."""
+    done = await tx.fetchval(
+        """
+        DELETE FROM locker.erasure
+         WHERE owner = $1 AND key_destroyed_at IS NOT NULL AND next_attempt_at = $2 RETURNING true""",
+        taken.owner,
+        taken.until,
+    )
+    return bool(done)
+
+
+async def resume(tx: Tx, *, owners: Sequence[str]) -> int:
+    """Of ``owners`` those who were erased are due once more: how many."""
+    done = await tx.execute(
+        """
+        INSERT INTO locker.erasure AS e (owner, asked_by, due_at, key_destroyed_at, next_attempt_at)
+        SELECT k.owner, 'officer', k.destroyed_at, k.destroyed_at, now() FROM locker.citizen_key k
+         WHERE k.owner = ANY($1::text[]) AND k.destroyed_at IS NOT NULL
+            ON CONFLICT (owner) DO UPDATE SET next_attempt_at = now() WHERE e.key_destroyed_at IS NOT NULL""",
+        list(owners),
+    )
+    return int(done.rpartition(" ")[2])
 
 
 async def erase_rows(tx: Tx, *, owner: str) -> int:
@@ -91,14 +131,6 @@ async def holds(tx: Tx, *, owner: str, limit: int) -> Sequence[Held]:
     return [Held(**dict(row)) for row in rows]
 
 
-async def is_erased(tx: Tx, *, owner: str) -> bool:
-    """There is a tombstone in the place of the key."""
-    found: bool = await tx.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM locker.citizen_key WHERE owner = $1 AND destroyed_at IS NOT NULL)", owner
-    )
-    return found
-
-
 async def is_a_citizens(tx: Tx, *, owner: str) -> bool:
     """An administration has a key too, under its own name."""
     found: bool = await tx.fetchval(
@@ -111,12 +143,11 @@ async def is_a_citizens(tx: Tx, *, owner: str) -> bool:
     return found
 
 
-async def resurrected(tx: Tx, *, digests: Sequence[str]) -> list[str]:
-    """Owners who were erased and whose key stands here again: this database came from a backup."""
+async def living(tx: Tx, *, after: str, limit: int) -> list[str]:
+    """Owners whose key stands, in the order of their names."""
     rows = await tx.fetch(
-        """
-        SELECT owner FROM locker.citizen_key
-         WHERE encode(sha256(convert_to(owner, 'UTF8')), 'hex') = ANY($1::text[]) AND destroyed_at IS NULL""",
-        list(digests),
+        "SELECT owner FROM locker.citizen_key WHERE owner > $1 AND destroyed_at IS NULL ORDER BY owner LIMIT $2",
+        after,
+        limit,
     )
     return [row["owner"] for row in rows]

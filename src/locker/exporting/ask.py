@@ -8,15 +8,17 @@ from locker.deposits import orphans
 from locker.exporting import store
 from locker.exporting.refusals import ExportStands, NoExport
 from locker.exporting.schema import Export, Ready
+from locker.vault.refuse_erased import refuse_erased
 
 EXPORTS = Limit("exports", 5, 86_400)
 
 
 async def ask(db: Database, audit: Audit, throttle: Throttle, *, owner: str, actor: str) -> Export:
-    """Raises ExportStands, TooManyRequests."""
+    """Raises ExportStands, TooManyRequests, Erased."""
     export_id = new_public_id()
 
     async def record(tx: Tx) -> Export:
+        await refuse_erased(tx, owner=owner)
         for object_key in await store.make_room(tx, owner=owner):
             await orphans.intend(tx, owner=owner, object_key=object_key)
         if not await store.ask(tx, owner=owner, export_id=export_id):

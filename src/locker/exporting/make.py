@@ -44,6 +44,8 @@ class _Overtaken(Exception):
 async def make_due(desk: ExportDesk, *, exports_max: int = 10) -> int:
     """How many are ready. Each is taken by one worker; after one that died, by the next."""
     await end_expired(desk)
+    if failed := await store.fail_overtaken(desk.db, attempts_max=ATTEMPTS_MAX):
+        log.error("%s exports failed: whoever made them died, each time", failed)
     made = 0
     for _ in range(exports_max):
         taken = await store.take_due(desk.db, lease_s=LEASE_S)
@@ -100,7 +102,7 @@ async def _make(desk: ExportDesk, taken: Taken) -> None:
         spool.close()
 
     async def record(tx: Tx) -> None:
-        await desk.vault.hold_owner_key(tx, owner=taken.owner)
+        await desk.vault.hold_owner_key(tx, owner=taken.owner, parted_too=True)
         fulfilled = await orphans.fulfil(tx, owner=taken.owner, object_key=object_key)
         if not fulfilled or not await store.finish(tx, taken, stored, lifetime_s=desk.lifetime_s):
             raise _Overtaken

@@ -49,6 +49,17 @@ async def ready(tx: Tx, *, owner: str) -> Ready | None:
     return Ready(export_id=row["export_id"], stored=_stored(row)) if row else None
 
 
+async def fail_overtaken(tx: Tx, *, attempts_max: int) -> int:
+    """Those whose every attempt ended with its worker: how many."""
+    rows = await tx.fetch(
+        """
+        UPDATE locker.export SET state = 'failed'
+         WHERE state = 'waiting' AND next_attempt_at <= now() AND attempts >= $1 RETURNING 1""",
+        attempts_max,
+    )
+    return len(rows)
+
+
 async def take_due(tx: Tx, *, lease_s: int) -> Taken | None:
     row = await tx.fetchrow(
         """

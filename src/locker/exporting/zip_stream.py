@@ -49,7 +49,7 @@ class ZipFrames:
         return around + sum(entry.length for entry, _name in self._entries) + len(self._end(0, 0))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        place, central = 0, b""
+        place, central = 0, bytearray()
         for entry, name in self._entries:
             head = self._local(name)
             yield head
@@ -63,7 +63,7 @@ class ZipFrames:
             yield tail
             central += self._central(name, crc, length, place)
             place += len(head) + length + len(tail)
-        yield central
+        yield bytes(central)
         yield self._end(len(central), place)
 
     def _local(self, name: bytes) -> bytes:

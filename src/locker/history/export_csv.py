@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable
 
 from kit.db import Tx
@@ -29,9 +30,16 @@ async def export_csv(tx: Tx, cursors: Cursors, *, owner: str, chosen: Chosen) ->
             return
 
 
+# Full-width forms are read as the others where the spreadsheet speaks Japanese or Chinese. What a spreadsheet of
+# another country takes for the end of a cell (French ones: a semicolon, quotation marks or not) begins one there.
+_FORMULA = re.compile(r"""(^|[;,|"'\t\r\n])([\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*)(?=[=+\-@＝＋－＠])""")
+
+
 def cell(text: str) -> str:
-    """A spreadsheet runs what begins like a formula (U-29): an apostrophe makes it text."""
-    return f"'{text}" if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    """A spreadsheet runs what begins like a formula (U-29): an apostrophe before it makes it text."""
+    if text.startswith(("\t", "\r", "\n")):
+        text = f"'{text}"
+    return _FORMULA.sub(r"\1'\2", text)
 
 
 def _cells(event: HistoryEvent) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ _BY: Sequence[tuple[str, Message]] = (
     ("citizen", _("You")),
     ("client", _("Administrations and services")),
     ("anonymous", _("Holders of a link")),
+    ("officer", _("Officers of Khizana")),
     ("system", _("Khizana")),
 )
 _EXPORTS = Limit("history-exports", attempts=10, per_s=60)
@@ -76,6 +77,7 @@ async def history(
 
 @get("/wallet/history/export.csv", operation_id="ExportHistory")
 async def export(request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]) -> Stream:
+    await wiring.throttle.count(wiring.db, _EXPORTS, citizen.owner)
     return Stream(
         export_csv(wiring.db, wiring.cursors, owner=citizen.owner, chosen=_chosen(request.query_params)),
         media_type="text/csv; charset=utf-8",

@@ -110,6 +110,8 @@ def _who(event: HistoryEvent, locale: Locale) -> tuple[Message, str]:
         return _("Holder of the link for"), event.recipient
     if event.actor_kind == "anonymous":
         return _("Somebody who has the file"), ""
+    if event.actor_kind == "officer":
+        return _("An officer of Khizana"), ""
     return _("Khizana"), ""
 
 

@@ -42,7 +42,7 @@ async def _published(sequencer: Sequencer) -> Checkpoint:
     if note is None:
         raise NotToBeAdopted("nothing-published")
     try:
-        return read_checkpoint(note, sequencer.key.verifier_key)
+        return read_checkpoint(note, sequencer.key.verifier_keys)
     except NoteRefused:
         raise NotToBeAdopted("not-our-checkpoint") from None
 

@@ -41,6 +41,9 @@ async def _entry(tx: Tx, *, owner: str, audit_id: str) -> Entry:
         wanted = UUID(audit_id)
     except ValueError:
         raise LineUnknown from None
+    # UUID() reads more spellings than the one that we write, white space for a zero among them.
+    if str(wanted) != audit_id:
+        raise LineUnknown
     entries = await store.entries(tx, owner=owner, audit_ids=[wanted])
     if not entries:
         raise NotLoggedYet if await store.is_waiting(tx, owner=owner, audit_id=wanted) else LineUnknown

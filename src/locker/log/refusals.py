@@ -17,6 +17,14 @@ class LogLed(Conflict):
     code, title = "log-led", "A worker leads the log. Stop the workers, or wait a minute."
 
 
+class KeyBesideStands(Conflict):
+    code, title = "key-beside", "The key of before still signs beside this one. Retire it first."
+
+
+class NoKeyBeside(NotFound):
+    code, title = "no-key-beside", "No former key signs beside the log's key."
+
+
 class NotToBeAdopted(Conflict):
     """Its detail says why: ``nothing-published``, ``not-our-checkpoint``, ``tile-missing``, ``another-tree``."""
 

@@ -35,9 +35,10 @@ async def checkpoint(wiring: NamedDependency[Wiring]) -> Response[str]:
 
 @get("/log/key", operation_id="LogVerifierKey", media_type=_TEXT, tags=_TAGS)
 async def verifier_key(wiring: NamedDependency[Wiring]) -> Response[str]:
-    """With which checkpoints verify: ``name+hash+base64`` (C2SP signed-note)."""
+    """With which checkpoints verify: ``name+hash+base64`` (C2SP signed-note). After a rotation a line for each key, the
+    newest first; the others verify what was signed before."""
     return Response(
-        f"{wiring.log_key.verifier_key}\n", media_type=_TEXT, headers={"Cache-Control": "public, max-age=300"}
+        f"{wiring.log_key.verifier_keys}\n", media_type=_TEXT, headers={"Cache-Control": "public, max-age=300"}
     )
 
 

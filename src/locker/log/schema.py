@@ -72,13 +72,23 @@ class HeldLeaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FindingKind = Literal[
-    "changed", "missing", "reordered", "unlogged", "unaccounted", "forked", "rolled-back", "refused", "damaged"
+    "changed",
+    "missing",
+    "reordered",
+    "misdated",
+    "unlogged",
+    "unaccounted",
+    "forked",
+    "rolled-back",
+    "refused",
+    "damaged",
 ]
-"""``changed``, ``missing``, ``reordered``: a row is not as it was, or not where it was. ``unlogged``: a row that is in
-neither the tree nor the queue. ``unaccounted``: leaves that nobody can open and no erasure accounts for. ``forked``: a
-signed checkpoint of another tree. ``rolled-back``: what was signed is longer than what is here. ``refused``: a
-checkpoint that the log's key did not sign. ``damaged``: a copy of the tree differs, and the signed root says that the
-other copy is right."""
+"""``changed``, ``missing``, ``reordered``: a row is not as it was, or not where it was. ``misdated``: it says a later
+time than the checkpoint that covers it. ``unlogged``: a row that is in neither the tree nor the queue. ``unaccounted``:
+leaves that nobody can open and no erasure accounts for, numbers of a citizen that stand nowhere, leaves outside the
+tree. ``forked``: a signed checkpoint of another tree. ``rolled-back``: what was signed is longer than what is here.
+``refused``: a checkpoint that the log's key did not sign. ``damaged``: a copy of the tree differs, and the signed root
+says that the other copy is right."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +122,12 @@ class Accounts(msgspec.Struct, frozen=True, kw_only=True):
     adopted: int
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    rows: int
+    leaves: int
+    """That nobody can open any more; a row that still waits has none."""
+
+
 class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 6962 §2.1.2: that the log of ``old`` leaves is the beginning of the one of ``new``."""
 
@@ -127,6 +143,13 @@ class LogShown(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     waiting: int
     checkpoint: str | None
+
+
+class LogKeyChanged(msgspec.Struct, frozen=True, kw_only=True):
+    action: Literal["log.key-rotated", "log.key-retired"]
+    verifier_key: str
+    """Of the key that signs from now on."""
+    former: str
 
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):

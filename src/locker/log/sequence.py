@@ -15,6 +15,7 @@ from uuid import UUID
 from kit.db import Database, Tx
 from kit.ids import new_id
 from kit.outbound.fetch import Fetcher
+from locker.erasing.resume import resume
 from locker.log import store
 from locker.log.checkpoint import Checkpoint, LogKey, NoteRefused, read_checkpoint
 from locker.log.commit import NONCE_BYTES, canonical_event, commitment
@@ -95,8 +96,9 @@ async def _queue_older(sequencer: Sequencer, head: Head, *, limit: int) -> None:
 
 
 async def _must_continue(sequencer: Sequencer, head: Head) -> None:
-    if head.verifier_key not in (None, sequencer.key.verifier_key):
-        raise LogForked("this log was signed with another key; bring it back to the keys folder")
+    if head.verifier_key is not None and head.verifier_key not in sequencer.key.verifier_keys.split("\n"):
+        # Also where the key was rotated since this process started.
+        raise LogForked("this log was signed with another key; bring it back to the keys folder, and start again")
     note = await sequencer.objects.read_checkpoint()
     if note == head.checkpoint:
         return
@@ -111,7 +113,7 @@ async def _must_continue(sequencer: Sequencer, head: Head) -> None:
 
 async def _published_size(sequencer: Sequencer, head: Head, note: str) -> int:
     try:
-        published = read_checkpoint(note, sequencer.key.verifier_key)
+        published = read_checkpoint(note, sequencer.key.verifier_keys)
     except NoteRefused as reason:
         raise LogForked(f"the published checkpoint is not ours: {reason}") from None
     if published.size > head.size:
@@ -138,6 +140,7 @@ async def _give_indices(tx: Tx, leader: UUID, batch_max: int) -> int:
     await store.keep_tiles(tx, edge.changed)
     if not await store.grow(tx, old=size, new=edge.size):
         raise LogForked("the tree grew beside us")
+    await resume(tx, owners=(owner for owner in numbers if owner))
     return len(leaves)
 
 
@@ -168,7 +171,7 @@ async def publish(sequencer: Sequencer) -> Head:
     if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
         return head
     await sequencer.objects.write_checkpoint(note)
-    await store.publish(sequencer.db, size=size, checkpoint=note, verifier_key=sequencer.key.verifier_key)
+    await store.publish(sequencer.db, size=size, checkpoint=note, verifier_keys=sequencer.key.verifier_keys.split("\n"))
     await _remove_parts(sequencer.objects, head.published, size)
     return await store.head(sequencer.db)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from kit.db import Row, Tx
-from locker.log.schema import Accounts, AuditRow, Entry, Head, HeldLeaf, NewLeaf
+from locker.log.schema import Accounts, AuditRow, Entry, Forgotten, Head, HeldLeaf, NewLeaf
 
 _ROW = "a.audit_id, a.at, a.action, a.actor_kind, a.actor, a.owner, a.object_id, a.purpose, a.result, a.detail"
 _HEAD = "size, published, checkpoint, verifier_key, backfill_at, backfill_id, backfill_until"
@@ -170,21 +170,23 @@ async def tile_hashes(tx: Tx, *, level: int, tile: int) -> bytes:
     return found or b""
 
 
-async def publish(tx: Tx, *, size: int, checkpoint: str, verifier_key: str) -> bool:
-    """False where a checkpoint of as many leaves or more is there already, or one under another key."""
+async def publish(tx: Tx, *, size: int, checkpoint: str, verifier_keys: Sequence[str]) -> bool:
+    """False where a checkpoint of as many leaves or more is there already, or one under another key than
+    ``verifier_keys``, of which the first is the one that signed now."""
     return bool(
         await tx.fetchval(
             """
             WITH newest AS (
-                UPDATE locker.log_head SET published = $1, checkpoint = $2, verifier_key = $3
-                 WHERE one AND published < $1 AND coalesce(verifier_key, $3) = $3 RETURNING published),
+                UPDATE locker.log_head SET published = $1, checkpoint = $2, verifier_key = ($3::text[])[1]
+                 WHERE one AND published < $1 AND (verifier_key IS NULL OR verifier_key = ANY ($3))
+                RETURNING published),
             kept AS (
                 INSERT INTO locker.log_checkpoint (hour, size, note)
                 SELECT date_trunc('hour', now(), 'UTC'), $1, $2 FROM newest ON CONFLICT DO NOTHING)
             SELECT true FROM newest""",
             size,
             checkpoint,
-            verifier_key,
+            list(verifier_keys),
         )
     )
 
@@ -233,10 +235,11 @@ async def held_leaves(tx: Tx, *, start: int, end: int) -> list[HeldLeaf]:
 
 
 async def unlogged(
-    tx: Tx, *, after: tuple[datetime, UUID], limit: int
+    tx: Tx, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> tuple[list[tuple[datetime, UUID]], tuple[datetime, UUID] | None]:
-    """Of the next ``limit`` rows of the audit those that are neither in the tree nor in the queue, and the last one
-    looked at; None: there are no further rows. A row is always in one of the two, at any one moment."""
+    """Of the next ``limit`` rows of the audit (None: the first ones) those that are neither in the tree nor in the
+    queue, and the last one looked at; None: there are no further rows. A row is always in one of the two, at any one
+    moment."""
     rows = await tx.fetch(
         """
         SELECT p.at, p.audit_id,
@@ -245,10 +248,12 @@ async def unlogged(
                AND NOT EXISTS (SELECT FROM locker.log_head AS h
                                 WHERE p.at <= h.backfill_until AND (p.at, p.audit_id) > (h.backfill_at, h.backfill_id))
                AS unlogged
-          FROM (SELECT a.at, a.audit_id FROM locker.audit AS a WHERE (a.at, a.audit_id) > ($1, $2)
+          FROM (SELECT a.at, a.audit_id FROM locker.audit AS a
+                 WHERE (a.at, a.audit_id) > (coalesce($1::timestamptz, '-infinity'), $2::uuid)
                  ORDER BY a.at, a.audit_id LIMIT $3) AS p
          ORDER BY p.at, p.audit_id""",
-        *after,
+        after[0] if after else None,
+        after[1] if after else UUID(int=0),
         limit,
     )
     last = (rows[-1]["at"], rows[-1]["audit_id"]) if rows else None
@@ -270,16 +275,50 @@ async def accounts(tx: Tx) -> Accounts:
     return msgspec.convert(dict(row), Accounts)
 
 
+async def strays(tx: Tx) -> int:
+    """Leaves behind the end of the tree."""
+    found: int = await tx.fetchval(
+        "SELECT count(*) FROM locker.log_leaf AS l JOIN locker.log_head AS h ON l.leaf_index >= h.size"
+    )
+    return found
+
+
+async def gaps(tx: Tx, *, limit: int) -> list[tuple[str, int]]:
+    """Owners with how many of their numbers stand nowhere; of whom nothing was erased."""
+    rows = await tx.fetch(
+        """
+        SELECT g.owner, g.missing
+          FROM (SELECT owner, max(number) - count(*) AS missing FROM locker.log_entry
+                 GROUP BY owner HAVING max(number) <> count(*)) AS g
+         WHERE NOT EXISTS (SELECT FROM locker.citizen_key AS k WHERE k.owner = g.owner AND k.destroyed_at IS NOT NULL)
+           AND NOT EXISTS (SELECT FROM locker.erasure AS e WHERE e.owner = g.owner AND e.due_at <= now())
+         ORDER BY g.owner LIMIT $1""",
+        limit,
+    )
+    return [(row["owner"], row["missing"]) for row in rows]
+
+
+async def now(tx: Tx) -> datetime:
+    found: datetime = await tx.fetchval("SELECT now()")
+    return found
+
+
 async def kept_checkpoints(tx: Tx) -> list[tuple[datetime, str]]:
     """The first of each hour: at most 8,760 a year."""
     rows = await tx.fetch("SELECT hour, note FROM locker.log_checkpoint ORDER BY hour")
     return [(row["hour"], row["note"]) for row in rows]
 
 
-async def forget(tx: Tx, *, owner: str) -> int:
-    """How many leaves of ``owner`` nobody can open any more."""
-    forgotten: int = await tx.fetchval("SELECT locker.forget_log_of($1)", owner)
-    return forgotten
+async def forget(tx: Tx, *, owner: str, rows_max: int) -> Forgotten:
+    row = await tx.fetchrow("SELECT blanked, forgotten FROM locker.forget_log_of($1, $2)", owner, rows_max)
+    assert row is not None
+    return Forgotten(rows=row["blanked"], leaves=row["forgotten"])
+
+
+async def forget_unheld(tx: Tx, *, owner: str, rows_max: int) -> Forgotten:
+    row = await tx.fetchrow("SELECT blanked, forgotten FROM locker.forget_unheld_log_of($1, $2)", owner, rows_max)
+    assert row is not None
+    return Forgotten(rows=row["blanked"], leaves=row["forgotten"])
 
 
 async def make_partition(tx: Tx, month: date) -> bool:

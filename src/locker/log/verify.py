@@ -5,8 +5,11 @@ statement, and what is published is read after the database that it follows.
 """
 
 import asyncio
+import sys
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from operator import itemgetter
 from uuid import UUID
 
 from kit.db import Database
@@ -21,6 +24,9 @@ from locker.log.tiles import ENTRY_BYTES, HASH_BYTES, WIDTH, Edge, Tile, grown
 _LEAVES_AT_ONCE = 4 * WIDTH
 _ROWS_AT_ONCE = 5_000
 FINDINGS_MAX = 1_000
+_HOUR = timedelta(hours=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""Of a database and the one that took its place."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,19 +35,20 @@ async def verify(
     db: Database,
     objects: LogObjects,
     *,
-    verifier_key: str,
+    verifier_keys: str,
     known: Sequence[tuple[str, str]] = (),
     progress: Progress = lambda what, done, of: None,
 ) -> Verified:
-    """``known`` are checkpoints that somebody else kept, each with a name: they must be beginnings of this log."""
-    return await _Walk(db, objects, verifier_key, progress).run(known)
+    """``known`` are checkpoints that somebody else kept, each with a name: they must be beginnings of this log.
+    ``verifier_keys``, a line each: of the key of the log and of those before it."""
+    return await _Walk(db, objects, verifier_keys, progress).run(known)
 
 
 class _Walk:
-    def __init__(self, db: Database, objects: LogObjects, verifier_key: str, progress: Progress) -> None:
+    def __init__(self, db: Database, objects: LogObjects, verifier_keys: str, progress: Progress) -> None:
         self._db = db
         self._objects = objects
-        self._key = verifier_key
+        self._keys = verifier_keys
         self._progress = progress
         self._findings: list[Finding] = []
         self._further = 0
@@ -53,6 +60,8 @@ class _Walk:
         # Rows that are not what their leaf says: the commitment that each row has now.
         self._altered: dict[int, tuple[HeldLeaf, bytes]] = {}
         self._ours_signed, self._public_signed = True, True
+        # A size, and the time before which all of so many leaves were made.
+        self._covered: list[tuple[int, datetime]] = []
 
     async def run(self, known: Sequence[tuple[str, str]]) -> Verified:
         head = await self._collect(known)
@@ -64,11 +73,15 @@ class _Walk:
         await self._compare_tiles(head.published)
         await self._find_unlogged(head.size)
         accounts = await store.accounts(self._db)
-        if accounts.erased > accounts.forgotten:
-            many = accounts.erased - accounts.forgotten
-            self._find("unaccounted", f"{many} leaves cannot be opened and no erasure accounts for them")
+        if accounts.erased != accounts.forgotten:
+            said = f"{accounts.erased} leaves cannot be opened and erasures account for {accounts.forgotten}"
+            self._find("unaccounted", said)
         if accounts.lost != accounts.adopted:
             self._find("unaccounted", f"{accounts.lost} leaves have no row and {accounts.adopted} are accounted for")
+        if strays := await store.strays(self._db):
+            self._find("unaccounted", f"{strays} leaves stand behind the end of the tree")
+        for owner, many in await store.gaps(self._db, limit=FINDINGS_MAX):
+            self._find("unaccounted", f"{many} numbers of the lines of {owner or 'nobody'} stand nowhere")
         return Verified(
             leaves=head.size,
             published=head.published,
@@ -96,7 +109,11 @@ class _Walk:
             said = f"the published checkpoint has {read.size} leaves, {before.published} were signed"
             self._find("rolled-back", said)
         for hour, note in kept:
-            self._sign(f"the checkpoint of {hour:%Y-%m-%dT%H}Z", note, head.size)
+            signed = self._sign(f"the checkpoint of {hour:%Y-%m-%dT%H}Z", note, head.size)
+            if signed is not None:
+                self._covered.append((signed.size, hour + _HOUR + _CLOCKS_DIFFER))
+        self._covered.sort()
+        self._covered.append((sys.maxsize, await store.now(self._db) + _CLOCKS_DIFFER))
         for name, note in known:
             self._sign(name, note, head.size)
         return head
@@ -105,7 +122,7 @@ class _Walk:
         if note is None:
             return None
         try:
-            read = read_checkpoint(note, self._key)
+            read = read_checkpoint(note, self._keys)
         except NoteRefused as reason:
             self._find("refused", f"{name}: {reason}")
             return None
@@ -169,6 +186,8 @@ class _Walk:
             return
         if row is None:
             self._find_leaf("missing", "this row is gone, or its time was changed", leaf)
+        elif row.at >= self._covered[bisect_right(self._covered, leaf.leaf_index, key=itemgetter(0))][1]:
+            self._find_leaf("misdated", "this row says a later time than the checkpoint that covers it", leaf)
         elif leaf.nonce is None or leaf.number is None:
             if (row.action, row.owner, row.detail) != ("erased", None, {}):
                 self._find_leaf("changed", "what opens its leaf is gone without an erasure", leaf)
@@ -213,9 +232,9 @@ class _Walk:
                 self._find("damaged", f"the published tile {tile.path} is not what its leaves give")
 
     async def _find_unlogged(self, about: int) -> None:
-        last: tuple[datetime, UUID] | None = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+        last: tuple[datetime, UUID] | None = None
         looked_at = 0
-        while last is not None:
+        while looked_at == 0 or last is not None:
             rows, last = await store.unlogged(self._db, after=last, limit=_ROWS_AT_ONCE)
             for at, audit_id in rows:
                 self._find("unlogged", "this row is in neither the log nor its queue", audit_id=audit_id, at=at)

@@ -3,6 +3,7 @@
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Invalid
+from locker.erasing.hasten import hasten
 from locker.retention import store
 from locker.retention.refusals import DocumentUnknown, HoldUnknown
 from locker.vault import Vault
@@ -22,7 +23,7 @@ async def place_hold(
         if owner is None:
             raise DocumentUnknown
         # An erasure destroys the key before it asks for holds: one of us waits for the other.
-        await vault.hold_owner_key(tx, owner=owner)
+        await vault.hold_owner_key(tx, owner=owner, parted_too=True)
         await store.place(tx, owner=owner, document_id=document_id, reference=reference, placed_by=officer)
         await _append(tx, audit, "hold.placed", owner, document_id, reference, officer)
 
@@ -34,6 +35,7 @@ async def release_hold(db: Database, audit: Audit, *, document_id: str, referenc
         owner = await store.release(tx, document_id=document_id, reference=reference)
         if owner is None:
             raise HoldUnknown
+        await hasten(tx, owner=owner)
         await _append(tx, audit, "hold.released", owner, document_id, reference, officer)
 
     await db.transact(release)
@@ -50,6 +52,7 @@ async def _append(
             actor=officer,
             owner=owner,
             object_id=document_id,
+            purpose=reference,
             detail={"reference": reference},
         ),
     )

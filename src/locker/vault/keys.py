@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
+import logging
 import math
 import os
 import re
@@ -24,12 +25,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from kit.db import Database, Tx
 from locker.vault import store
 from locker.vault.refusals import Erased
-from locker.vault.schema import EpochKeyRow
+from locker.vault.schema import CitizenKeyRow, EpochKeyRow
 
 KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _FILE_ID = re.compile(r"[0-9a-f]{16}")
+
+log = logging.getLogger("locker.vault")
 
 REMEMBERED_S = 300.0
 REMEMBERED_MAX = 10_000
@@ -41,6 +44,10 @@ class KeyNotAuthentic(Exception):
 
 class EpochDestroyed(KeyNotAuthentic):
     """What it wrapped is noise."""
+
+
+class MasterKeyMissing(KeyNotAuthentic):
+    """It is where this process does not look, or gone. The message says which one."""
 
 
 class MasterKeyWrong(Exception):
@@ -265,10 +272,12 @@ class _Remembered:
 
 
 class Rewrapped(NamedTuple):
-    seen: int
-    """Keys that stood under an older one; 0: there are none."""
     moved: int
-    """Of them; the others were moved or destroyed by somebody else meanwhile."""
+    """Others were moved or destroyed by somebody else meanwhile."""
+    unreadable: int
+    """That are not what their epoch wrapped. They stay as they are, and their epoch with them."""
+    last: tuple[str, str] | None
+    """From where to go on: an epoch and an owner. None: no key stood under an older one."""
 
 
 class Keys:
@@ -321,9 +330,9 @@ class Keys:
         citizen = self._citizens.get(owner) or await self._citizen_key_to_read(owner)
         return unwrap(citizen, wrapped, document_associated_data(owner, document_id, version, sealed_as))
 
-    async def hold(self, tx: Tx, owner: str) -> None:
+    async def hold(self, tx: Tx, owner: str, *, parted_too: bool = False) -> None:
         """In the transaction that records what was sealed: the key stands until it commits. Raises Erased."""
-        if not await store.hold_citizen_key(tx, owner):
+        if not await store.hold_citizen_key(tx, owner, parted_too=parted_too):
             raise Erased
 
     async def destroy(self, tx: Tx, owner: str) -> bool:
@@ -339,25 +348,43 @@ class Keys:
         """Citizen keys under an older epoch than this month's."""
         return await store.count_citizen_keys_behind(self._db, (await store.current_epoch(self._db)).epoch)
 
-    async def rewrap(self, *, batch_max: int = 500) -> Rewrapped:
-        """Move at most ``batch_max`` citizen keys of older epochs under this month's, in one statement.
+    async def rewrap(self, *, after: tuple[str, str] = ("", ""), batch_max: int = 500) -> Rewrapped:
+        """Move at most ``batch_max`` citizen keys of older epochs, those that follow ``after``, under this month's in
+        one statement.
 
-        Resumable and safe beside itself, reads, deposits and erasures: a key that changed meanwhile is left.
+        Resumable and safe beside itself, reads, deposits and erasures: a key that changed meanwhile is left. One that
+        is damaged keeps nobody else's from moving. Raises MasterKeyMissing.
         """
-        rows = await store.citizen_keys_behind(self._db, (await store.current_epoch(self._db)).epoch, limit=batch_max)
+        current = (await store.current_epoch(self._db)).epoch
+        rows = await store.citizen_keys_behind(self._db, current, after=after, limit=batch_max)
         if not rows:
-            return Rewrapped(0, 0)
+            return Rewrapped(0, 0, None)
         epoch, wrapping = await self._current_epoch()
-        before, after = [], []
+        moves = []
         for row in rows:
-            assert row.wrapped_key is not None
-            key = unwrap(await self._epoch(row.epoch), row.wrapped_key, citizen_associated_data(row.owner, row.epoch))
-            before.append(row.wrapped_key)
-            after.append(wrap(wrapping, key, citizen_associated_data(row.owner, epoch)))
-        owners = [row.owner for row in rows]
-        return Rewrapped(
-            len(rows), await store.move_citizen_keys(self._db, epoch=epoch, owners=owners, before=before, after=after)
+            key = await self._rewrapped(row)
+            if key is not None:
+                moves.append(
+                    (row.owner, row.wrapped_key, wrap(wrapping, key, citizen_associated_data(row.owner, epoch)))
+                )
+        moved = await store.move_citizen_keys(
+            self._db,
+            epoch=epoch,
+            owners=[owner for owner, _, _ in moves],
+            before=[before for _, before, _ in moves if before],
+            after=[wrapped for _, _, wrapped in moves],
         )
+        return Rewrapped(moved, len(rows) - len(moves), (rows[-1].epoch, rows[-1].owner))
+
+    async def _rewrapped(self, row: CitizenKeyRow) -> bytes | None:
+        assert row.wrapped_key is not None
+        try:
+            return unwrap(await self._epoch(row.epoch), row.wrapped_key, citizen_associated_data(row.owner, row.epoch))
+        except MasterKeyMissing:
+            raise
+        except KeyNotAuthentic:
+            log.critical("integrity alarm: the citizen key of %s is not what epoch %s wrapped", row.owner, row.epoch)
+            return None
 
     async def rewrap_epochs(self) -> list[str]:
         """Epoch keys that a former master key wraps go under the newest one; which were moved."""
@@ -466,5 +493,5 @@ class Keys:
         assert row.master_id is not None
         master = await self._masters.named(row.master_id)
         if master is None:
-            raise KeyNotAuthentic("another master key")
+            raise MasterKeyMissing(f"epoch {row.epoch} is under master key {row.master_id}, which is not here")
         return await master.unwrap(row.wrapped_key, epoch_associated_data(row.epoch))

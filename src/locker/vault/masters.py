@@ -39,7 +39,9 @@ async def retire(settings: LockerSettings, masters: MasterKeys, *, needed: set[s
     newest = await masters.newest()
     for file in sorted(settings.keys_folder.glob("master-*.key")):
         id_ = file.stem.removeprefix("master-")
-        former_since = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        # A file that was renamed, as on the way into a device, has the mtime of the day on which it was made.
+        changed_s = max(file.stat().st_mtime, file.stat().st_ctime)
+        former_since = datetime.fromtimestamp(changed_s, UTC)
         if id_ not in needed | {newest.id} and former_since <= datetime.now(UTC) - kept:
             file.unlink()
             gone.append(id_)

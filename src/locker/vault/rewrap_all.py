@@ -20,6 +20,8 @@ class AllRewrapped(msgspec.Struct, frozen=True, kw_only=True):
     """Whose key went under the newest master key."""
     destroyed: list[str]
     """Epochs whose key wrapped nothing any more."""
+    unreadable: int
+    """Citizen keys that are not what their epoch wrapped: damaged, or changed by somebody. The log names them."""
 
 
 async def rewrap_all(
@@ -38,14 +40,16 @@ async def rewrap_all(
     nodes may not have the newest file yet.
     """
     epochs = await keys.rewrap_epochs() if officer is not None else []
-    moved = 0
+    moved = unreadable = 0
+    after = ("", "")
     for _ in range(batches_max):
-        step = await keys.rewrap(batch_max=batch_max)
-        moved += step.moved
+        step = await keys.rewrap(after=after, batch_max=batch_max)
+        moved, unreadable = moved + step.moved, unreadable + step.unreadable
         if told and step.moved:
             told.step(step.moved)
-        if not step.seen:
+        if step.last is None:
             break
+        after = step.last
     destroyed = await keys.destroy_unneeded_epochs()
     if moved or epochs or destroyed:
         await audit.append(
@@ -57,4 +61,4 @@ async def rewrap_all(
                 detail={"citizen_keys": moved, "epochs": epochs, "destroyed": destroyed},
             ),
         )
-    return AllRewrapped(citizen_keys=moved, epochs=epochs, destroyed=destroyed)
+    return AllRewrapped(citizen_keys=moved, epochs=epochs, destroyed=destroyed, unreadable=unreadable)

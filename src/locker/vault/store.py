@@ -137,15 +137,27 @@ async def add_citizen_key(tx: Tx, *, owner: str, epoch: str, wrapped_key: bytes)
 
 
 _HOLD_CITIZEN = """
-    SELECT owner
-      FROM locker.citizen_key
-     WHERE owner = $1 AND wrapped_key IS NOT NULL
-       FOR SHARE"""
+    SELECT k.owner
+      FROM locker.citizen_key k
+     WHERE k.owner = $1 AND k.wrapped_key IS NOT NULL
+       AND ($2 OR NOT EXISTS (SELECT 1 FROM locker.erasure e WHERE e.owner = $1 AND e.parted_at IS NOT NULL))
+       FOR SHARE OF k"""
 
 
-async def hold_citizen_key(tx: Tx, owner: str) -> bool:
-    """Nobody destroys it before this transaction ends. False: it is destroyed or was never made."""
-    return await tx.fetchval(_HOLD_CITIZEN, owner) is not None
+async def hold_citizen_key(tx: Tx, owner: str, *, parted_too: bool) -> bool:
+    """Nobody destroys it before this transaction ends. False: it is destroyed or was never made, or (unless
+    ``parted_too``) nothing is left of its owner but what the law holds."""
+    return await tx.fetchval(_HOLD_CITIZEN, owner, parted_too) is not None
+
+
+_IS_DESTROYED = """
+    SELECT EXISTS (SELECT 1 FROM locker.citizen_key WHERE owner = $1 AND destroyed_at IS NOT NULL)"""
+
+
+async def is_destroyed(tx: Tx, owner: str) -> bool:
+    """False also where there never was one."""
+    destroyed: bool = await tx.fetchval(_IS_DESTROYED, owner)
+    return destroyed
 
 
 # Also where there never was a key: the tombstone keeps one from being made.
@@ -166,14 +178,14 @@ async def destroy_citizen_key(tx: Tx, owner: str) -> bool:
 _BEHIND = """
     SELECT owner, epoch, wrapped_key
       FROM locker.citizen_key
-     WHERE epoch < $1 AND wrapped_key IS NOT NULL
+     WHERE epoch < $1 AND wrapped_key IS NOT NULL AND (epoch, owner) > ($3, $4)
      ORDER BY epoch, owner
      LIMIT $2"""
 
 
-async def citizen_keys_behind(tx: Tx, epoch: str, *, limit: int) -> list[CitizenKeyRow]:
-    """Keys that an older epoch wraps."""
-    return [CitizenKeyRow(**dict(row)) for row in await tx.fetch(_BEHIND, epoch, limit)]
+async def citizen_keys_behind(tx: Tx, epoch: str, *, after: tuple[str, str], limit: int) -> list[CitizenKeyRow]:
+    """Keys that an older epoch wraps, those that follow ``after``: an epoch and an owner."""
+    return [CitizenKeyRow(**dict(row)) for row in await tx.fetch(_BEHIND, epoch, limit, *after)]
 
 
 _COUNT_BEHIND = """

@@ -169,9 +169,12 @@ class Vault:
         """Idempotent. The row must have forgotten its key before, or must never have been."""
         await self.blobs.delete(object_key)
 
-    async def hold_owner_key(self, tx: Tx, *, owner: str) -> None:
-        """In the transaction that records a ``Stored``: an erasure waits for it or refuses it. Raises Erased."""
-        await self.keys.hold(tx, owner)
+    async def hold_owner_key(self, tx: Tx, *, owner: str, parted_too: bool = False) -> None:
+        """In the transaction that records a ``Stored``: an erasure waits for it or refuses it. Raises Erased.
+
+        Of an erased owner of whom the law holds documents these may be worked on (``parted_too``), nothing is added.
+        """
+        await self.keys.hold(tx, owner, parted_too=parted_too)
 
     async def destroy_owner_key(self, tx: Tx, *, owner: str) -> bool:
         """Everything of this owner becomes noise when ``tx`` commits; False: it was so before."""

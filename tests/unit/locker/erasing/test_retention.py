@@ -94,6 +94,24 @@ async def test_p_13_only_what_is_past_its_time_goes_with_all_that_hangs_on_it(pl
     assert (await place.open(path)).status_code < 500
 
 
+async def test_a_day_is_one_of_utc_whatever_zone_the_database_is_in(place: CitizenWorld) -> None:
+    await aged(place, deposited=90, valid=32)
+    over = set()
+    for zone in ("UTC", "Pacific/Kiritimati", "America/Los_Angeles"):
+        async with place.world.wiring.db.transaction() as tx:
+            await tx.execute(f"SET LOCAL TimeZone = '{zone}'")
+            over |= {row["over_since"] for row in await tx.fetch("SELECT over_since FROM locker.past_retention")}
+    assert len(over) == 1
+    [moment] = over
+    assert (moment.hour, moment.minute) == (0, 0)
+    # A type that is kept for ever by a slip of the pen takes nothing away from the others.
+    await place.world.owner_db.execute(
+        "UPDATE locker.document_type SET retention_days = 2147483647 WHERE type <> $1", BIRTH
+    )
+    assert (await swept(place)).documents == 1
+    await place.world.owner_db.execute("UPDATE locker.document_type SET retention_days = NULL WHERE type <> $1", BIRTH)
+
+
 async def test_a_chain_whose_older_version_went_stands(place: CitizenWorld) -> None:
     first = await place.document()
     second = await place.document(replaces=first)

@@ -146,3 +146,42 @@ async def test_a_cell_that_begins_like_a_formula_is_text() -> None:
         "x=1",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        # Where a semicolon ends a cell, as in French, the second one would be run; quotation marks do not help.
+        ("Banque;=cmd|' /C calc'!A0", "Banque;'=cmd|' /C calc'!A0"),
+        ('Banque";"=1+1', 'Banque";"\'=1+1'),
+        ("Banque\t@SUM(1)", "Banque\t'@SUM(1)"),
+        ("＝1+1", "'＝1+1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\u202e\u200b=1", "'\u202e\u200b=1"),
+        ("Crédit - 2026; suite", "Crédit - 2026; suite"),
+        ("شهادة = وثيقة", "شهادة = وثيقة"),
+    ],
+)
+async def test_u_29_a_formula_hides_behind_no_separator_and_no_other_form(text: str, safe: str) -> None:
+    assert cell(text) == safe
+
+
+async def test_a_choice_that_no_line_can_have_is_no_fault(place: CitizenWorld) -> None:
+    for query in (
+        "actor=%00",
+        "document=a%00b",
+        "action=%00",
+        "until=9999-12-31",
+        "since=0001-01-01",
+        "actor=%ED%A0%80",
+    ):
+        answer = await place.world.locker.get(f"/v1/history?{query}", headers=place.world.citizen())
+        assert answer.status_code in {200, 400}, query
+    citizen = await place.signed_in()
+    assert (await citizen.get("/wallet/history?document=%00")).status_code in {200, 400}
+
+
+async def test_a_citizen_takes_the_table_so_many_times_a_minute(place: CitizenWorld) -> None:
+    citizen = await place.signed_in(YOUSSEF)
+    codes = [(await citizen.get("/wallet/history/export.csv")).status_code for _ in range(12)]
+    assert codes == [200] * 10 + [429] * 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,13 +13,15 @@ import pytest_asyncio
 from kit.audit import Audit, AuditEvent
 from kit.db import Tx
 from kit.jose import SigningKey
+from locker.log import rotate_key as rotation
 from locker.log import store
 from locker.log.adopt import adopt
-from locker.log.checkpoint import LogKey, NoteRefused, read_checkpoint
+from locker.log.checkpoint import Checkpoint, LogKey, NoteRefused, read_checkpoint
 from locker.log.forget_owner import forget_owner
 from locker.log.merkle import leaf_hash, root_of
 from locker.log.objects import LogObjects
-from locker.log.refusals import LogLed, NotToBeAdopted
+from locker.log.refusals import KeyBesideStands, LogLed, NoKeyBeside, NotToBeAdopted
+from locker.log.rotate_key import retire_key, rotate_key
 from locker.log.sequence import LogForked, Sequencer, sequence
 from locker.log.tiles import Tile
 from locker.log.verify import verify
@@ -228,7 +231,7 @@ async def test_a_restored_log_goes_on_where_it_was_published_and_says_so(place: 
     await other.close()
     assert (await sequence(place.sequencer)).size == 706
     assert (await published_leaves(place))[:700] == before
-    verified = await verify(place.db, place.sequencer.objects, verifier_key=place.sequencer.key.verifier_key)
+    verified = await verify(place.db, place.sequencer.objects, verifier_keys=place.sequencer.key.verifier_keys)
     assert (verified.findings, verified.lost) == ([], 450)
 
 
@@ -255,6 +258,79 @@ async def test_another_key_signs_nothing_here(place: LogWorld) -> None:
         await sequence(Sequencer(place.db, place.sequencer.objects, key))
 
 
+async def test_a_rotated_key_signs_beside_the_one_of_before_until_that_is_retired(
+    place: LogWorld, tmp_path: Path
+) -> None:
+    def worker() -> Sequencer:
+        key = LogKey.load_or_create(tmp_path, "https://locker.test")
+        return Sequencer(place.db, place.sequencer.objects, key)
+
+    async def published(by: Sequencer) -> str:
+        await place.act(1)
+        await sequence(by)
+        await by.close()
+        note = await by.objects.read_checkpoint()
+        assert note
+        return note
+
+    with pytest.raises(NoKeyBeside):
+        retire_key(tmp_path, "https://locker.test")
+    before = worker()
+    first = await published(before)
+    rotate_key(tmp_path, "https://locker.test")
+    with pytest.raises(KeyBesideStands):
+        rotate_key(tmp_path, "https://locker.test")
+    # Who runs since before signs as before; then comes one with both.
+    assert read_checkpoint(await published(before), before.key.verifier_key).size == 2
+    both = worker()
+    assert both.key.verifier_keys.split("\n") == [both.key.verifier_key, before.key.verifier_key]
+    second = await published(both)
+    for keys in (before.key.verifier_key, both.key.verifier_key, both.key.verifier_keys):
+        assert read_checkpoint(second, keys).size == 3
+    # From here on the one of before would sign alone, and does not.
+    with pytest.raises(LogForked, match="start again"):
+        await sequence(before)
+    assert retire_key(tmp_path, "https://locker.test") == before.key.verifier_key
+    new = worker()
+    third = await published(new)
+    with pytest.raises(NoteRefused):
+        read_checkpoint(third, before.key.verifier_key)
+    known = [("first", first), ("second", second), ("third", third)]
+    verified = await verify(place.db, new.objects, verifier_keys=new.key.verifier_keys, known=known)
+    assert (verified.findings, verified.published) == ([], 4)
+    with pytest.raises(NoteRefused):
+        read_checkpoint(first, new.key.verifier_key)
+    assert read_checkpoint(first, new.key.verifier_keys).size == 1
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+async def test_a_rotation_killed_anywhere_leaves_a_key_that_signs_and_is_known(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = LogKey.load_or_create(tmp_path, "https://locker.test")
+    done = 0
+    replace = rotation._replace
+
+    def dies(file: Path, content: bytes) -> None:
+        nonlocal done
+        if done == steps:
+            raise SystemError("killed")
+        done += 1
+        replace(file, content)
+
+    monkeypatch.setattr(rotation, "_replace", dies)
+    with pytest.raises(SystemError):
+        rotate_key(tmp_path, "https://locker.test")
+    monkeypatch.undo()
+    left = LogKey.load_or_create(tmp_path, "https://locker.test")
+    assert left.verifier_key == before.verifier_key
+    assert left.sign(Checkpoint(left.origin, 1, bytes(32))).count("\N{EM DASH}") == 1
+    again = rotate_key(tmp_path, "https://locker.test")
+    assert again.verifier_keys.split("\n") == [again.verifier_key, before.verifier_key]
+    for file in tmp_path.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_checkpoint_is_read_with_its_key_alone(place: LogWorld) -> None:
     await place.act(1)
     await place.rounds()
@@ -276,9 +352,9 @@ async def test_forgetting_an_owner_leaves_hashes_and_all_other_proofs(place: Log
     others = await place.owner_db.fetch("SELECT * FROM locker.log_entry WHERE owner = $1", YOUSSEF)
     await place.act(1)
     async with place.db.transaction() as tx:
-        assert await forget_owner(tx, owner=AMINA) == 3
+        assert (await forget_owner(tx, owner=AMINA)).leaves == 3
     async with place.db.transaction() as tx:
-        assert await forget_owner(tx, owner=AMINA) == 0
+        assert (await forget_owner(tx, owner=AMINA)).leaves == 0
     await place.rounds()
     assert (await published_leaves(place))[:5] == before
     assert await place.owner_db.fetch("SELECT * FROM locker.log_entry WHERE owner = $1", YOUSSEF) == others
@@ -288,6 +364,43 @@ async def test_forgetting_an_owner_leaves_hashes_and_all_other_proofs(place: Log
         assert not any(AMINA in row or "bank" in row for row in readable), table
     forgotten = await place.owner_db.fetch("SELECT detail FROM locker.audit WHERE action = 'log.forgotten' ORDER BY at")
     assert [row["detail"] for row in forgotten] == [{"leaves": 3}, {"leaves": 0}]
+
+
+async def test_a_long_history_is_forgotten_in_portions_between_which_the_log_goes_on(place: LogWorld) -> None:
+    await place.act_at_once(20)
+    await place.rounds()
+    await place.act_at_once(3)
+    portions = []
+    while not portions or portions[-1].rows == 10:
+        portions.append(await place.db.transact(lambda tx: forget_owner(tx, owner=AMINA, rows_max=10)))
+        await place.act(1, owner=YOUSSEF)
+        await place.rounds()
+    assert [portion.rows for portion in portions] == [10, 10, 3]
+    # Rows got their places between the portions: what waited is forgotten as a leaf or as a row.
+    assert sum(portion.leaves for portion in portions) >= 20
+    assert await place.value("SELECT count(*) FROM locker.log_entry WHERE owner = $1", AMINA) == 0
+    verified = await verify(place.db, place.sequencer.objects, verifier_keys=place.sequencer.key.verifier_keys)
+    assert verified.findings == []
+
+
+async def test_a_row_that_commits_after_its_owner_was_erased_has_the_erasure_done_once_more(place: LogWorld) -> None:
+    """Whatever it was that still wrote: the sequencer meets each row of the audit once."""
+    await place.act(2)
+    await place.act(1, owner=YOUSSEF)
+    await place.rounds()
+    async with place.db.transaction() as late:
+        await Audit("locker").append(late, AuditEvent(action="share.opened", actor_kind="client", owner=AMINA))
+        # The whole erasure, from the key to its end.
+        await place.db.execute(
+            "INSERT INTO locker.citizen_key (owner, epoch, destroyed_at) VALUES ($1, '2026-01', now())", AMINA
+        )
+        async with place.db.transaction() as tx:
+            await forget_owner(tx, owner=AMINA)
+        await place.rounds()
+        assert await place.value("SELECT count(*) FROM locker.erasure") == 0
+    await place.rounds()
+    due = await place.owner_db.fetch("SELECT owner FROM locker.erasure WHERE next_attempt_at <= now()")
+    assert [row["owner"] for row in due] == [AMINA]
 
 
 async def test_an_owner_who_is_forgotten_while_rows_are_sequenced_leaves_nothing_that_opens(place: LogWorld) -> None:

@@ -123,6 +123,16 @@ async def test_epochs_of_a_file_move_into_a_device(db: Database, tmp_path: Path,
         device.close()
 
 
+async def test_a_file_that_was_renamed_is_no_older_than_that(settings: LockerSettings, masters: MasterKeys) -> None:
+    """On the way into a device the file of years gets the name of a former one: its backups are of yesterday."""
+    former = settings.keys_folder / "master-00112233aabbccdd.key"
+    former.with_name("master.old").write_bytes(bytes(32))
+    os.utime(former.with_name("master.old"), (0, 0))
+    former.with_name("master.old").rename(former)
+    assert await retire(settings, masters, needed=set()) == []
+    assert former.exists()
+
+
 async def test_the_master_key_never_leaves_the_device(token: Token, tmp_path: Path) -> None:
     device = MasterKeyDevice(token.module, token=LABEL, pin=PIN, former_file=tmp_path / "master.key")
     await device.make()
@@ -195,7 +205,7 @@ from kit.db import Database
 from locker.vault.keys import FileMasterKey, Keys
 async def main():
     keys = Keys(await Database.connect({dsn!r}), FileMasterKey.load(Path({str(tmp_path / "master.key")!r})))
-    while (await keys.rewrap(batch_max=1)).seen:
+    while (await keys.rewrap(batch_max=1)).last:
         print("moved", flush=True)
 asyncio.run(main())
 """

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.audit import Audit
 from kit.db import Database
 from locker.vault import store
 from locker.vault.keys import (
@@ -30,6 +31,7 @@ from locker.vault.keys import (
     wrap,
 )
 from locker.vault.refusals import Erased
+from locker.vault.rewrap_all import rewrap_all
 
 FORMAT = "format"
 
@@ -50,6 +52,12 @@ async def new_key(keys: Keys, owner: str, document_id: str = "D1") -> tuple[byte
 
 async def same_key(keys: Keys, wrapped: bytes, owner: str, document_id: str = "D1") -> bytes:
     return await keys.document_key(wrapped, owner=owner, document_id=document_id, version=1, sealed_as=FORMAT)
+
+
+async def move_all(keys: Keys) -> None:
+    after = ("", "")
+    while (step := await keys.rewrap(after=after)).last:
+        after = step.last
 
 
 async def test_a_document_key_comes_back_for_its_place(keys: Keys, owner: str) -> None:
@@ -229,9 +237,10 @@ async def test_rewrapping_moves_all_in_bounded_steps_and_changes_no_document_key
     for each in owners:
         await older_citizen(locker_db, master, each, "2020-01")
     made = [await new_key(keys, each) for each in owners]
-    moved = []
-    while (step := await keys.rewrap(batch_max=3)).seen:
+    moved, after = [], ("", "")
+    while (step := await keys.rewrap(after=after, batch_max=3)).last:
         moved.append(step.moved)
+        after = step.last
     assert max(moved) == 3
     assert sum(moved) == 7
     reader = Keys(locker_db, master)
@@ -250,8 +259,7 @@ async def test_two_rewraps_at_once_and_an_erasure_do_no_harm(
     made = [await new_key(keys, each) for each in owners]
     other = Keys(locker_db, master)
     await asyncio.gather(keys.rewrap(), other.rewrap(), *(keys.destroy(locker_db, each) for each in owners[:5]))
-    while (await keys.rewrap()).seen:
-        pass
+    await move_all(keys)
     reader = Keys(locker_db, master)
     for number, (each, (key, wrapped, _)) in enumerate(zip(owners, made, strict=True)):
         if number < 5:
@@ -259,6 +267,28 @@ async def test_two_rewraps_at_once_and_an_erasure_do_no_harm(
                 await same_key(reader, wrapped, each)
         else:
             assert await same_key(reader, wrapped, each) == key
+
+
+async def test_a_damaged_citizen_key_keeps_nobody_elses_from_moving(
+    keys: Keys, owner: str, locker_db: Database, owner_db: Database, master: FileMasterKey
+) -> None:
+    """It would hold up the month of everybody who comes after it, and with it the end of the epoch."""
+    owners = [f"{owner}-{number}" for number in range(6)]
+    for each in owners:
+        await older_citizen(locker_db, master, each, "2019-12")
+    made = [await new_key(keys, each) for each in owners]
+    swapped = (
+        "UPDATE locker.citizen_key SET wrapped_key = (SELECT wrapped_key FROM locker.citizen_key WHERE owner = $2)"
+    )
+    await owner_db.execute(f"{swapped} WHERE owner = $1", owners[0], owners[1])
+    done = await rewrap_all(Keys(locker_db, master), Audit("locker"), locker_db, officer=None, batch_max=2)
+    assert done.unreadable >= 1
+    left = await owner_db.fetch("SELECT owner FROM locker.citizen_key WHERE epoch = '2019-12'")
+    assert [row["owner"] for row in left] == owners[:1]
+    reader = Keys(locker_db, master)
+    for each, (key, wrapped, _) in list(zip(owners, made, strict=True))[1:]:
+        assert await same_key(reader, wrapped, each) == key
+    await owner_db.execute("DELETE FROM locker.citizen_key WHERE owner = $1", owners[0])
 
 
 async def test_an_epoch_is_destroyed_only_when_old_and_no_longer_needed(
@@ -270,8 +300,7 @@ async def test_an_epoch_is_destroyed_only_when_old_and_no_longer_needed(
     assert old.wrapped_key is not None
     _, _, current = await new_key(keys, f"{owner}-now")
     assert not await keys.destroy_epoch("2020-03")
-    while (await keys.rewrap()).seen:
-        pass
+    await move_all(keys)
     assert await keys.destroy_epoch("2020-03")
     assert not await keys.destroy_epoch(current)
     # The row of an older backup, put beside the epoch that is gone.
