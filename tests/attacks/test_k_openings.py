@@ -311,11 +311,12 @@ async def test_k_05_ending_one_forgets_what_its_openers_could_unwrap(place: Citi
     opened = (await place.open(path)).json()
     assert (await place.world.locker.delete(f"/v1/shares/{share_id}", headers=place.share_headers())).is_success
     [row] = await place.world.rows(
-        "SELECT s.key_wrapped AS share, o.key_wrapped AS opening FROM locker.share s"
+        "SELECT s.key_wrapped AS share, o.key_wrapped AS opening, sd.credential_sealed AS sealed FROM locker.share s"
+        " JOIN locker.share_document sd USING (owner, share_id)"
         " JOIN locker.opening o USING (owner, share_id) WHERE o.opening_id = $1",
         opened["opening_id"],
     )
-    assert (row["share"], row["opening"]) == (None, None)
+    assert (row["share"], row["opening"], row["sealed"]) == (None, None, None)
 
 
 async def test_k_05_all_links_end_by_one_row_and_those_made_after_live(place: CitizenWorld, document_id: str) -> None:
@@ -341,11 +342,13 @@ async def test_k_05_all_links_end_by_one_row_and_those_made_after_live(place: Ci
     await settle_ended(db)
     await is_over()
     rows = await place.world.rows(
-        "SELECT s.revoked_at, s.key_wrapped, o.key_wrapped AS opener FROM locker.share s"
+        "SELECT s.revoked_at, s.key_wrapped, o.key_wrapped AS opener, sd.credential_sealed AS sealed"
+        " FROM locker.share s JOIN locker.share_document sd USING (owner, share_id)"
         " LEFT JOIN locker.opening o USING (owner, share_id) WHERE owner = $1",
         owner,
     )
-    assert all(row["revoked_at"] and row["key_wrapped"] is None and row["opener"] is None for row in rows)
+    assert all(row["revoked_at"] for row in rows)
+    assert {(row["key_wrapped"], row["opener"], row["sealed"]) for row in rows} == {(None, None, None)}
     assert await store.unsettled(db, limit=9) == []
 
     # Who shares again shares, and nobody else's link ended.

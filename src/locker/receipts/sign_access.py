@@ -2,20 +2,15 @@
 
 from typing import Any, Literal
 
+import msgspec
+
 from kit.jose import LocalKeySet
-from locker.shares.schema import Opening, SharedItem
+from locker.shares.schema import Opening
 
 TYP = "khizana-access-receipt+jwt"
 
 
-def sign_access(
-    keys: LocalKeySet,
-    opening: Opening,
-    items: list[SharedItem],
-    *,
-    locker_url: str,
-    holder: Literal["opener", "citizen"],
-) -> str:
+def sign_access(keys: LocalKeySet, opening: Opening, *, locker_url: str, holder: Literal["opener", "citizen"]) -> str:
     """Compact JWS (ES256). Both name the same line of the log in ``jti``, and nothing of the citizen.
 
     Whoever shows one of them at ``proof`` gets the place of that line in the log.
@@ -30,16 +25,10 @@ def sign_access(
         "recipient": opening.recipient,
         "purpose": opening.purpose,
         "view_only": opening.view_only,
-        "documents": [_document(item) for item in items],
+        "documents": msgspec.to_builtins(opening.documents),
     }
     if opening.uploads:
         claims["uploads"] = opening.uploads
     if opening.client_id:
         claims["client_id"] = opening.client_id
     return keys.sign(claims, typ=TYP)
-
-
-def _document(item: SharedItem) -> dict[str, Any]:
-    document = item.document
-    said: dict[str, Any] = {"uri": document.uri, "type": document.type, "administration": document.administration}
-    return {**said, "fields": item.fields} if item.fields is not None else {**said, "sha256": document.sha256.hex()}

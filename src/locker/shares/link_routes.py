@@ -27,6 +27,7 @@ from locker.references.confirm import confirm
 from locker.shares.look_at import (
     answer,
     disclosed,
+    find_opening,
     look_at,
     look_at_document,
     shows_pictures,
@@ -179,9 +180,9 @@ async def access_receipt(
     opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[str]:
     """That you opened it, signed by the locker. The citizen has its twin."""
-    opening, items = await look_at(wiring.db, opening_id, viewing_of(request))
+    opening = await find_opening(wiring.db, opening_id, viewing_of(request))
     return Response(
-        _receipt(wiring, opening, items),
+        _receipt(wiring, opening),
         media_type="application/jwt",
         headers={"Content-Disposition": 'attachment; filename="access-receipt.jwt"'},
     )
@@ -273,7 +274,7 @@ async def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], vi
         view_only=opening.view_only,
         documents=[_opened_document(wiring, opening, item, viewing) for item in items],
         uploads=await _uploads(wiring, opening),
-        receipt=_receipt(wiring, opening, items),
+        receipt=_receipt(wiring, opening),
     )
 
 
@@ -283,8 +284,8 @@ async def _uploads(wiring: Wiring, opening: Opening) -> list[SharedUpload]:
     return [message(upload, base=base, view_only=opening.view_only) for upload in held]
 
 
-def _receipt(wiring: Wiring, opening: Opening, items: list[SharedItem]) -> str:
-    return sign_access(wiring.signing, opening, items, locker_url=wiring.settings.locker_url, holder="opener")
+def _receipt(wiring: Wiring, opening: Opening) -> str:
+    return sign_access(wiring.signing, opening, locker_url=wiring.settings.locker_url, holder="opener")
 
 
 def _shown(

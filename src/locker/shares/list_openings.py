@@ -3,7 +3,7 @@ from kit.jose import LocalKeySet
 from locker.receipts.sign_access import sign_access
 from locker.shares import store
 from locker.shares.refusals import ShareUnknown
-from locker.shares.schema import Opening, OpeningLine, SharedItem, Twin
+from locker.shares.schema import OpeningLine, Twin
 
 _SHOWN_MAX = 50
 
@@ -18,21 +18,18 @@ async def sign_twin(tx: Tx, keys: LocalKeySet, *, locker_url: str, owner: str, s
     opening = await store.past_opening(tx, owner=owner, share_id=share_id, opening_id=opening_id)
     if opening is None:
         raise ShareUnknown
-    items = await store.shared_documents(tx, owner=owner, share_id=share_id)
-    return _signed(keys, opening, items, locker_url)
+    return sign_access(keys, opening, locker_url=locker_url, holder="citizen")
 
 
 async def sign_twins(tx: Tx, keys: LocalKeySet, *, locker_url: str, owner: str, share_id: str) -> list[Twin]:
     """Those of all openings of a share."""
-    twins = []
-    items = await store.shared_documents(tx, owner=owner, share_id=share_id)
-    for line in await list_openings(tx, owner=owner, share_id=share_id):
-        opening = await store.past_opening(tx, owner=owner, share_id=share_id, opening_id=line.opening_id)
-        if opening is not None:
-            receipt = _signed(keys, opening, items, locker_url)
-            twins.append(Twin(share_id=share_id, opening_id=line.opening_id, receipt=receipt))
-    return twins
-
-
-def _signed(keys: LocalKeySet, opening: Opening, items: list[SharedItem], locker_url: str) -> str:
-    return sign_access(keys, opening, items, locker_url=locker_url, holder="citizen")
+    return [
+        Twin(
+            share_id=share_id,
+            opening_id=line.opening_id,
+            receipt=await sign_twin(
+                tx, keys, locker_url=locker_url, owner=owner, share_id=share_id, opening_id=line.opening_id
+            ),
+        )
+        for line in await list_openings(tx, owner=owner, share_id=share_id)
+    ]

@@ -2,7 +2,7 @@ import datetime as dt
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from locker.documents.schema import HeldDocument, Standing
 from locker.shares.caveats import Caveat
@@ -158,6 +158,17 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
     """JWS, ``typ`` khizana-access-receipt+jwt."""
 
 
+class GivenDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """As the receipts name it: the whole by its digest, or the fields alone."""
+
+    uri: str
+    type: str
+    administration: str
+    sha256: str | UnsetType = UNSET
+    """Hexadecimal."""
+    fields: list[str] | UnsetType = UNSET
+
+
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """An opening that may still be looked at."""
 
@@ -173,6 +184,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     view_only: bool
     key_wrapped: bytes | None
     audit_id: str | None
+    documents: list[GivenDocument]
     uploads: list[str] = []
     """The citizen's own files that it gave, as its line of the log names them."""
 

@@ -46,6 +46,23 @@ _SHARE_SELECT = f"""
           FROM locker.share s"""
 
 
+# With a share its credentials go, and what their openers could unwrap.
+_FORGOTTEN = """credentials AS (
+            UPDATE locker.share_document sd SET credential_sealed = NULL FROM over
+             WHERE sd.owner = over.owner AND sd.share_id = over.share_id AND sd.credential_sealed IS NOT NULL
+        ), openers AS (
+            UPDATE locker.opening o SET key_wrapped = NULL FROM over
+             WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
+        )"""
+_GIVEN = """(SELECT coalesce(jsonb_agg(
+                        jsonb_build_object('uri', d.uri, 'type', d.type, 'administration', d.administration)
+                        || CASE WHEN sd.fields IS NULL THEN jsonb_build_object('sha256', encode(d.sha256, 'hex'))
+                                ELSE jsonb_build_object('fields', sd.fields) END ORDER BY sd.position), '[]')
+                   FROM locker.share_document sd
+                   JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
+                  WHERE sd.owner = spent.owner AND sd.share_id = spent.share_id)"""
+
+
 async def save_draft(
     tx: Tx, draft: ShareDraft, *, owner: str, draft_id: str, pin_mac: bytes | None, lifetime_s: int
 ) -> None:
@@ -212,10 +229,7 @@ async def revoke(tx: Tx, *, owner: str, share_id: str) -> bool:
             UPDATE locker.share s SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
              WHERE s.owner = $1 AND s.share_id = $2 AND {_STANDS}
             RETURNING s.owner, s.share_id
-        ), forgotten AS (
-            UPDATE locker.opening o SET key_wrapped = NULL FROM over
-             WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
-        )
+        ), {_FORGOTTEN}
         SELECT share_id FROM over""",
         owner,
         share_id,
@@ -252,7 +266,7 @@ async def settle(tx: Tx, *, owner: str, limit: int) -> int:
     """Write into that many rows that they ended with all others, and forget their keys. Less than ``limit``: that was
     all."""
     many: int = await tx.fetchval(
-        """
+        f"""
         WITH ended AS (
             SELECT owner, ended_at FROM locker.shares_ended WHERE owner = $1 AND settled_at IS NULL
         ), batch AS (
@@ -265,10 +279,7 @@ async def settle(tx: Tx, *, owner: str, limit: int) -> int:
                SET revoked_at = batch.ended_at, key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
               FROM batch WHERE s.owner = batch.owner AND s.share_id = batch.share_id AND s.revoked_at IS NULL
             RETURNING s.owner, s.share_id
-        ), forgotten AS (
-            UPDATE locker.opening o SET key_wrapped = NULL FROM over
-             WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
-        ), done AS (
+        ), {_FORGOTTEN}, done AS (
             UPDATE locker.shares_ended e SET settled_at = now() FROM ended
              WHERE e.owner = ended.owner AND e.ended_at = ended.ended_at AND (SELECT count(*) FROM batch) < $2
         )
@@ -283,9 +294,12 @@ async def end_codes(tx: Tx, *, owner: str) -> list[str]:
     """The citizen's shares face to face that nobody opened yet; which ones."""
     rows = await tx.fetch(
         f"""
-        UPDATE locker.share s SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
-         WHERE s.owner = $1 AND s.code_mac IS NOT NULL AND {_LIVE}
-        RETURNING s.share_id""",
+        WITH over AS (
+            UPDATE locker.share s SET revoked_at = now(), key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+             WHERE s.owner = $1 AND s.code_mac IS NOT NULL AND {_LIVE}
+            RETURNING s.owner, s.share_id
+        ), {_FORGOTTEN}
+        SELECT share_id FROM over""",
         owner,
     )
     return [row["share_id"] for row in rows]
@@ -353,9 +367,10 @@ async def spend_opening(
             RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until, s.view_only
         ), opened AS (
             INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until, audit_id,
-                                        key_wrapped)
-            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)), $10, $11 FROM spent
-            RETURNING opening_id, opened_at, client_id, view_until, audit_id::text AS audit_id, key_wrapped
+                                        key_wrapped, documents)
+            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)), $10, $11, {_GIVEN}
+              FROM spent
+            RETURNING opening_id, opened_at, client_id, view_until, audit_id::text AS audit_id, key_wrapped, documents
         )
         SELECT spent.*, opened.* FROM spent, opened""",
         owner,
@@ -375,6 +390,7 @@ async def spend_opening(
 
 _OPENING = """o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
                o.view_until, s.view_only, o.audit_id::text AS audit_id, o.key_wrapped,
+               coalesce(o.documents, '[]') AS documents,
                coalesce((SELECT a.detail->'uploads' FROM locker.audit a
                           WHERE a.at = o.opened_at AND a.audit_id = o.audit_id), '[]') AS uploads
           FROM locker.opening o JOIN locker.share s ON s.owner = o.owner AND s.share_id = o.share_id"""
@@ -513,11 +529,15 @@ async def sweep_drafts(tx: Tx) -> None:
 
 
 async def forget_keys(tx: Tx) -> None:
-    """Of what may not be looked at any more: the credentials in the table then open for nobody."""
+    """Of what may not be looked at any more, with the credentials that they opened."""
     await tx.execute(
-        """
-        UPDATE locker.share SET key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
-         WHERE until < now() AND (key_wrapped IS NOT NULL OR code_mac IS NOT NULL)"""
+        f"""
+        WITH over AS (
+            UPDATE locker.share SET key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+             WHERE until < now() AND (key_wrapped IS NOT NULL OR code_mac IS NOT NULL)
+            RETURNING owner, share_id
+        ), {_FORGOTTEN}
+        SELECT count(*) FROM over"""
     )
     await tx.execute(
         "UPDATE locker.opening SET key_wrapped = NULL WHERE view_until < now() AND key_wrapped IS NOT NULL"

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from khizana.embedded.s3 import EmbeddedS3
+from kit.jose import unverified_claims
 from locker.catalogue.register_type import register_type
 from locker.catalogue.schema import TypeRegistration
 from locker.deposits import orphans
@@ -65,6 +66,7 @@ async def test_p_13_only_what_is_past_its_time_goes_with_all_that_hangs_on_it(pl
     young, lately = await aged(place, deposited=29), await aged(place, deposited=90, valid=29)
     later = await place.document(replaces=lately)
     share_id, path = await place.share(old, young)
+    receipt = unverified_claims((await place.open(path)).json()["receipt"])
     held_before = await world.rows("SELECT documents, bytes FROM locker.holding")
     lengths = await world.rows("SELECT length FROM locker.document WHERE document_id = ANY($1)", [old, ended])
     objects = await world.objects()
@@ -92,6 +94,10 @@ async def test_p_13_only_what_is_past_its_time_goes_with_all_that_hangs_on_it(pl
     events = (await world.locker.get("/v1/history", headers=world.citizen())).json()["events"]
     assert {event["object_id"] for event in events if event["action"] == "document.retired"} == {old, ended}
     assert (await place.open(path)).status_code < 500
+    # What was opened before is receipted as it was, whatever went since.
+    twin = f"/wallet/shares/{share_id}/openings/{receipt['opening']}/receipt"
+    said = unverified_claims((await (await place.signed_in()).get(twin)).text)
+    assert ({**said, "for": "opener"}, len(said["documents"])) == (receipt, 2)
 
 
 async def test_a_day_is_one_of_utc_whatever_zone_the_database_is_in(place: CitizenWorld) -> None:
