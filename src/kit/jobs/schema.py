@@ -58,7 +58,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     per_lane_max: int = 16
     """In each process."""
     narrow: Callable[[], Collection[str]] = tuple
-    """Lanes that get one place for now."""
+    """Lanes that get one place for now, and half of all places together."""
     attempts_max: int = 10
     first_wait_s: float = 5.0
     wait_max_s: float = 3_600.0

@@ -1,6 +1,6 @@
 """The one writer of ``<schema>.job``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -33,12 +33,23 @@ class Jobs:
         )
 
     async def take(
-        self, tx: Tx, kind: str, *, count_max: int, per_lane_max: int, busy: Mapping[str, int], lease_s: float, by: str
+        self,
+        tx: Tx,
+        kind: str,
+        *,
+        count_max: int,
+        per_lane_max: int,
+        busy: Mapping[str, int],
+        lease_s: float,
+        by: str,
+        narrow: Collection[str] = (),
+        narrow_max: int = 0,
     ) -> list[Job]:
         """Jobs that are due, each for one caller until its lease ends, with a fence that no one had before.
 
-        The lane that waits longest comes first, and none gets more than ``per_lane_max`` less what is ``busy`` here:
-        a backlog of one lane costs the others nothing, because lanes are found by hops over the index.
+        None of a lane gets more than ``per_lane_max`` less what is ``busy`` here; of ``narrow`` lanes each gets one and
+        all together ``narrow_max``. Lanes with fewest on their way come first, then those that wait longest: a backlog
+        of one lane costs the others nothing, because lanes are found by hops over the index.
         """
         rows = await tx.fetch(
             f"""
@@ -50,20 +61,29 @@ class Jobs:
                     SELECT lane, due_at FROM {self._table}
                      WHERE kind = $1 AND dead_at IS NULL AND lane > lanes.lane ORDER BY lane, due_at LIMIT 1) next
             ), open AS (
-                SELECT lanes.lane, lanes.due_at, $3 - coalesce(busy.many, 0) AS room
+                SELECT lanes.lane, lanes.due_at, coalesce(busy.many, 0) AS many, narrow.lane IS NOT NULL AS narrow,
+                       CASE WHEN narrow.lane IS NULL THEN $3::int ELSE 1 END - coalesce(busy.many, 0) AS room
                   FROM lanes LEFT JOIN unnest($4::text[], $5::int[]) AS busy (lane, many) USING (lane)
-                 WHERE lanes.due_at <= now() AND $3 > coalesce(busy.many, 0)
-                 ORDER BY lanes.due_at LIMIT $2
-            ), picked AS (
-                SELECT due.job_id FROM open CROSS JOIN LATERAL (
-                    SELECT job_id FROM {self._table} j
-                     WHERE j.kind = $1 AND j.dead_at IS NULL AND j.lane = open.lane AND j.due_at <= now()
-                     ORDER BY j.due_at LIMIT open.room FOR UPDATE SKIP LOCKED) due
-                 ORDER BY open.due_at LIMIT $2
+                             LEFT JOIN unnest($8::text[]) AS narrow (lane) USING (lane)
+                 WHERE lanes.due_at <= now()
+            ), fair AS (
+                SELECT lane, many, room FROM (
+                    SELECT lane, due_at, many, room, narrow,
+                           row_number() OVER (PARTITION BY narrow ORDER BY due_at) AS place
+                      FROM open WHERE room > 0) AS ranked
+                 WHERE NOT narrow OR place <= $9
+                 ORDER BY many, due_at LIMIT $2
+            ), due AS (
+                SELECT own.job_id, own.due_at,
+                       fair.many + row_number() OVER (PARTITION BY fair.lane ORDER BY own.due_at) AS place
+                  FROM fair CROSS JOIN LATERAL (
+                    SELECT job_id, due_at FROM {self._table} j
+                     WHERE j.kind = $1 AND j.dead_at IS NULL AND j.lane = fair.lane AND j.due_at <= now()
+                     ORDER BY j.due_at LIMIT fair.room FOR UPDATE SKIP LOCKED) own
             )
             UPDATE {self._table} SET
                    attempts = attempts + 1, fence = fence + 1, due_at = now() + make_interval(secs => $6), taken_by = $7
-             WHERE job_id IN (SELECT job_id FROM picked)
+             WHERE job_id IN (SELECT job_id FROM due ORDER BY place, due_at LIMIT $2)
             RETURNING {_JOB}""",
             kind,
             count_max,
@@ -72,6 +92,8 @@ class Jobs:
             list(busy.values()),
             lease_s,
             by,
+            list(narrow),
+            narrow_max,
         )
         return [msgspec.convert(dict(row), Job) for row in rows]
 

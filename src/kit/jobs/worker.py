@@ -31,6 +31,7 @@ class JobWorker:
         self._taking = {kind.name: asyncio.Lock() for kind in kinds}
         self._full: set[str] = set()
         self._more: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._by = f"{socket.gethostname()}:{os.getpid()}"
 
     async def start_due(self) -> int:
@@ -49,6 +50,7 @@ class JobWorker:
 
     async def close(self) -> None:
         """Give back what is being done, so that the next worker need not wait for its lease to end."""
+        self._closed = True
         for more in self._more:
             more.cancel()
         held = [(task, job) for doing in self._doing.values() for task, job in doing.items()]
@@ -63,14 +65,17 @@ class JobWorker:
         begun = 0
         doing = self._doing[kind.name]
         while free := max(0, kind.at_once_max - len(doing)):
+            busy, narrow = Counter(job.lane for job in doing.values()), frozenset(kind.narrow())
             jobs = await self._jobs.take(
                 self._db,
                 kind.name,
                 count_max=free,
                 per_lane_max=kind.per_lane_max,
-                busy=self._busy(kind),
+                busy=busy,
                 lease_s=kind.lease_s,
                 by=self._by,
+                narrow=narrow,
+                narrow_max=max(0, max(1, kind.at_once_max // 2) - sum(busy[lane] for lane in narrow & busy.keys())),
             )
             for job in jobs:
                 task = asyncio.create_task(self._do(kind, job))
@@ -84,15 +89,9 @@ class JobWorker:
             self._full.add(kind.name)
         return begun
 
-    def _busy(self, kind: Kind) -> Counter[str]:
-        busy = Counter(job.lane for job in self._doing[kind.name].values())
-        for lane in kind.narrow():
-            busy[lane] += kind.per_lane_max - 1
-        return busy
-
     def _left(self, kind: Kind, task: "asyncio.Task[None]") -> None:
         self._doing[kind.name].pop(task, None)
-        if kind.name in self._full and not task.cancelled():
+        if kind.name in self._full and not self._closed:
             self._full.discard(kind.name)
             more = asyncio.create_task(self._ask_again(kind))
             self._more.add(more)

@@ -1,6 +1,7 @@
 """The queue itself, over a real PostgreSQL and as the app's role, which makes no table."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -211,3 +212,59 @@ async def test_a_handler_says_when_again_and_what_is_not_worth_it(db: Database) 
     dead, waiting = await JOBS.listed(db, dead_only=False, kind=None, limit=10)
     assert (dead.last_reason, waiting.last_reason, waiting.attempts, waiting.state) == ("unfit", "busy", 0, "waiting")
     assert len(await effects(db)) == 1
+
+
+async def test_slow_lanes_together_leave_half_of_the_places(db: Database) -> None:
+    slow = {f"slow{number}" for number in range(9)}
+    for lane in sorted(slow):
+        await enqueue(db, {}, {}, lane=lane)
+    await enqueue(db, {}, lane="well")
+    going: Counter[str] = Counter()
+    most, go = 0, asyncio.Event()
+
+    async def handler(job: Job) -> Outcome:
+        nonlocal most
+        going[job.lane] += 1
+        most = max(most, sum(going[lane] for lane in slow))
+        if job.lane in slow:
+            await go.wait()
+        going[job.lane] -= 1
+        return Done()
+
+    kind = Kind(name="k", handler=handler, at_once_max=8, per_lane_max=4, narrow=lambda: slow)
+    worker = JobWorker(db, JOBS, [kind])
+    await worker.start_due()
+    while await db.fetchval("SELECT EXISTS (SELECT FROM locker.job WHERE lane = 'well')"):
+        await asyncio.sleep(0.01)
+    assert not go.is_set()
+    go.set()
+    await worker.work_off()
+    assert (most, await JOBS.count(db)) == (4, (0, 0))
+
+
+async def test_who_has_nothing_on_the_way_comes_before_an_older_backlog(db: Database) -> None:
+    await enqueue(db, *({"n": number} for number in range(20)), lane="a")
+    await enqueue(db, *({"n": number} for number in range(20)), lane="b")
+    assert Counter(job.lane for job in await take(db, count_max=4)) == {"a": 2, "b": 2}
+    assert Counter(job.lane for job in await take(db, count_max=2, a=3, b=1)) == {"b": 2}
+
+
+async def test_a_worker_that_stops_begins_nothing_more(db: Database) -> None:
+    await enqueue(db, {"n": 0})
+    begun, go = asyncio.Event(), asyncio.Event()
+    seen = []
+
+    async def handler(job: Job) -> Outcome:
+        seen.append(job.body["n"])
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await go.wait()
+        return Done()
+
+    worker = JobWorker(db, JOBS, [Kind(name="k", handler=handler, at_once_max=1)])
+    await worker.start_due()
+    await begun.wait()
+    await enqueue(db, {"n": 1})
+    await worker.close()
+    (left,) = await take(db)
+    assert (seen, left.attempts) == ([0], 1)
