@@ -3,11 +3,12 @@
 import base64
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kit.jose import SigningKey
 
@@ -36,6 +37,16 @@ def certificate(
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(signer or key.private, hashes.SHA256())
+
+
+def files(folder: Path, subject: str) -> tuple[Path, Path]:
+    """PEM: the certificate, which is its own authority; and the same with its key."""
+    key = SigningKey.generate("ES256")
+    shown = certificate(subject, key=key).public_bytes(Encoding.PEM)
+    authority, whole = folder / "client.pem", folder / "client-with-key.pem"
+    authority.write_bytes(shown)
+    whole.write_bytes(shown + key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return authority, whole
 
 
 def header(shown: x509.Certificate | None) -> dict[str, str]:

@@ -124,12 +124,18 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(*, tls: bool = True, host: str = "127.0.0.1") -> AsyncIterator[Site]:
+async def running_site(
+    *, tls: bool = True, host: str = "127.0.0.1", clients: Path | None = None
+) -> AsyncIterator[Site]:
+    """``clients``: the authority of the certificate that it asks every client for (mutual TLS)."""
     site = Site(scheme="https" if tls else "http")
     context = None
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority_files()[1])
+        if clients is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients)
     runner = web.ServerRunner(web.Server(site._handle), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, host, 0, ssl_context=context).start()

@@ -1,6 +1,7 @@
 """What the worker does again and again. Any number of workers may run: each round takes what nobody else has."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -249,11 +250,12 @@ async def opened_sequencer(db: Database, vault: Vault, settings: LockerSettings)
 
 
 @asynccontextmanager
-async def opened_jobs(db: Database, settings: LockerSettings) -> AsyncIterator[JobWorker]:
-    """What it was doing when it ends goes back to the others."""
+async def opened_jobs(db: Database, settings: LockerSettings, *, ca_file: str | None) -> AsyncIterator[JobWorker]:
+    """What it was doing when it ends goes back to the others. ``ca_file`` is of the provider's host."""
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
     with closing(Fetcher.of(settings, overall_max_s=deliver.ANSWER_MAX_S)) as fetcher:
         async with httpx.AsyncClient(
-            timeout=settings.provider_timeout_s, follow_redirects=False, trust_env=False
+            verify=verify, timeout=settings.provider_timeout_s, follow_redirects=False, trust_env=False
         ) as http:
             provider = Provider(
                 http,
@@ -330,7 +332,7 @@ async def rewrap_keys(db: Database, vault: Vault) -> None:
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:
     if not dry_run:
-        await let_go(db, vault, older_than_s=settings.reference_cache_s)
+        await let_go(db, older_than_s=settings.reference_cache_s)
         await access.sweep(db, idle_s=SessionLimits().idle_s)
         await shares.sweep_drafts(db)
         await requests.sweep(db, kept_s=REQUESTS_KEPT_S)

@@ -56,6 +56,9 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     reference_cache_s: int = 7_200
     """What was not asked for again for so long is removed here, unless the citizen keeps a copy."""
     reference_fetch_max_s: float = 6.0
+    reference_certificate_file: Path | None = None
+    """PEM, a certificate with its chain and its key: shown to administrations' servers that ask for one (mutual TLS),
+    beside the signature of each request."""
     references_at_once_max: int = 4
     """Fetched by one process at once; each is in memory until it is verified."""
     trust_lists_every_s: int = 3_600

@@ -174,7 +174,11 @@ async def connect(
             places=Places(settings.deposits_at_once_max),
             scanner=scanner,
         )
-        fetcher = Fetcher.of(settings, overall_max_s=settings.reference_fetch_max_s)
+        fetcher = Fetcher.of(
+            settings,
+            overall_max_s=settings.reference_fetch_max_s,
+            certificate=settings.reference_certificate_file,
+        )
         stack.callback(fetcher.close)
         references = ReferenceDesk(
             deposits=deposits,
@@ -182,7 +186,7 @@ async def connect(
             key=signing.keys[0],
             freshness_s=settings.reference_freshness_s,
             fetch_max_s=settings.reference_fetch_max_s,
-            room=Room(settings.references_at_once_max),
+            room=Room(settings.references_at_once_max, wait_max_s=settings.reference_fetch_max_s),
         )
         return Wiring(
             settings=settings,

@@ -60,6 +60,22 @@ def test_only_the_edge_is_reached_from_outside() -> None:
             assert name in ("edge", "mail")
 
 
+def test_who_asks_addresses_that_others_name_has_a_way_out_and_nobody_a_way_in() -> None:
+    assert {name for name, service in SERVICES.items() if "out" in service["networks"]} == {"idp", "locker", "worker"}
+    assert not any("ports" in SERVICES[name] for name in ("idp", "locker", "worker"))
+    assert COMPOSE["networks"]["out"]["driver_opts"]["com.docker.network.bridge.enable_icc"] == "false"
+    assert not COMPOSE["networks"]["out"].get("internal")
+    # The provider is asked by its public name, which the edge has there, and by its own authority's certificate.
+    assert "front" in SERVICES["worker"]["networks"]
+    assert "KHIZANA_CA_FILE" in SERVICES["worker"]["environment"]
+
+
+def test_the_apps_believe_the_edge_alone() -> None:
+    edge = SERVICES["edge"]["networks"]["front"]["ipv4_address"]
+    for name in ("idp", "locker", "worker"):
+        assert SERVICES[name]["environment"]["KHIZANA_TRUSTED_PROXIES"] == f"{edge}/32"
+
+
 def test_no_secret_stands_in_compose_yaml() -> None:
     for service in SERVICES.values():
         for name, value in (service.get("environment") or {}).items():

@@ -145,7 +145,9 @@ async def _work(found: Deployment, which: str) -> None:
             rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
             rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_overdue(locker_db, Audit("locker"))))
             rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
-            working = await stack.enter_async_context(opened_jobs(locker_db, locker))
+            working = await stack.enter_async_context(
+                opened_jobs(locker_db, locker, ca_file=found.environ.get("KHIZANA_CA_FILE"))
+            )
             rounds.append(_every(JOBS_EVERY_S, "jobs", working.start_due))
             rounds.append(
                 _every(

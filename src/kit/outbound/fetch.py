@@ -33,6 +33,8 @@ OVERALL_MAX_S = 5.0
 CONNECT_MAX_S = 2.0
 AT_ONCE_MAX = 32
 AT_ONCE_FOR_ONE_HOST_MAX = 8
+RESOLVERS_MAX = 128
+"""Threads; a stuck one stays for ten seconds or more, and nobody waits for it after two."""
 WAITING_MAX = 256
 BUSY = "too many fetches at once"
 """The reason of a FetchRefused that says nothing of the address."""
@@ -73,29 +75,37 @@ class Fetcher:
         ca_file: Path | None,
         loopback_allowed: bool,
         overall_max_s: float = OVERALL_MAX_S,
+        certificate: Path | None = None,
         resolve: Resolve | None = None,
     ) -> None:
-        """``ca_file`` stands beside the system's certification authorities. ``resolve`` is for tests of names."""
+        """``ca_file`` stands beside the system's certification authorities. ``certificate`` (PEM, its chain and its key
+        in one file) is shown to servers that ask for one. ``resolve`` is for tests of names."""
         self.loopback_allowed = loopback_allowed
         self._overall_max_s = overall_max_s
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
+        if certificate is not None:
+            # A key under a password would make the process ask at its terminal.
+            self._tls.load_cert_chain(certificate, password="")
         self._resolve_blocking = resolve or _resolve
         # A name server that does not answer holds a thread for longer than we wait for it: one thread a host.
-        self._resolving = Offload("resolver", threads=16, waiting_max=WAITING_MAX)
+        self._resolving = Offload("resolver", threads=RESOLVERS_MAX, waiting_max=WAITING_MAX)
         self._asked: dict[str, asyncio.Task[Sequence[str]]] = {}
         self._places = asyncio.Semaphore(AT_ONCE_MAX)
         self._waiting = 0
         self._of_host: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, settings: OutboundSettings, *, overall_max_s: float = OVERALL_MAX_S) -> "Fetcher":
+    def of(
+        cls, settings: OutboundSettings, *, overall_max_s: float = OVERALL_MAX_S, certificate: Path | None = None
+    ) -> "Fetcher":
         return cls(
             ca_file=settings.outbound_ca_file,
             loopback_allowed=settings.outbound_loopback,
             overall_max_s=overall_max_s,
+            certificate=certificate,
         )
 
     async def get(

@@ -19,7 +19,7 @@ from locker.deposits.foresee import foresee
 from locker.deposits.keep import keep
 from locker.deposits.receive import PDF_MIN_BYTES, PDF_START, Received, ReceivedData, no_data
 from locker.deposits.record_refusal import record_refusal
-from locker.deposits.refusals import DepositInvalid, DepositOvertaken, NotAuthenticYet, NotPdf, ReplacesUnknown
+from locker.deposits.refusals import DepositInvalid, DepositOvertaken, NotPdf, ReplacesUnknown
 from locker.deposits.schema import Deposited, Quarantined
 from locker.documents.lifecycle_refusals import ReferenceTaken
 
@@ -68,9 +68,7 @@ async def settle(
 
         outcome = await keep(desk.deposits, received, examined, depositor, client_id=client_id, settle=written)
     except Refusal as refusal:
-        if isinstance(refusal, NotAuthenticYet) or not (
-            refusal.status in _FINAL or isinstance(refusal, ReferenceTaken)
-        ):
+        if refusal.status not in _FINAL and not isinstance(refusal, ReferenceTaken):
             raise
         return await _refused(desk, batch, item, refusal, depositor, client_id=client_id)
     if isinstance(outcome, Deposited):

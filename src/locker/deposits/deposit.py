@@ -37,7 +37,7 @@ async def deposit(desk: DepositDesk, body: Body, *, client_id: str, idempotency_
                 return await once(
                     desk.db,
                     lambda attempt: _deposit(desk, received, depositor, attempt),
-                    again=_answered,
+                    again=answered,
                     client_id=client_id,
                     key=idempotency_key,
                     request_sha256=received.request_sha256,
@@ -58,7 +58,8 @@ async def _deposit(
     return await keep(desk, received, examined, depositor, client_id=client_id, settle=attempt.answer)
 
 
-def _answered(answer: dict[str, Any]) -> Deposited | Quarantined:
+def answered(answer: dict[str, Any]) -> Deposited | Quarantined:
+    """What was answered before under a key."""
     if answer.get("state") in ("quarantined", "pending-scan"):
         return msgspec.convert(answer, Quarantined)
     return msgspec.convert(answer, Deposited)

@@ -5,14 +5,13 @@ import msgspec
 from msgspec import UNSET
 
 from kit.db import Database
-from kit.errors import Unavailable
 from locker.administrations.schema import Depositor
 from locker.catalogue.find_entitled import find_entitled
 from locker.catalogue.schema import DocumentType
 from locker.deposits import receive
 from locker.deposits.desk import DepositDesk
-from locker.deposits.judge import deciding, judge, judge_data, not_authentic
-from locker.deposits.refusals import DepositInvalid, NotAuthenticYet, ReplacesUnknown
+from locker.deposits.judge import judge, judge_data
+from locker.deposits.refusals import DepositInvalid, ReplacesUnknown
 from locker.deposits.resolve_subject import Owner
 from locker.deposits.schema import DepositRequest
 from locker.documents.find_predecessors import find_predecessors
@@ -64,7 +63,7 @@ async def examine(
     verdict, data_verdict = await _judge(desk, received, depositor, type_)
     owners = await _owners(desk, request, client_id=client_id, purpose=f"{purpose} {type_.type}")
     predecessors = await _predecessors(desk.db, request, owners, administration=depositor.administration)
-    examined = Examined(
+    return Examined(
         request=request,
         type_=type_,
         valid_until=valid_until,
@@ -74,9 +73,6 @@ async def examine(
         predecessors=predecessors,
         awaits_scan=await _awaits_scan(desk, received),
     )
-    if len(owners) > 1:
-        must_pass_now(examined)
-    return examined
 
 
 def _valid_until(request: DepositRequest, type_: DocumentType) -> date | None:
@@ -129,15 +125,6 @@ async def _judge(
         size_max_bytes=desk.limits.receive.data_max_bytes,
     )
     return verdict, data_verdict
-
-
-def must_pass_now(examined: Examined) -> None:
-    """For what cannot wait: of several owners, one could get a document later and another none."""
-    if examined.awaits_scan:
-        raise Unavailable("scanner", retry_after_s=60)
-    decides, part = deciding(examined.verdict, examined.data_verdict)
-    if not decides.passed:
-        raise not_authentic(decides, part=part, refusal=NotAuthenticYet)
 
 
 async def _owners(desk: DepositDesk, request: DepositRequest, *, client_id: str, purpose: str) -> list[Owner]:

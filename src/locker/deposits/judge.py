@@ -62,9 +62,9 @@ def may_pass_later(verdict: Verdict) -> bool:
     return verdict.sub_indication == "TRY_LATER" and _MAY_STILL_COME.issuperset(verdict.reasons)
 
 
-def not_authentic(verdict: Verdict, *, part: Part, refusal: type[NotAuthentic] = NotAuthentic) -> NotAuthentic:
+def not_authentic(verdict: Verdict, *, part: Part) -> NotAuthentic:
     deciding = REASONS.get(verdict.reasons[0]) if verdict.reasons else None
-    return refusal(
+    return NotAuthentic(
         deciding.msgid if deciding else None,
         indication=verdict.indication,
         sub_indication=verdict.sub_indication,

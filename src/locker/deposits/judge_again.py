@@ -23,8 +23,8 @@ from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.refusals import NotAuthentic
 from locker.deposits.schema import Part
 from locker.deposits.store import QuarantineRow
-from locker.documents.record import record
-from locker.documents.record_schema import judged
+from locker.documents.record import record_all
+from locker.documents.record_schema import NewDocument, judged
 from locker.scanning.refusals import Infected, ScannerAway
 from locker.scanning.scanner import Scanner
 from locker.signatures.judge import SignatureJudge
@@ -33,6 +33,7 @@ from locker.signed_data.schema import judged_data
 from locker.signed_data.take_out import take_out
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
+from locker.vault.refusals import Erased
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
         document_verdict, data_verdict = await _verdicts(desk, row)
     except Refusal as refusal:
         # A suspended administration's seals may count again; and nothing that is away is the document's fault.
-        if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended):
+        if refusal.status >= 500 or isinstance(refusal, AdministrationSuspended) or _one_of_several(row, refusal):
             log.warning("a quarantined deposit cannot be judged now: %s", refusal.code)
             return await _wait(desk, row, None)
         return await _refuse(desk, row, refusal.code, None, found=refusal.members.get("signature"))
@@ -93,8 +94,15 @@ async def _one(desk: QuarantineDesk, row: QuarantineRow) -> Outcome:
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
+        if _one_of_several(row, refusal):
+            return await _wait(desk, row, None)
         # Full, erased, or what it replaces was replaced meanwhile.
         return await _refuse(desk, row, refusal.code, verdict, part)
+
+
+def _one_of_several(row: QuarantineRow, refusal: Refusal) -> bool:
+    """An owner who is being erased has no row here soon: it passes for those who are left."""
+    return isinstance(refusal, Erased) and row.document.group_id is not None
 
 
 async def _verdicts(desk: QuarantineDesk, row: QuarantineRow) -> tuple[Verdict, Verdict | None]:
@@ -145,20 +153,38 @@ async def _scan(desk: QuarantineDesk, row: QuarantineRow, *files: Path) -> None:
 
 
 async def _pass(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict, data_verdict: Verdict | None) -> Outcome:
-    new = judged(row.document, verdict)
-    if new.data is not None and data_verdict is not None:
-        new = msgspec.structs.replace(new, data=judged_data(new.data, data_verdict))
+    """For all owners at once, or none: they have the same bytes."""
+    document = row.document
 
     async def commit(tx: Tx) -> Outcome:
-        await desk.vault.hold_owner_key(tx, owner=new.owner)
-        left = await store.leave_quarantine(tx, owner=new.owner, document_id=new.document_id, attempt=row.attempt)
-        if left is None:
+        owners = [document.owner]
+        if document.group_id is not None:
+            owners = await store.waiting_owners(tx, group_id=document.group_id)
+        for owner in owners:
+            await desk.vault.hold_owner_key(tx, owner=owner)
+        left = await store.leave_quarantine(
+            tx,
+            owner=document.owner,
+            document_id=document.document_id,
+            group_id=document.group_id,
+            attempt=row.attempt,
+        )
+        if not left:
             return "overtaken"
-        await count(tx, new, documents_max=desk.documents_per_owner_max, bytes_max=desk.bytes_per_owner_max)
-        await record(tx, desk.audit, new, revoked_early=left)
+        kept = [_judged(one.document, verdict, data_verdict) for one in left]
+        for new in sorted(kept, key=lambda one: one.owner):
+            await count(tx, new, documents_max=desk.documents_per_owner_max, bytes_max=desk.bytes_per_owner_max)
+        await record_all(tx, desk.audit, kept, revoked_early=left[0].revoked, received_at=left[0].received_at)
         return "passed"
 
     return await desk.db.transact(commit)
+
+
+def _judged(document: NewDocument, verdict: Verdict, data_verdict: Verdict | None) -> NewDocument:
+    new = judged(document, verdict)
+    if new.data is None or data_verdict is None:
+        return new
+    return msgspec.structs.replace(new, data=judged_data(new.data, data_verdict))
 
 
 async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | None, part: Part = "document") -> Outcome:
@@ -167,6 +193,7 @@ async def _wait(desk: QuarantineDesk, row: QuarantineRow, verdict: Verdict | Non
         desk.db,
         owner=document.owner,
         document_id=document.document_id,
+        group_id=document.group_id,
         attempt=row.attempt,
         wait_s=desk.limits.wait_s(row.attempts),
         verdict=msgspec.to_builtins(verdict) if verdict else None,
@@ -188,29 +215,26 @@ async def _refuse(
     document = row.document
 
     async def commit(tx: Tx) -> Outcome:
-        if not await store.refuse(
+        refused = await store.refuse(
             tx,
             owner=document.owner,
             document_id=document.document_id,
+            group_id=document.group_id,
             attempt=row.attempt,
             refusal=code,
             verdict=msgspec.to_builtins(verdict) if verdict else None,
             part=part,
-        ):
-            return "overtaken"
+        )
         detail = {"administration": document.administration, **({"signature": found} if found else {})}
         if verdict:
             detail |= {"part": part, "indication": verdict.indication, "sub_indication": verdict.sub_indication or ""}
-        await desk.audit.append(
-            tx,
-            AuditEvent(
-                action="deposit.refused",
-                actor_kind="system",
-                object_id=document.document_id,
-                result=code,
-                detail=detail,
-            ),
-        )
-        return "refused"
+        for document_id in refused:
+            await desk.audit.append(
+                tx,
+                AuditEvent(
+                    action="deposit.refused", actor_kind="system", object_id=document_id, result=code, detail=detail
+                ),
+            )
+        return "refused" if refused else "overtaken"
 
     return await desk.db.transact(commit)

@@ -76,7 +76,7 @@ async def keep(
             outcome = await quarantine(
                 tx,
                 desk.audit,
-                kept[0],
+                kept,
                 waits,
                 desk.limits.quarantine,
                 part=part,

@@ -97,7 +97,3 @@ class NotAuthentic(Invalid):
 
     def __init__(self, detail: str | None, *, indication: str, sub_indication: str | None, **members: Any) -> None:
         super().__init__(detail, members={"indication": indication, "sub_indication": sub_indication, **members})
-
-
-class NotAuthenticYet(NotAuthentic):
-    """It may pass once revocation data is there, and cannot wait for it here."""

@@ -86,6 +86,14 @@ class Deposited(msgspec.Struct, frozen=True, kw_only=True):
     """Of a deposit with several owners: one each, in the order of ``subjects``, the first being the one above."""
 
 
+class WaitingDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One owner's of a deposit with several, while it waits."""
+
+    document_id: str
+    uri: str
+    version: int
+
+
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """Received and kept, and no document yet: the seal cannot be judged before revocation data arrives, or no scanner
     could look at it."""
@@ -102,6 +110,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     indication: str
     sub_indication: str | None
     next_attempt_at: datetime
+    documents: list[WaitingDocument] = []
+    """Of a deposit with several owners, which wait together: one each, in the order of ``subjects``."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

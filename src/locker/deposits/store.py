@@ -4,12 +4,17 @@ from uuid import UUID
 
 import msgspec
 
-from kit.db import Tx
+from kit.db import Row, Tx
 from locker.deposits.quarantine_state import waiting_state
 from locker.deposits.schema import DepositRecord, Intent, Judgement, Part
 from locker.documents.record_schema import DocumentState, NewDocument
 from locker.signatures.schema import Verdict
 from locker.vault import Stored
+
+_SEALED = """document_id, document, object_key, wrapped_key, epoch, fields_sealed, sha256, length, ciphertext_sha256,
+                      format"""
+# What one attempt took: a deposit's row, or the rows of all its owners.
+_TAKEN = "((owner = $1 AND document_id = $2) OR group_id = $3) AND attempt = $4 AND state = 'waiting'"
 
 
 class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +30,13 @@ class QuarantineRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     attempt: UUID
     awaits_scan: bool
+
+
+class LeftQuarantine(msgspec.Struct, frozen=True, kw_only=True):
+    document: NewDocument
+    revoked: tuple[str | None, str | None]
+    """While it waited: why, and by which client."""
+    received_at: datetime
 
 
 async def need_not_last(tx: Tx) -> None:
@@ -239,9 +251,9 @@ async def quarantine(
         INSERT INTO locker.quarantine
                (owner, document_id, administration, document, object_key, wrapped_key, epoch, fields_sealed, sha256,
                 length, ciphertext_sha256, format, next_attempt_at, indication, sub_indication, verdict, judged_part,
-                data_object_key, awaits_scan)
+                data_object_key, awaits_scan, group_id)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13), $14, $15, $16,
-               $18, $19, $20
+               $18, $19, $20, $21
          WHERE (SELECT count(*) FROM (SELECT FROM locker.quarantine
                                        WHERE administration = $3 AND state = 'waiting' LIMIT $17) AS waiting) < $17
         RETURNING next_attempt_at""",
@@ -265,6 +277,7 @@ async def quarantine(
         part,
         new.data.object_key if new.data else None,
         awaits_scan,
+        new.group_id,
     )
     return due
 
@@ -285,21 +298,36 @@ def _without_secrets(new: NewDocument) -> Any:
 
 
 async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> QuarantineRow | None:
-    """The one that is due longest. Who dies over it loses nothing: it is due again when the lease ends."""
+    """The one that is due longest; of several owners' the first, and the others are taken with it. Who dies over it
+    loses nothing: it is due again when the lease ends."""
     row = await tx.fetchrow(
-        """
-        UPDATE locker.quarantine
-           SET attempts = attempts + 1, attempt = $1, next_attempt_at = now() + make_interval(secs => $2)
-         WHERE (owner, document_id) = (SELECT owner, document_id FROM locker.quarantine
-                                        WHERE state = 'waiting' AND next_attempt_at <= now()
-                                        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING document, object_key, wrapped_key, epoch, fields_sealed, sha256, length, ciphertext_sha256, format,
-                  attempts, attempt, awaits_scan""",
+        f"""
+        WITH picked AS (
+            SELECT owner, document_id, group_id FROM locker.quarantine q
+             WHERE state = 'waiting' AND next_attempt_at <= now()
+               AND NOT EXISTS (SELECT FROM locker.quarantine f
+                                WHERE f.group_id = q.group_id AND f.state = 'waiting' AND f.document_id < q.document_id)
+             ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE locker.quarantine
+               SET attempts = attempts + 1, attempt = $1, next_attempt_at = now() + make_interval(secs => $2)
+             WHERE state = 'waiting' AND document_id IN (
+                   SELECT document_id FROM picked
+                    UNION
+                   SELECT g.document_id FROM locker.quarantine g JOIN picked USING (group_id))
+            RETURNING owner, {_SEALED}, attempts, attempt, awaits_scan)
+        SELECT taken.* FROM taken JOIN picked USING (owner, document_id)""",
         attempt,
         lease_s,
     )
     if row is None:
         return None
+    return QuarantineRow(
+        document=_sealed(row), attempts=row["attempts"], attempt=row["attempt"], awaits_scan=row["awaits_scan"]
+    )
+
+
+def _sealed(row: Row) -> NewDocument:
     stored = Stored(
         object_key=row["object_key"],
         wrapped_key=row["wrapped_key"],
@@ -310,31 +338,38 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
         format=row["format"],
     )
     bare = msgspec.convert(row["document"], NewDocument)
-    document = msgspec.structs.replace(bare, stored=stored, fields_sealed=row["fields_sealed"])
-    return QuarantineRow(
-        document=document, attempts=row["attempts"], attempt=row["attempt"], awaits_scan=row["awaits_scan"]
-    )
+    return msgspec.structs.replace(bare, stored=stored, fields_sealed=row["fields_sealed"])
 
 
 async def revoke_waiting(
     tx: Tx, *, document_id: str, administration: str, reason: str, client_id: str
 ) -> tuple[DocumentState, bool] | None:
-    """How it will stand when it becomes a document, by the first revocation; and whether that is this one."""
-    row = await tx.fetchrow(
+    """How it will stand when it becomes a document, by the first revocation; and whether that is this one. Of several
+    owners' all are revoked."""
+    rows = await tx.fetch(
         """
-        WITH was AS (
-            SELECT owner, document_id, revocation_reason FROM locker.quarantine
-             WHERE document_id = $1 AND administration = $2 AND state = 'waiting' FOR UPDATE)
+        WITH named AS (
+            SELECT document_id, group_id FROM locker.quarantine
+             WHERE document_id = $1 AND administration = $2 AND state = 'waiting'
+        ), was AS (
+            SELECT q.owner, q.document_id, q.revocation_reason FROM locker.quarantine q
+             WHERE q.state = 'waiting' AND q.document_id IN (
+                   SELECT document_id FROM named
+                    UNION
+                   SELECT g.document_id FROM locker.quarantine g JOIN named USING (group_id))
+             ORDER BY q.owner, q.document_id FOR UPDATE)
         UPDATE locker.quarantine q
            SET revocation_reason = coalesce(was.revocation_reason, $3), revoked_by = coalesce(q.revoked_by, $4)
           FROM was
          WHERE q.owner = was.owner AND q.document_id = was.document_id
-        RETURNING q.owner, q.document, q.revocation_reason, now() AS at, was.revocation_reason IS NULL AS new""",
+        RETURNING q.owner, q.document_id, q.document, q.revocation_reason, now() AS at,
+                  was.revocation_reason IS NULL AS new""",
         document_id,
         administration,
         reason,
         client_id,
     )
+    row = next((row for row in rows if row["document_id"] == document_id), None)
     if row is None:
         return None
     state = DocumentState(
@@ -350,21 +385,35 @@ async def revoke_waiting(
     return state, row["new"]
 
 
+async def waiting_owners(tx: Tx, *, group_id: str) -> list[str]:
+    """Of a deposit with several, those who are left."""
+    rows = await tx.fetch(
+        "SELECT owner FROM locker.quarantine WHERE group_id = $1 AND state = 'waiting' ORDER BY owner", group_id
+    )
+    return [row["owner"] for row in rows]
+
+
 async def leave_quarantine(
-    tx: Tx, *, owner: str, document_id: str, attempt: UUID
-) -> tuple[str | None, str | None] | None:
-    """In the transaction that makes the document: why and by whom it was revoked while it waited. None for an attempt
-    that was overtaken."""
-    row = await tx.fetchrow(
-        """
-        DELETE FROM locker.quarantine
-         WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
-        RETURNING revocation_reason, revoked_by""",
+    tx: Tx, *, owner: str, document_id: str, group_id: str | None, attempt: UUID
+) -> list[LeftQuarantine]:
+    """In the transaction that makes the documents: one for each owner; none for an attempt that was overtaken."""
+    rows = await tx.fetch(
+        f"""
+        DELETE FROM locker.quarantine WHERE {_TAKEN}
+        RETURNING {_SEALED}, revocation_reason, revoked_by, received_at""",
         owner,
         document_id,
+        group_id,
         attempt,
     )
-    return (row["revocation_reason"], row["revoked_by"]) if row else None
+    return [
+        LeftQuarantine(
+            document=_sealed(row),
+            revoked=(row["revocation_reason"], row["revoked_by"]),
+            received_at=row["received_at"],
+        )
+        for row in rows
+    ]
 
 
 async def wait_on(
@@ -372,6 +421,7 @@ async def wait_on(
     *,
     owner: str,
     document_id: str,
+    group_id: str | None = None,
     attempt: UUID,
     wait_s: float,
     verdict: dict[str, Any] | None,
@@ -379,18 +429,19 @@ async def wait_on(
 ) -> bool:
     """To be judged again. Without a verdict the attempt does not count."""
     row = await tx.fetchrow(
-        """
+        f"""
         UPDATE locker.quarantine
-           SET next_attempt_at = now() + make_interval(secs => $4), attempt = NULL,
-               attempts = attempts - CASE WHEN $5::jsonb IS NULL THEN 1 ELSE 0 END,
-               indication = coalesce($5::jsonb ->> 'indication', indication),
-               sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication ELSE $5::jsonb ->> 'sub_indication' END,
-               judged_part = CASE WHEN $5::jsonb IS NULL THEN judged_part ELSE $6 END,
-               verdict = coalesce($5::jsonb, verdict)
-         WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
+           SET next_attempt_at = now() + make_interval(secs => $5), attempt = NULL,
+               attempts = attempts - CASE WHEN $6::jsonb IS NULL THEN 1 ELSE 0 END,
+               indication = coalesce($6::jsonb ->> 'indication', indication),
+               sub_indication = CASE WHEN $6::jsonb IS NULL THEN sub_indication ELSE $6::jsonb ->> 'sub_indication' END,
+               judged_part = CASE WHEN $6::jsonb IS NULL THEN judged_part ELSE $7 END,
+               verdict = coalesce($6::jsonb, verdict)
+         WHERE {_TAKEN}
         RETURNING document_id""",
         owner,
         document_id,
+        group_id,
         attempt,
         wait_s,
         verdict,
@@ -404,37 +455,40 @@ async def refuse(
     *,
     owner: str,
     document_id: str,
+    group_id: str | None = None,
     attempt: UUID,
     refusal: str,
     verdict: dict[str, Any] | None,
     part: Part = "document",
-) -> bool:
-    """Its key is gone, its objects are the sweeper's. False for an attempt that was overtaken."""
-    row = await tx.fetchrow(
-        """
+) -> list[str]:
+    """Their keys are gone, their objects are the sweeper's: which they were; none for an attempt that was overtaken."""
+    rows = await tx.fetch(
+        f"""
         WITH refused AS (
             UPDATE locker.quarantine
-               SET state = 'refused', refusal = $4, decided_at = now(), wrapped_key = NULL, fields_sealed = NULL,
-                   indication = coalesce($5::jsonb ->> 'indication', indication),
-                   sub_indication = CASE WHEN $5::jsonb IS NULL THEN sub_indication
-                                         ELSE $5::jsonb ->> 'sub_indication' END,
-                   judged_part = CASE WHEN $5::jsonb IS NULL THEN judged_part ELSE $6 END,
-                   verdict = coalesce($5::jsonb, verdict)
-             WHERE owner = $1 AND document_id = $2 AND attempt = $3 AND state = 'waiting'
-            RETURNING owner, object_key, data_object_key)
-        INSERT INTO locker.deposit_intent (owner, object_key)
-        SELECT owner, object_key FROM refused
-         UNION ALL
-        SELECT owner, data_object_key FROM refused WHERE data_object_key IS NOT NULL
-        RETURNING object_key""",
+               SET state = 'refused', refusal = $5, decided_at = now(), wrapped_key = NULL, fields_sealed = NULL,
+                   indication = coalesce($6::jsonb ->> 'indication', indication),
+                   sub_indication = CASE WHEN $6::jsonb IS NULL THEN sub_indication
+                                         ELSE $6::jsonb ->> 'sub_indication' END,
+                   judged_part = CASE WHEN $6::jsonb IS NULL THEN judged_part ELSE $7 END,
+                   verdict = coalesce($6::jsonb, verdict)
+             WHERE {_TAKEN}
+            RETURNING owner, document_id, object_key, data_object_key
+        ), swept AS (
+            INSERT INTO locker.deposit_intent (owner, object_key)
+            SELECT owner, object_key FROM refused
+             UNION ALL
+            SELECT owner, data_object_key FROM refused WHERE data_object_key IS NOT NULL)
+        SELECT document_id FROM refused""",
         owner,
         document_id,
+        group_id,
         attempt,
         refusal,
         verdict,
         part,
     )
-    return row is not None
+    return [row["document_id"] for row in rows]
 
 
 async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:

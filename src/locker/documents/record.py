@@ -15,21 +15,23 @@ Revoked = tuple[str | None, str | None]
 """Why and by which client."""
 
 
-async def record(tx: Tx, audit: Audit, new: NewDocument, *, revoked_early: Revoked = (None, None)) -> datetime:
-    """Write a deposited document, and what it takes the place of, inside the depositor's transaction.
-
-    Its bytes are stored already. What its issuer revoked before it was here is revoked from its first moment. Returns
-    when it was deposited; raises StateConflict if what it replaces is no longer a current version, ReferenceTaken.
-    """
-    return await record_all(tx, audit, [new], revoked_early=revoked_early)
-
-
 async def record_all(
-    tx: Tx, audit: Audit, kept: Sequence[NewDocument], *, revoked_early: Revoked = (None, None)
+    tx: Tx,
+    audit: Audit,
+    kept: Sequence[NewDocument],
+    *,
+    revoked_early: Revoked = (None, None),
+    received_at: datetime | None = None,
 ) -> datetime:
-    """The documents of one deposit, one for each of its owners; the reference is of the deposit."""
+    """Write the documents of one deposit, one for each of its owners, and what they take the place of, inside the
+    depositor's transaction; the reference is of the deposit.
+
+    Their bytes are stored already, since ``received_at`` if that is not now. What its issuer revoked before it was here
+    is revoked from its first moment. Returns when it was deposited; raises StateConflict if what it replaces is no
+    longer a current version, ReferenceTaken.
+    """
     for new in sorted(kept, key=lambda one: one.owner):
-        deposited_at = await _insert(tx, audit, new)
+        deposited_at = await _insert(tx, audit, new, received_at)
     first = kept[0]
     if first.reference is not None:
         bound = await store.bind_reference(
@@ -51,7 +53,7 @@ async def record_all(
     return deposited_at
 
 
-async def _insert(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
+async def _insert(tx: Tx, audit: Audit, new: NewDocument, received_at: datetime | None) -> datetime:
     if new.replaces is not None and not await store.supersede(
         tx, owner=new.owner, document_id=new.replaces, reason=new.correction
     ):
@@ -61,7 +63,13 @@ async def _insert(tx: Tx, audit: Audit, new: NewDocument) -> datetime:
         await record_data(tx, new.data, owner=new.owner, document_id=new.document_id)
     if new.url_sealed is not None:
         # Bytes that its issuer keeps are not archived here, unless the citizen keeps a copy.
-        await record_reference(tx, owner=new.owner, document_id=new.document_id, url_sealed=new.url_sealed)
+        await record_reference(
+            tx,
+            owner=new.owner,
+            document_id=new.document_id,
+            url_sealed=new.url_sealed,
+            confirmed_at=received_at,
+        )
     else:
         await enlist(tx, owner=new.owner, document_id=new.document_id)
     if new.replaces is not None:

@@ -115,7 +115,7 @@ async def original(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen], document_id: FromPath[str]
 ) -> Response[Any]:
     document = await read(wiring.db, wiring.audit, _self(citizen), document_id, action="document.downloaded")
-    await confirm(wiring.references, document)
+    document = await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
@@ -184,7 +184,7 @@ async def api_original(
 ) -> Response[Any]:
     """The bytes that were deposited. Scope ``documents:read``; Range, If-Match and If-None-Match are understood."""
     document = await read(wiring.db, wiring.audit, _wallet_app(caller), document_id, action="document.downloaded")
-    await confirm(wiring.references, document)
+    document = await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, Locale.EN))
 
 
@@ -250,7 +250,7 @@ async def send_picture(
     number, dot, kind = picture.partition(".")
     if (dot, kind) != (".", "png") or not number.isascii() or not number.isdigit() or len(number) > 4:
         raise DocumentUnknown
-    await confirm(wiring.references, document)
+    document = await confirm(wiring.references, document)
     reading = await wiring.vault.open(
         document.stored, owner=document.owner, document_id=document.document_id, version=document.version
     )

@@ -345,11 +345,14 @@ async def forget_outbox(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
     return len(rows)
 
 
-async def reseal(tx: Tx, *, owner: str, document_id: str, ciphertext_sha256: bytes) -> None:
+async def reseal(tx: Tx, *, owner: str, document_id: str, object_key: str, ciphertext_sha256: bytes) -> None:
     await tx.execute(
-        "UPDATE locker.document SET ciphertext_sha256 = $3 WHERE owner = $1 AND document_id = $2 AND by_reference",
+        """
+        UPDATE locker.document SET object_key = $3, ciphertext_sha256 = $4
+         WHERE owner = $1 AND document_id = $2 AND by_reference""",
         owner,
         document_id,
+        object_key,
         ciphertext_sha256,
     )
 

@@ -1,7 +1,7 @@
 import re
 from collections.abc import Iterable
 
-from kit.outbound.addresses import FetchRefused, check_url
+from kit.outbound.addresses import FetchRefused, check_url, parsed
 from locker.references.refusals import AddressUnfit
 
 # As it is signed, so it is sent: one spelling, host in small letters, no default port, no fragment, a path.
@@ -17,5 +17,8 @@ def check_address(url: str, domains: Iterable[str], *, loopback_allowed: bool) -
         check_url(url, loopback_allowed=loopback_allowed)
     except FetchRefused as refused:
         raise AddressUnfit(refused.reason) from None
+    if str(parsed(url)) != url:
+        # A bare question mark is signed and not sent.
+        raise AddressUnfit
     if not any(found[1] == domain or found[1].endswith(f".{domain}") for domain in domains):
         raise AddressUnfit

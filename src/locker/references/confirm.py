@@ -1,12 +1,17 @@
 import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
 
 from kit.audit import AuditEvent
 from kit.db import Tx
-from kit.errors import Refusal
+from kit.errors import Refusal, Unavailable
 from locker.administrations.find_domains import find_domains
 from locker.administrations.identify import identify_again
 from locker.catalogue.find_entitled import find_entitled
-from locker.deposits.judge import policy_of
+from locker.deposits import orphans
+from locker.deposits.judge import may_pass_later, policy_of
 from locker.documents.refusals import DocumentUnknown
 from locker.documents.reseal import reseal
 from locker.documents.schema import HeldDocument
@@ -14,26 +19,27 @@ from locker.references import store
 from locker.references.check_address import check_address
 from locker.references.desk import ReferenceDesk
 from locker.references.fetch_pdf import NotFetched, fetch_pdf
-from locker.references.refusals import IssuerAway, NotAsDeposited
+from locker.references.refusals import IssuerAway, NotAsDeposited, NotJudgedNow
 from locker.references.schema import ReferenceRow
-from locker.vault import FileFrames
+from locker.vault import FileFrames, new_object_key
 
 RETRY_S = 10.0
 """An issuer that failed is not asked again for the same document before."""
 _LOOK_S = 0.2
 
 
-async def confirm(desk: ReferenceDesk, document: HeldDocument) -> None:
+async def confirm(desk: ReferenceDesk, document: HeldDocument) -> HeldDocument:
     """Before bytes leave: what the issuer keeps was found there, as it was deposited, not longer ago than the bound.
 
-    Nothing to do for what was deposited whole, for a copy that the citizen keeps, and for what is fresh. One fetch at a
-    time for each document, on all nodes: others wait for it. Raises IssuerAway, NotAsDeposited, Unavailable.
+    Returns the document as it is stored then. Nothing to do for what was deposited whole, for a copy that the citizen
+    keeps, and for what is fresh. One fetch at a time for each document, on all nodes: others wait for it. Raises
+    IssuerAway, NotAsDeposited, NotJudgedNow, Unavailable.
     """
     if not document.by_reference:
-        return
+        return document
     row = await _row(desk, document)
     if is_fresh(row, desk.freshness_s):
-        return
+        return _as_stored(document, row)
     if row.failed_lately:
         raise _failed(row, document)
     name = (document.owner, document.document_id)
@@ -43,6 +49,14 @@ async def confirm(desk: ReferenceDesk, document: HeldDocument) -> None:
         fetching.add_done_callback(lambda done: _over(desk, name, done))
     # Whoever leaves does not end it for the others.
     await asyncio.shield(fetching)
+    return _as_stored(document, await _row(desk, document))
+
+
+def _as_stored(document: HeldDocument, row: ReferenceRow) -> HeldDocument:
+    stored = msgspec.structs.replace(
+        document.stored, object_key=row.object_key, ciphertext_sha256=row.ciphertext_sha256
+    )
+    return msgspec.structs.replace(document, stored=stored)
 
 
 def is_fresh(row: ReferenceRow, freshness_s: int) -> bool:
@@ -58,7 +72,7 @@ def _over(desk: ReferenceDesk, name: tuple[str, str], done: "asyncio.Task[None]"
 
 async def _fetch(desk: ReferenceDesk, document: HeldDocument) -> None:
     db, owner, document_id = desk.deposits.db, document.owner, document.document_id
-    while not await store.claim(db, owner=owner, document_id=document_id, lease_s=desk.lease_s):
+    while (lease := await store.claim(db, owner=owner, document_id=document_id, lease_s=desk.lease_s)) is None:
         # Another node has it. Its lease ends, whatever becomes of it.
         await asyncio.sleep(_LOOK_S)
         row = await _row(desk, document)
@@ -68,19 +82,19 @@ async def _fetch(desk: ReferenceDesk, document: HeldDocument) -> None:
             raise _failed(row, document)
     failure: str | None = None
     try:
-        await _fetch_claimed(desk, document, await _row(desk, document))
-    except (IssuerAway, NotAsDeposited) as refusal:
+        await _fetch_claimed(desk, document, await _row(desk, document), lease)
+    except (IssuerAway, NotAsDeposited, NotJudgedNow) as refusal:
         failure = refusal.code
         raise
     except BaseException:
-        await asyncio.shield(store.fail(db, owner=owner, document_id=document_id, failure=None))
+        await asyncio.shield(store.fail(db, owner=owner, document_id=document_id, lease=lease, failure=None))
         raise
     finally:
         if failure is not None:
-            await _record_failure(desk, document, failure)
+            await _record_failure(desk, document, failure, lease)
 
 
-async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: ReferenceRow) -> None:
+async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: ReferenceRow, lease: datetime) -> None:
     deposits = desk.deposits
     url = await deposits.vault.open_part(
         document.stored,
@@ -94,7 +108,10 @@ async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: Refer
         # A domain that was taken from the administration since then counts no more.
         domains = await find_domains(deposits.db, administration=document.administration)
         check_address(url.decode(), domains, loopback_allowed=desk.fetcher.loopback_allowed)
-        async with fetch_pdf(desk, url.decode(), sha256=document.sha256) as (pdf, length):
+        async with fetch_pdf(desk, url.decode(), sha256=document.sha256, administration=document.administration) as (
+            pdf,
+            length,
+        ):
             depositor = await identify_again(deposits.db, administration=document.administration)
             type_ = await find_entitled(deposits.db, administration=document.administration, type_=document.type)
             verdict = await deposits.judge.validate(
@@ -102,45 +119,61 @@ async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: Refer
                 trust=await deposits.trust.trust(deposits.db, depositor),
                 policy=policy_of(type_.signature, size_max_bytes=deposits.limits.receive.pdf_max_bytes),
             )
+            if may_pass_later(verdict):
+                raise NotJudgedNow
             if not verdict.passed:
                 raise NotAsDeposited
-            ciphertext_sha256 = None
-            if not row.cached:
-                ciphertext_sha256 = await deposits.vault.put_again(
-                    document.stored,
-                    owner=document.owner,
-                    document_id=document.document_id,
-                    version=document.version,
-                    frames=FileFrames(pdf),
-                    length=length,
-                )
+            # Also where there is an object: it may be the one that a restore brought to a place where none is.
+            object_key, ciphertext_sha256 = await _put(desk, document, pdf, length)
     except NotFetched as reason:
         if reason.other:
             raise NotAsDeposited from None
         raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
     except Refusal as refusal:
-        if refusal.status >= 500 or isinstance(refusal, NotAsDeposited):
+        if refusal.status >= 500:
             raise
         # Its issuer is suspended, may not issue this type any more, or has lost the domain.
         raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
 
     async def record(tx: Tx) -> None:
-        if ciphertext_sha256 is not None:
-            await reseal(
-                tx,
-                owner=document.owner,
-                document_id=document.document_id,
-                ciphertext_sha256=ciphertext_sha256,
-            )
-        await store.confirm(tx, owner=document.owner, document_id=document.document_id)
+        if not await store.confirm(tx, owner=document.owner, document_id=document.document_id, lease=lease):
+            raise Unavailable("fetches")
+        if not await orphans.fulfil(tx, owner=document.owner, object_key=object_key):
+            raise Unavailable("fetches")
+        await reseal(
+            tx,
+            owner=document.owner,
+            document_id=document.document_id,
+            object_key=object_key,
+            ciphertext_sha256=ciphertext_sha256,
+        )
+        if not row.removed:
+            await orphans.intend(tx, owner=document.owner, object_key=row.object_key)
 
     await deposits.db.transact(record)
 
 
-async def _record_failure(desk: ReferenceDesk, document: HeldDocument, failure: str) -> None:
+async def _put(desk: ReferenceDesk, document: HeldDocument, pdf: Path, length: int) -> tuple[str, bytes]:
+    """As another object, so that nobody who is late with the one before can harm it: its key, its digest."""
+    owner, object_key = document.owner, new_object_key()
+    await orphans.intend(desk.deposits.db, owner=owner, object_key=object_key)
+    ciphertext_sha256 = await desk.deposits.vault.put_again(
+        msgspec.structs.replace(document.stored, object_key=object_key),
+        owner=owner,
+        document_id=document.document_id,
+        version=document.version,
+        frames=FileFrames(pdf),
+        length=length,
+    )
+    return object_key, ciphertext_sha256
+
+
+async def _record_failure(desk: ReferenceDesk, document: HeldDocument, failure: str, lease: datetime) -> None:
     async def record(tx: Tx) -> None:
-        await store.fail(tx, owner=document.owner, document_id=document.document_id, failure=failure)
-        if failure == NotAsDeposited.code:
+        failed = await store.fail(
+            tx, owner=document.owner, document_id=document.document_id, lease=lease, failure=failure
+        )
+        if failed and failure == NotAsDeposited.code:
             await desk.deposits.audit.append(
                 tx,
                 AuditEvent(
@@ -167,4 +200,6 @@ async def _row(desk: ReferenceDesk, document: HeldDocument) -> ReferenceRow:
 def _failed(row: ReferenceRow, document: HeldDocument) -> Refusal:
     if row.failure == NotAsDeposited.code:
         return NotAsDeposited()
+    if row.failure == NotJudgedNow.code:
+        return NotJudgedNow()
     return IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing)

@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from kit.outbound.addresses import FetchRefused
+from kit.errors import Unavailable
+from kit.outbound.fetch import BUSY, FetchRefused
 from locker.references.desk import ReferenceDesk
 from locker.references.sign_request import sign_request
 
@@ -26,19 +26,25 @@ class NotFetched(Exception):
 
 
 @asynccontextmanager
-async def fetch_pdf(desk: ReferenceDesk, url: str, *, sha256: bytes) -> AsyncIterator[tuple[Path, int]]:
-    """A file with exactly the bytes of this digest, and its length; leaving the context deletes it. NotFetched.
+async def fetch_pdf(
+    desk: ReferenceDesk, url: str, *, sha256: bytes, administration: str
+) -> AsyncIterator[tuple[Path, int]]:
+    """A file with exactly the bytes of this digest, and its length; leaving the context deletes it.
+
+    Raises NotFetched; Unavailable where it is we who have no place for it.
 
     Nothing is followed, nothing of a longer body is kept, and no byte is written before the digest agrees.
     """
-    signed = sign_request(desk.key, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16))
     limits = desk.deposits.limits.receive
-    async with desk.room.place(urlsplit(url).netloc):
+    async with desk.room.place(administration):
+        signed = sign_request(desk.key, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16))
         try:
             answer = await desk.fetcher.get(
                 url, accept="application/pdf", body_max_bytes=limits.pdf_max_bytes, headers=signed
             )
         except FetchRefused as refused:
+            if refused.reason == BUSY:
+                raise Unavailable("fetches") from None
             raise NotFetched(refused.reason) from None
         if answer.status != 200:
             raise NotFetched(f"the address answers {answer.status}")

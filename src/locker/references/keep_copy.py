@@ -1,10 +1,12 @@
 from kit.audit import AuditEvent
 from kit.db import Tx
+from kit.errors import Unavailable
 from locker.archive.enlist import enlist
 from locker.documents.read import Reader, read_again
 from locker.documents.refusals import DocumentUnknown
 from locker.references import store
 from locker.references.confirm import confirm
+from locker.references.describe import describe
 from locker.references.desk import ReferenceDesk
 
 
@@ -20,6 +22,10 @@ async def keep_copy(desk: ReferenceDesk, reader: Reader, document_id: str) -> No
 
     async def record(tx: Tx) -> None:
         if not await store.copy(tx, owner=reader.owner, document_id=document_id):
+            reference = await describe(tx, document, freshness_s=0)
+            if reference is None or reference.copied_at is None:
+                # It was let go since it was confirmed: nothing is kept, so nothing may say that it is.
+                raise Unavailable("fetches")
             return
         await enlist(tx, owner=reader.owner, document_id=document_id)
         await desk.deposits.audit.append(

@@ -1,23 +1,25 @@
-from kit.db import Database
+from kit.db import Database, Tx
+from locker.deposits import orphans
 from locker.references import store
-from locker.vault import Vault
 
 _BATCH = 100
-_LEASE_S = 60.0
 
 
-async def let_go(db: Database, vault: Vault, *, older_than_s: int, batches_max: int = 100) -> int:
-    """Remove the cached bytes of what was not confirmed for so long and of which nobody keeps a copy; how many.
-
-    The row promises nothing before the object goes; who dies in between is followed by the next round.
+async def let_go(db: Database, *, older_than_s: int, batches_max: int = 100) -> int:
+    """Give the cached bytes of what was not confirmed for so long to the sweeper, unless the citizen keeps a copy; how
+    many. Who began to read them has the sweeper's grace for it.
     """
-    gone = 0
+
+    async def once(tx: Tx) -> int:
+        gone = await store.let_go(tx, older_than_s=older_than_s, batch_max=_BATCH)
+        for one in gone:
+            await orphans.intend(tx, owner=one.owner, object_key=one.object_key)
+        return len(gone)
+
+    total = 0
     for _ in range(batches_max):
-        taken = await store.take_stale(db, older_than_s=older_than_s, lease_s=_LEASE_S, batch_max=_BATCH)
-        for stale in taken:
-            await vault.delete(stale.object_key)
-            await store.removed(db, stale)
-        gone += len(taken)
-        if len(taken) < _BATCH:
+        gone = await db.transact(once)
+        total += gone
+        if gone < _BATCH:
             break
-    return gone
+    return total

@@ -12,6 +12,6 @@ class ReferenceMessage(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool
     """False: it is fetched again before it is shown."""
     failure: str | None
-    """Why the last try failed, if it did: ``issuer-away`` or ``not-as-deposited``."""
+    """Why the last try failed, if it did: ``issuer-away``, ``not-as-deposited`` or ``not-judged-now``."""
     copied_at: datetime | None
     """Since when the citizen keeps a copy; the issuer is then not asked any more."""

@@ -28,4 +28,15 @@ class NotAsDeposited(Refusal):
     """Other bytes, or a seal that does not hold any more. Nothing of them leaves."""
 
     code, status = "not-as-deposited", 502
-    title = "What the administration keeps is not the document that it deposited, so it is not shown."
+    title = (
+        "What the administration keeps is not what it deposited, or its seal does not hold any more: it is not shown."
+    )
+
+
+class NotJudgedNow(Unavailable):
+    """The right bytes, and whether their seal still holds cannot be said: revocation data is missing or too old."""
+
+    code, title = "not-judged-now", "Whether the seal of this document still holds cannot be said now. Try again later."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=60)

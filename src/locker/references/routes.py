@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from locker.access.bearer import ClientCaller
 from locker.access.schema import Citizen
 from locker.deposits.body import idempotency_key
-from locker.deposits.schema import Deposited
+from locker.deposits.schema import Deposited, Quarantined
 from locker.documents.read import Reader
 from locker.home.frame import AnyRequest, checked_form, see_other
 from locker.problem import problems
@@ -27,6 +27,9 @@ _BODY_MAX_BYTES = 65_536
     status_code=201,
     responses={
         201: ResponseSpec(Deposited, description="Deposited, or deposited before under this key."),
+        202: ResponseSpec(
+            Quarantined, description="Kept, and judged again: revocation data has not arrived, or no scanner answers."
+        ),
         **problems(400, 401, 403, 409, 410, 413, 422, 429, 502, 503),
     },
     opt={"scope": "documents:deposit"},
@@ -35,11 +38,11 @@ _BODY_MAX_BYTES = 65_536
 )
 async def deposit_by_reference(
     request: AnyRequest, wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
-) -> Response[Deposited]:
+) -> Response[Deposited | Quarantined]:
     """Deposit a document that you keep: what a deposit says, with its address and digest in the place of its bytes.
 
     It is fetched at once, by a request that the locker signs (RFC 9421), judged as a deposit is, and from then on each
-    time that it is shown and was not fetched within the hour. ``Idempotency-Key`` is required.
+    time that it is shown and was not fetched within the hour. ``Idempotency-Key`` is required. 202: as a deposit waits.
     """
     deposited = await deposit_reference(
         wiring.references,
@@ -49,7 +52,7 @@ async def deposit_by_reference(
     )
     return Response(
         deposited,
-        status_code=201,
+        status_code=201 if isinstance(deposited, Deposited) else 202,
         headers={"Location": f"{wiring.settings.locker_url}/v1/deposits/{deposited.document_id}"},
     )
 

@@ -20,14 +20,18 @@ class ReferenceRow(msgspec.Struct, frozen=True, kw_only=True):
     url_sealed: bytes
     confirmed_at: datetime
     cached: bool
+    removed: bool
+    """It was let go, and its object is the sweeper's."""
     copied_at: datetime | None
     failure: str | None
     age_s: int
     """Since it was last confirmed, by the database's clock."""
     failed_lately: bool
+    object_key: str
+    """Of its document, now: another one each time that it came back."""
+    ciphertext_sha256: bytes
 
 
-class StaleObject(msgspec.Struct, frozen=True, kw_only=True):
+class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
-    document_id: str
     object_key: str

@@ -195,7 +195,7 @@ async def shared_original(
     document = await take_original(
         wiring.db, wiring.audit, wiring.throttle, opening_id, viewing_of(request), document_id
     )
-    await confirm(wiring.references, document)
+    document = await confirm(wiring.references, document)
     return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 

@@ -91,7 +91,7 @@ class Vault:
     async def put_again(
         self, stored: Stored, *, owner: str, document_id: str, version: int, frames: AsyncIterable[bytes], length: int
     ) -> bytes:
-        """The same bytes at the same place under the same key, after the object was let go; its ciphertext's digest.
+        """The same bytes under the same key at ``stored.object_key``, a new one; the digest of its ciphertext.
 
         A new salt and nonce prefix each time, so nothing repeats. Raises as ``put``, for other bytes LengthMismatch.
         """

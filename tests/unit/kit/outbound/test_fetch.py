@@ -1,16 +1,19 @@
 """The fetcher against real servers: what it accepts, what it cuts, and to whom it connects."""
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
 from kit.outbound.fetch import AT_ONCE_FOR_ONE_HOST_MAX, Fetcher, FetchRefused
+from tests.client_certificates import files
 from tests.sites import Request, Site, authority_files, listening, running_site
 
 
@@ -90,6 +93,42 @@ async def test_five_seconds_are_the_end_of_every_fetch(site: Site, fetcher: Fetc
         await fetcher.get(site.url("/drip"), accept="*/*")
     assert 4.5 < time.monotonic() - began < 6.5
     over.set()
+
+
+async def test_a_server_that_asks_for_a_certificate_is_shown_ours(tmp_path: Path) -> None:
+    authority, ours = files(tmp_path, "CN=locker")
+    async with running_site(clients=authority) as site:
+        url = site.serve("/", b"{}")
+        without = Fetcher(ca_file=authority_files()[0], loopback_allowed=True)
+        with pytest.raises(FetchRefused):
+            await without.get(url, accept="*/*")
+        without.close()
+        fetcher = Fetcher(ca_file=authority_files()[0], loopback_allowed=True, certificate=ours)
+        assert (await fetcher.get(url, accept="*/*")).status == 200
+        fetcher.close()
+        assert site.requests.qsize() == 1
+
+
+async def test_an_answer_without_end_of_its_head_is_cut(fetcher: Fetcher) -> None:
+    """Within kilobytes, long before the time is over."""
+    sent = 0
+
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b"X-Field: " + b"x" * 1_000 + b"\r\n")
+                sent += 1_011
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(FetchRefused, match="cannot be reached"):
+            await fetcher.post(url, body=b"x", content_type="text/plain")
+    assert sent < 10_000_000
 
 
 async def test_a_certificate_of_an_unknown_authority_or_another_name_is_refused(site: Site) -> None:
@@ -174,3 +213,25 @@ async def test_a_name_server_that_does_not_answer_holds_one_thread_a_name() -> N
         await fetcher.get("https://other.test/", accept="*/*")
     over.set()
     fetcher.close()
+
+
+async def test_twenty_names_of_a_name_server_that_does_not_answer_keep_no_other_name_waiting() -> None:
+    over, asked = threading.Event(), threading.Semaphore(0)
+
+    def resolve(host: str, port: int) -> list[str]:
+        if host.endswith("stuck.test"):
+            asked.release()
+            over.wait(20)
+        return []
+
+    fetcher = Fetcher(ca_file=None, loopback_allowed=True, resolve=resolve)
+    stuck = [asyncio.create_task(fetcher.check(f"https://{number}.stuck.test/")) for number in range(20)]
+    try:
+        for _ in stuck:
+            assert await asyncio.to_thread(asked.acquire, timeout=5)
+        with pytest.raises(FetchRefused, match="cannot be reached"):
+            await fetcher.get("https://other.test/", accept="*/*")
+    finally:
+        over.set()
+        await asyncio.gather(*stuck)
+        fetcher.close()

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from khizana.rounds import quarantine_desk
 from kit.jose import PublicKeys, verify
+from locker.deposits.judge_again import judge_again
 from tests.locker_world import AMINA, LOCKER, YOUSSEF, World, open_world
 from tests.unit.locker.batches.zips import MULTIPART, Office, line, multipart, zipped
 from tests.unit.locker.deposits.signed_parts import signed, stamped_by
@@ -204,19 +206,14 @@ async def test_of_several_owners_one_who_is_nobody_or_full_refuses_the_item(
     assert (await world.counts())["document"] == before["document"]
 
 
-async def test_what_cannot_wait_to_be_judged_is_sent_again(world: World, office: Office) -> None:
-    """Of several owners nothing is quarantined; the item is not refused for good, as its document is not at fault."""
+async def test_of_several_owners_what_cannot_be_judged_yet_waits_for_all(world: World, office: Office) -> None:
     rows = await world.rows("DELETE FROM locker.trust_material WHERE kind = 'crl' RETURNING *")
     await world.rows("UPDATE locker.trust_version SET version = version + 1 RETURNING version")
     pdf = world.sealed(text="no revocation data yet")
     try:
         batch_id = await office.registered([of_several("waits", pdf)])
         [told], _ = await office.sent(batch_id, zipped({"waits.pdf": pdf}))
-        assert (told["state"], told["code"], told["members"]["sub_indication"]) == (
-            "awaiting",
-            "not-authentic",
-            "TRY_LATER",
-        )
+        assert told["state"] == "quarantined"
     finally:
         for row in rows:
             await world.rows(
@@ -226,8 +223,12 @@ async def test_what_cannot_wait_to_be_judged_is_sent_again(world: World, office:
                 *(row[name] for name in ("sha256", "kind", "der", "issuer", "this_update", "next_update")),
             )
         await world.rows("UPDATE locker.trust_version SET version = version + 1 RETURNING version")
-    [told], _ = await office.sent(batch_id, zipped({"waits.pdf": pdf}))
-    assert told["state"] == "deposited"
+    await world.rows("UPDATE locker.quarantine SET next_attempt_at = now()")
+    wiring = world.wiring
+    judging = quarantine_desk(wiring.db, wiring.vault, wiring.judge, wiring.settings)
+    assert (await judge_again(judging)).passed == 1
+    owners = await world.rows("SELECT owner FROM locker.document WHERE sha256 = $1", hashlib.sha256(pdf).digest())
+    assert {row["owner"] for row in owners} == {world.subs[uid] for uid in (AMINA, YOUSSEF)}
 
 
 # Versions

@@ -22,7 +22,7 @@ from locker.sweeping.reconcile import reconcile
 from locker.trust.add import add
 from locker.trust.schema import TrustAddition
 from locker.wiring import quarantine_limits
-from tests.locker_world import INTERIOR, LOCKER, World, open_world
+from tests.locker_world import AMINA, INTERIOR, LOCKER, YOUSSEF, World, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -311,3 +311,90 @@ async def test_what_speaks_against_it_for_good_is_refused_at_once(world: World) 
 async def test_waits_double_up_to_the_longest() -> None:
     limits = QuarantineLimits(first_wait_s=60, wait_max_s=600, attempts_max=16, lease_s=60, per_administration_max=10)
     assert [limits.wait_s(attempts) for attempts in (1, 2, 3, 4, 5, 6, 1_000)] == [60, 120, 240, 480, 600, 600, 600]
+
+
+BOTH = [{"uid": AMINA}, {"uid": YOUSSEF}]
+
+
+async def both_wait(world: World, **members: Any) -> dict[str, Any]:
+    return await quarantined(world, uid=None, subjects=BOTH, **members)
+
+
+async def states_of(world: World, answer: dict[str, Any]) -> list[tuple[str, str | None]]:
+    found = [await record_of(world, one["document_id"]) for one in answer["documents"]]
+    return [(one["state"], one["state_reason"]) for one in found]
+
+
+async def test_of_several_owners_all_wait_and_all_get_it_at_once(world: World) -> None:
+    pdf = world.sealed(text="deed")
+    answer = await both_wait(world, pdf=pdf)
+    assert answer["document_id"] == answer["documents"][0]["document_id"]
+    assert await judge_again(desk(world, attempts_max=9), batch_max=1) == JudgedAgain(waiting=1)
+    assert await states_of(world, answer) == [("quarantined", None)] * 2
+    judged = [(await record_of(world, one["document_id"]))["judgement"]["attempts"] for one in answer["documents"]]
+    assert judged == [2, 2]
+    await revocation_lists_arrive(world)
+    outcomes = await asyncio.gather(*(judge_again(desk(world)) for _ in range(4)))
+    assert sum(outcome.passed for outcome in outcomes) == 1
+    assert await states_of(world, answer) == [("valid", None)] * 2
+    for uid, one in zip((AMINA, YOUSSEF), answer["documents"], strict=True):
+        original = await world.locker.get(f"/v1/documents/{one['document_id']}/original", headers=world.citizen(uid))
+        assert original.content == pdf
+    # And from then on their state is one, as of any deposit with several owners.
+    change = await world.locker.post(
+        f"/v1/documents/{answer['documents'][1]['document_id']}/suspend",
+        headers=world.machine(),
+        json={"reason": "court-order"},
+    )
+    assert change.status_code == 200
+    assert await states_of(world, answer) == [("suspended", "court-order")] * 2
+
+
+async def test_of_several_owners_a_revocation_by_any_address_while_it_waits_is_of_all(world: World) -> None:
+    answer = await both_wait(world)
+    for one in answer["documents"][::-1]:
+        revoked = await world.locker.post(
+            f"/v1/documents/{one['document_id']}/revoke", headers=world.machine(), json={"reason": "issued-in-error"}
+        )
+        assert (revoked.status_code, revoked.json()["document_id"]) == (200, one["document_id"])
+    await revocation_lists_arrive(world)
+    assert await judge_again(desk(world)) == JudgedAgain(passed=1)
+    assert await states_of(world, answer) == [("revoked", "issued-in-error")] * 2
+
+
+async def test_of_several_owners_all_are_refused_and_nothing_of_any_stays(world: World) -> None:
+    answer = await both_wait(world)
+    keys = {row["object_key"] for row in await world.rows("SELECT object_key FROM locker.quarantine")}
+    assert await judge_again(desk(world, attempts_max=1)) == JudgedAgain(refused=1)
+    assert await states_of(world, answer) == [("refused", "not-authentic")] * 2
+    assert await world.rows("SELECT 1 FROM locker.quarantine WHERE wrapped_key IS NOT NULL") == []
+    lines = await world.rows(
+        "SELECT 1 FROM locker.audit WHERE action = 'deposit.refused' AND object_id = ANY($1::text[])",
+        [one["document_id"] for one in answer["documents"]],
+    )
+    assert len(lines) == 2
+    await sweep_locker(world.wiring.db, world.wiring.vault, world.wiring.settings)
+    assert len(keys) == 2
+    assert not keys & await world.objects()
+
+
+async def test_of_several_owners_where_one_has_no_room_nobody_gets_it(world: World) -> None:
+    answer = await both_wait(world)
+    await revocation_lists_arrive(world)
+    made = QuarantineDesk(**{**vars(desk(world)), "documents_per_owner_max": 0})
+    assert await judge_again(made) == JudgedAgain(refused=1)
+    assert await states_of(world, answer) == [("refused", "vault-full")] * 2
+
+
+async def test_of_several_owners_one_who_is_erased_meanwhile_keeps_it_from_no_other(world: World) -> None:
+    world.subs["leaving"] = world.provider.enrol("2000000077")
+    answer = await quarantined(world, uid=None, subjects=[{"uid": "2000000077"}, {"uid": YOUSSEF}])
+    wiring, leaving = world.wiring, world.subs["leaving"]
+    await wiring.db.transact(lambda tx: wiring.vault.destroy_owner_key(tx, owner=leaving))
+    await revocation_lists_arrive(world)
+    assert (await judge_again(desk(world), batch_max=1)).waiting == 1
+    await world.rows("SELECT locker.erase_rows_of($1)", leaving)
+    assert await judge_again(desk(world)) == JudgedAgain(passed=1)
+    theirs = await record_of(world, answer["documents"][1]["document_id"])
+    assert theirs["state"] == "valid"
+    assert (await record_of(world, answer["document_id"]))["status"] == 404

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +21,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from khizana.rounds import quarantine_desk, sweep_locker
+from kit.audit import Audit
+from locker.deposits.judge_again import JudgedAgain, judge_again
+from locker.references import store
+from locker.references.confirm import RETRY_S
 from locker.references.let_go import let_go
 from locker.sweeping.reconcile import reconcile
+from locker.trust.add import add
+from locker.trust.schema import TrustAddition
+from tests import client_certificates
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import AMINA, BIRTH, INTERIOR, JUSTICE, RECORD, YOUSSEF, World, plain_pdf
 from tests.sites import Request, Site, authority_files, running_site
@@ -37,6 +46,8 @@ class Kept:
 
     place: CitizenWorld
     site: Site
+    client_authority: Path
+    """Of the certificate that the locker shows."""
 
     @property
     def world(self) -> World:
@@ -82,6 +93,15 @@ class Kept:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def let_go(self) -> None:
+        """The worker's round: what is old enough is let go, and the sweeper's grace is none here."""
+        wiring = self.world.wiring
+        await sweep_locker(wiring.db, wiring.vault, wiring.settings)
+
+    async def object_of(self, document_id: str) -> str:
+        [row] = await self.world.rows("SELECT object_key FROM locker.document WHERE document_id = $1", document_id)
+        return str(row["object_key"])
+
     async def hours_pass(self, document_id: str, hours: int = 2) -> None:
         await self.world.owner_db.execute(
             """UPDATE locker.reference SET confirmed_at = confirmed_at - make_interval(hours => $2),
@@ -93,12 +113,16 @@ class Kept:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kept(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kept]:
+    folder = tmp_path_factory.mktemp("locker")
+    client_authority, certificate = client_certificates.files(folder, "CN=locker")
     async with (
         running_site() as site,
         open_citizen_world(
             dsns,
             s3,
-            tmp_path_factory.mktemp("locker"),
+            folder,
+            reference_certificate_file=certificate,
+            quarantine_first_wait_s=0,
             outbound_ca_file=authority_files()[0],
             outbound_loopback=True,
             deposit_pdf_max_bytes=200_000,
@@ -113,7 +137,7 @@ async def kept(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> 
                 administration,
                 domain,
             )
-        yield Kept(place, site)
+        yield Kept(place, site, client_authority)
 
 
 async def test_it_is_fetched_judged_and_served_and_says_how_old_that_is(kept: Kept) -> None:
@@ -300,6 +324,7 @@ async def test_a_redirect_is_not_followed(kept: Kept) -> None:
         "https://docs.site.test:443/a.pdf",
         "https://docs.site.test:99999/a.pdf",
         "https://docs.site.test/a.pdf#x",
+        "https://docs.site.test/a.pdf?",
         "https://docs.site.test/a b.pdf",
         "https://docs.site.test",
         "ftp://docs.site.test/a.pdf",
@@ -400,14 +425,13 @@ async def test_a_file_of_it_is_verified_by_what_was_fetched(kept: Kept) -> None:
 async def test_what_nobody_asked_for_is_let_go_and_comes_back(kept: Kept) -> None:
     pdf = kept.world.sealed(text="let go")
     document_id, path = await kept.deposited(pdf)
-    wiring = kept.world.wiring
-    [row] = await kept.world.rows("SELECT object_key FROM locker.document WHERE document_id = $1", document_id)
-    await let_go(wiring.db, wiring.vault, older_than_s=7_200)
-    assert row["object_key"] in await kept.world.objects()
+    wiring, object_key = kept.world.wiring, await kept.object_of(document_id)
+    await kept.let_go()
+    assert object_key in await kept.world.objects()
     await kept.hours_pass(document_id, 3)
-    await let_go(wiring.db, wiring.vault, older_than_s=7_200)
-    assert row["object_key"] not in await kept.world.objects()
-    assert await let_go(wiring.db, wiring.vault, older_than_s=7_200) == 0
+    await kept.let_go()
+    assert object_key not in await kept.world.objects()
+    assert await let_go(wiring.db, older_than_s=7_200) == 0
     compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=0)
     assert document_id not in compared.missing
     kept.site.refuse(path, 500)
@@ -417,15 +441,62 @@ async def test_what_nobody_asked_for_is_let_go_and_comes_back(kept: Kept) -> Non
     assert (await kept.original(document_id)).content == pdf
     assert (await kept.original(document_id, Range="bytes=5-20")).content == pdf[5:21]
     compared = await reconcile(wiring.db, wiring.audit, wiring.vault, grace_s=0)
-    assert row["object_key"] not in compared.unknown
+    assert not {object_key, await kept.object_of(document_id)} & set(compared.unknown)
 
 
-async def test_a_worker_that_died_while_letting_go_is_followed(kept: Kept) -> None:
+@pytest.mark.parametrize("swept_first", [True, False])
+async def test_a_sweeper_that_is_late_takes_the_old_object_and_never_the_one_that_came_back(
+    kept: Kept, swept_first: bool
+) -> None:
+    """The citizen agreed to a copy in between: it is the last one there is."""
+    pdf = kept.world.sealed(text="late sweeper")
+    document_id, path = await kept.deposited(pdf)
+    old = await kept.object_of(document_id)
+    await kept.hours_pass(document_id, 3)
+    assert await let_go(kept.world.wiring.db, older_than_s=7_200) >= 1
+    if swept_first:
+        await kept.let_go()
+    assert (await kept.original(document_id)).content == pdf
+    browser = await kept.place.signed_in()
+    page = await browser.get(f"/wallet/documents/{document_id}")
+    await browser.post(
+        f"/wallet/documents/{document_id}/copy",
+        data={"csrf": re.findall(r'name="csrf" value="([^"]+)"', page.text)[0]},
+    )
+    kept.site.refuse(path, 410)
+    await kept.let_go()
+    assert old not in await kept.world.objects()
+    await kept.hours_pass(document_id, 48)
+    assert (await kept.original(document_id)).content == pdf
+
+
+async def test_a_worker_of_the_version_before_that_died_while_letting_go_is_followed(kept: Kept) -> None:
     document_id, _ = await kept.deposited(kept.world.sealed(text="half gone"))
+    old = await kept.object_of(document_id)
     await kept.hours_pass(document_id, 3)
     await kept.world.owner_db.execute("UPDATE locker.reference SET cached = false WHERE document_id = $1", document_id)
-    assert await let_go(kept.world.wiring.db, kept.world.wiring.vault, older_than_s=7_200) >= 1
     assert (await kept.original(document_id)).status_code == 200
+    await kept.let_go()
+    assert old not in await kept.world.objects()
+    assert (await kept.original(document_id)).status_code == 200
+
+
+async def test_who_fetched_for_longer_than_its_lease_writes_nothing(kept: Kept) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text="late"))
+    who = {"owner": kept.world.subs[AMINA], "document_id": document_id}
+    db = kept.world.wiring.db
+    late = await store.claim(db, **who, lease_s=-1)
+    assert late is not None
+    other = await store.claim(db, **who, lease_s=60)
+    assert other is not None
+    assert await store.claim(db, **who, lease_s=60) is None
+    assert not await store.fail(db, **who, lease=late, failure="issuer-away")
+    assert not await store.confirm(db, **who, lease=late)
+    assert await store.confirm(db, **who, lease=other)
+    assert not await store.fail(db, **who, lease=late, failure="issuer-away")
+    row = await store.find(db, **who, retry_s=RETRY_S)
+    assert row is not None
+    assert (row.failure, row.failed_lately) == (None, False)
 
 
 async def test_with_the_citizens_consent_a_copy_is_kept_and_the_issuer_is_asked_no_more(kept: Kept) -> None:
@@ -441,7 +512,7 @@ async def test_with_the_citizens_consent_a_copy_is_kept_and_the_issuer_is_asked_
     kept.site.refuse(path, 410)
     before = kept.requests()
     assert (await kept.original(document_id)).content == pdf
-    await let_go(kept.world.wiring.db, kept.world.wiring.vault, older_than_s=7_200)
+    await kept.let_go()
     assert (await kept.original(document_id)).content == pdf
     assert kept.requests() == before
     assert (await kept.detail(document_id))["reference"]["copied_at"] is not None
@@ -466,11 +537,16 @@ async def test_without_consent_nothing_is_archived_and_the_address_is_sealed(kep
 
 async def test_a_slow_issuer_takes_half_of_the_places_and_keeps_no_others_readers_waiting(kept: Kept) -> None:
     release, two = asyncio.Event(), asyncio.Event()
+    places = kept.world.wiring.deposits.places
+    free = places._free
     at_once = most = 0
     slow = []
     for number in range(6):
         pdf = kept.world.sealed(text=f"slow {number}")
-        document_id, path = await kept.deposited(pdf)
+        path = f"/{secrets.token_hex(8)}.pdf"
+        # Another host does not make it another issuer.
+        url = kept.serve(pdf, path).replace(HOST, f"host{number}.site.test")
+        document_id = (await kept.deposit(url, hashlib.sha256(pdf).digest())).json()["document_id"]
         await kept.hours_pass(document_id)
         slow.append(document_id)
 
@@ -485,17 +561,23 @@ async def test_a_slow_issuer_takes_half_of_the_places_and_keeps_no_others_reader
             return web.Response(body=pdf, content_type="application/pdf")
 
         kept.site.answers[path] = slowly
-    other = kept.world.sealed(text="quick")
-    url = kept.serve(other).replace(HOST, "other.site.test")
-    quick = (await kept.deposit(url, hashlib.sha256(other).digest())).json()["document_id"]
+    other = kept.world.sealed(JUSTICE, text="quick")
+    url = kept.serve(other).replace(HOST, "justice.site.test")
+    answer = await kept.deposit(url, hashlib.sha256(other).digest(), administration=JUSTICE, type=RECORD)
+    assert answer.status_code == 201, answer.text
+    quick = answer.json()["document_id"]
     await kept.hours_pass(quick)
     reading = [asyncio.create_task(kept.original(document_id)) for document_id in slow]
     await two.wait()
+    kept.site.answers["/slow-deposit.pdf"] = slowly
+    depositing = asyncio.create_task(kept.deposit(kept.site.url("/slow-deposit.pdf", host=HOST), bytes(32)))
     assert (await kept.original(quick)).content == other
+    assert places._free == free, "nobody's deposit has less room for it"
     release.set()
     answers = await asyncio.gather(*reading)
     assert {answer.status_code for answer in answers} == {200}
     assert most == 2
+    assert (await depositing).status_code == 422
 
 
 async def test_the_page_does_not_call_it_authentic_while_other_bytes_are_kept(kept: Kept) -> None:
@@ -572,3 +654,74 @@ async def test_what_was_taken_from_the_issuer_since_then_ends_the_fetching(kept:
         await kept.world.owner_db.execute(give, INTERIOR)
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer-away")
     assert what != "domain" or kept.requests() == before
+
+
+async def test_a_server_that_asks_for_a_certificate_is_shown_the_lockers(kept: Kept) -> None:
+    """Mutual TLS, beside the signature: the server takes no connection without it."""
+    pdf = kept.world.sealed(text="mutual TLS")
+    async with running_site(clients=kept.client_authority) as site:
+        site.serve("/kept.pdf", pdf, "application/pdf")
+        answer = await kept.deposit(site.url("/kept.pdf", host=HOST), hashlib.sha256(pdf).digest())
+        assert answer.status_code == 201, answer.text
+        await kept.hours_pass(answer.json()["document_id"])
+        assert (await kept.original(answer.json()["document_id"])).content == pdf
+        assert site.requests.qsize() == 2
+
+
+async def test_what_cannot_be_judged_yet_waits_and_is_then_as_old_as_its_fetch(kept: Kept) -> None:
+    wiring, db = kept.world.wiring, kept.world.owner_db
+    pdf = kept.world.sealed(text="waits")
+    url, key = kept.serve(pdf), secrets.token_hex(8)
+    await db.execute("DELETE FROM locker.trust_material WHERE kind = 'crl'")
+    await db.execute("UPDATE locker.trust_version SET version = version + 1")
+    answer = await kept.deposit(url, hashlib.sha256(pdf).digest(), key=key)
+    assert (answer.status_code, answer.json()["state"]) == (202, "quarantined")
+    document_id = answer.json()["document_id"]
+    assert (await kept.original(document_id)).status_code == 404
+    again = await kept.deposit(url, hashlib.sha256(pdf).digest(), key=key)
+    assert (again.status_code, again.json()) == (202, answer.json())
+    await db.execute("UPDATE locker.quarantine SET received_at = received_at - interval '2 hours'")
+    crls = [base64.b64encode(crl).decode() for crl in kept.world.pki.crls]
+    await add(wiring.db, Audit("locker"), TrustAddition(crls=crls), officer="test")
+    before = kept.requests()
+    desk = quarantine_desk(wiring.db, wiring.vault, wiring.judge, wiring.settings)
+    assert await judge_again(desk) == JudgedAgain(passed=1)
+    assert kept.requests() == before, "it is judged by what was fetched"
+    reference = (await kept.detail(document_id))["reference"]
+    assert (reference["fresh"], reference["age_s"] >= 7_200) == (False, True)
+    assert (await kept.original(document_id)).content == pdf
+    assert kept.requests() == before + 1
+
+
+async def test_the_right_bytes_that_cannot_be_judged_now_are_not_called_others(kept: Kept) -> None:
+    """The list of revoked certificates is late, as it is at times: nobody is accused of anything."""
+    pdf = kept.world.sealed(text="late list")
+    document_id, _ = await kept.deposited(pdf)
+    await kept.hours_pass(document_id)
+    wiring, db = kept.world.wiring, kept.world.owner_db
+    await db.execute("DELETE FROM locker.trust_material WHERE kind = 'crl'")
+    await db.execute("UPDATE locker.trust_version SET version = version + 1")
+    try:
+        answer = await kept.original(document_id)
+        assert (answer.status_code, answer.json()["code"]) == (503, "not-judged-now")
+        before = kept.requests()
+        assert (await kept.original(document_id)).json()["code"] == "not-judged-now"
+        assert kept.requests() == before
+        assert (await kept.detail(document_id))["reference"]["failure"] == "not-judged-now"
+    finally:
+        crls = [base64.b64encode(crl).decode() for crl in kept.world.pki.crls]
+        await add(wiring.db, Audit("locker"), TrustAddition(crls=crls), officer="test")
+    lines = "SELECT 1 FROM locker.audit WHERE object_id = $1 AND action = 'document.not-confirmed'"
+    assert await kept.world.rows(lines, document_id) == []
+    await kept.hours_pass(document_id)
+    assert (await kept.original(document_id)).content == pdf
+
+
+async def test_an_object_that_is_lost_comes_back_with_the_next_fetch(kept: Kept) -> None:
+    """After a restore the database may name an object that was let go since."""
+    pdf = kept.world.sealed(text="lost")
+    document_id, _ = await kept.deposited(pdf)
+    await kept.world.wiring.vault.delete(await kept.object_of(document_id))
+    assert (await kept.original(document_id)).status_code >= 500
+    await kept.hours_pass(document_id)
+    assert (await kept.original(document_id)).content == pdf
