@@ -15,6 +15,7 @@ from locker.administrations import store as administrations
 from locker.webhooks.disable import disable, enable
 from locker.webhooks.find import list_messages, list_webhooks
 from locker.webhooks.register import register
+from locker.webhooks.remove import remove
 from locker.webhooks.replay import replay, send_test
 from locker.webhooks.rotate import rotate
 from locker.webhooks.schema import OF_ADMINISTRATIONS, OF_CLIENTS, Actor, NewWebhook, Owner, Replay
@@ -43,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     replaying.add_argument("--since", type=dt.datetime.fromisoformat, help="2026-11-28T18:00:00+00:00")
     replaying.add_argument("--until", type=dt.datetime.fromisoformat)
     replaying.add_argument("--delivered", action="store_true", help="also those that were taken")
-    others = [verbs.add_parser(verb) for verb in ("disable", "enable", "test")]
+    others = [verbs.add_parser(verb) for verb in ("disable", "enable", "remove", "test")]
     for verb in (messages, rotating, replaying, *others):
         verb.add_argument("webhook_id")
 
@@ -94,6 +95,9 @@ async def _act(found: Deployment, db: Database, asked: argparse.Namespace) -> An
             return await replay(db, audit, jobs, asked.webhook_id, wanted, owner=None, actor=actor)
         case "disable":
             return await disable(db, audit, asked.webhook_id, owner=None, actor=actor)
+        case "remove":
+            await remove(db, audit, asked.webhook_id, owner=None, actor=actor)
+            return {"removed": asked.webhook_id}
         case "enable":
             return await enable(db, audit, asked.webhook_id, owner=None, actor=actor)
         case _:

@@ -153,7 +153,7 @@ async def _work(found: Deployment, which: str) -> None:
                 _every(
                     SPREAD_EVERY_S,
                     "spreading of events",
-                    lambda: spread(locker_db, Jobs("locker"), waiting_max=locker.webhook_waiting_max),
+                    lambda: spread(locker_db, Audit("locker"), Jobs("locker"), waiting_max=locker.webhook_waiting_max),
                 )
             )
             judges = signature_workers(workers=1)

@@ -21,8 +21,11 @@ from locker.webhooks.spread import KIND
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """After the first attempt, the second, …: ten attempts in three days, each wait up to a tenth longer."""
 ANSWER_MAX_S = 15.0
+SLOW_S = 2.0
+"""Who takes longer than this to answer gets one place at a time, as who fails does."""
 RETRY_AFTER_MAX_S = 86_400
 _AWAY_S = 30.0
+_NARROW_MAX = 10_000
 _LOCKER = Actor(kind="system", name="")
 
 Stands = Callable[[str], Awaitable[bool]]
@@ -41,7 +44,7 @@ class WebhookDelivery:
         self._sealed = sealed
         self._stands = stands
         self._limits = limits
-        self._failing: set[str] = set()
+        self._narrow: set[str] = set()
 
     def kind(self) -> Kind:
         return Kind(
@@ -50,8 +53,8 @@ class WebhookDelivery:
             lease_s=self._limits.lease_s,
             at_once_max=self._limits.at_once_max,
             per_lane_max=self._limits.per_webhook_max,
-            # One that fails keeps one place, not all of its own: thirty dead receivers are no dead worker.
-            narrow=lambda: self._failing,
+            # Thirty dead or slow receivers are no dead worker.
+            narrow=lambda: self._narrow,
             attempts_max=len(WAITS_S) + 1,
             buried=self._buried,
         )
@@ -69,7 +72,7 @@ class WebhookDelivery:
         return await self._sent(due, job)
 
     async def _sent(self, due: Due, job: Job) -> Outcome:
-        body = payload(due)
+        body, began = payload(due), time.monotonic()
         try:
             sent = await self._fetcher.send(
                 due.url, body=body, content_type="application/json", headers=self._headers(due, body)
@@ -79,11 +82,17 @@ class WebhookDelivery:
                 return Again(after_s=random.uniform(1, 3), reason="busy", counted=False)  # noqa: S311
             return self._not_taken(due, job, outcome="no-answer", retry_after_s=0)
         if 200 <= sent.status < 300:
-            self._failing.discard(due.webhook_id)
+            self._mark(due.webhook_id, narrow=time.monotonic() - began > SLOW_S)
             return Done(self._taken(due, sent))
         if sent.status == 410:
             return Done(self._gone(due))
         return self._not_taken(due, job, outcome=f"http-{sent.status}", retry_after_s=sent.retry_after_s or 0)
+
+    def _mark(self, webhook_id: str, *, narrow: bool) -> None:
+        if not narrow:
+            self._narrow.discard(webhook_id)
+        elif len(self._narrow) < _NARROW_MAX:
+            self._narrow.add(webhook_id)
 
     def _headers(self, due: Due, body: bytes) -> dict[str, str]:
         timestamp_s = int(time.time())
@@ -104,8 +113,7 @@ class WebhookDelivery:
         }
 
     def _not_taken(self, due: Due, job: Job, *, outcome: str, retry_after_s: int) -> Outcome:
-        if len(self._failing) < 10_000:
-            self._failing.add(due.webhook_id)
+        self._mark(due.webhook_id, narrow=True)
         last = job.attempts > len(WAITS_S)
 
         async def within(tx: Tx) -> None:

@@ -31,7 +31,7 @@ async def register(
     webhook_id = new_public_id()
 
     async def record(tx: Tx) -> WebhookWithKeys:
-        await store.lock(tx, owner)
+        await store.lock(tx, owner.name)
         webhook = await store.insert(
             tx,
             webhook_id=webhook_id,

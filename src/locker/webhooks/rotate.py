@@ -22,10 +22,12 @@ async def rotate(
     overlap_s: int,
 ) -> WebhookWithKeys:
     """New keys of the same schemes, said once. Messages carry signatures of the old ones too for ``overlap_s``: 0 after
-    a key was lost."""
+    a key was lost, and then none of them signs any more, those of earlier rotations included."""
 
     async def record(tx: Tx) -> WebhookWithKeys:
         webhook = await find(tx, webhook_id, owner=owner)
+        # Of two rotations at once the second finds the keys of the first.
+        await store.lock(tx, webhook_id)
         schemes = await store.end_keys(tx, webhook_id=webhook_id, overlap_s=overlap_s)
         if await store.count_keys(tx, webhook_id=webhook_id) + len(schemes) > KEYS_MAX:
             raise TooManyKeys

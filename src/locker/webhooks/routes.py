@@ -1,7 +1,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
@@ -14,6 +14,7 @@ from locker.webhooks import replay as replaying
 from locker.webhooks.find import acting, find, list_messages, list_webhooks, owner_of
 from locker.webhooks.openapi import RegisterOperation, ReplayOperation
 from locker.webhooks.register import register
+from locker.webhooks.remove import remove
 from locker.webhooks.rotate import rotate
 from locker.webhooks.schema import (
     Actor,
@@ -209,6 +210,22 @@ async def enable_webhook(
     return await state.enable(wiring.db, wiring.audit, webhook_id, owner=owner, actor=_actor(client))
 
 
+@delete(
+    "/v1/webhooks/{webhook_id:str}",
+    operation_id="RemoveWebhook",
+    status_code=204,
+    responses=problems(401, 403, 404, 503),
+    opt=_OPT,
+    tags=_TAGS,
+)
+async def remove_webhook(
+    webhook_id: FromPath[str], wiring: NamedDependency[Wiring], client: NamedDependency[ClientCaller]
+) -> None:
+    """For good. Nothing more is sent, its keys are gone, and it does not count among your ten."""
+    owner = await owner_of(wiring.db, client_id=client.client_id)
+    await remove(wiring.db, wiring.audit, webhook_id, owner=owner, actor=_actor(client))
+
+
 def _actor(client: ClientCaller) -> Actor:
     return Actor(kind="client", name=client.client_id)
 
@@ -223,4 +240,5 @@ ROUTES: list[Any] = [
     test_webhook,
     disable_webhook,
     enable_webhook,
+    remove_webhook,
 ]

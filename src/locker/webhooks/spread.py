@@ -1,7 +1,8 @@
 """From what happened to who is to be told: each event of the outbox becomes one message and one job a webhook."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
 from kit.jobs.store import Jobs
 from locker.documents.take_outbox import take_outbox
@@ -14,8 +15,9 @@ OPENINGS_MAX = 10
 """As many of one share are named when it ends."""
 
 
-async def spread(db: Database, jobs: Jobs, *, waiting_max: int) -> int:
-    """How many events were taken. Of an event that is taken, its messages are written in the same transaction."""
+async def spread(db: Database, audit: Audit, jobs: Jobs, *, waiting_max: int) -> int:
+    """How many events were taken. Of an event that is taken, its messages are written in the same transaction, and that
+    a relying party is told in the history of the citizen whose document it is."""
 
     async def once(tx: Tx) -> int:
         events = await take_outbox(tx, count_max=BATCH)
@@ -23,12 +25,15 @@ async def spread(db: Database, jobs: Jobs, *, waiting_max: int) -> int:
             full = await store.full(tx, kind=KIND, waiting_max=waiting_max)
             of_documents = [row for row in events if row["topic"].startswith("document.")]
             of_shares = [row for row in events if row["topic"] == "share.revoked"]
-            made = [
-                *await store.insert_for_administrations(tx, of_documents, full=full),
+            own = await store.insert_for_administrations(tx, of_documents, full=full)
+            others = [
                 *await store.insert_for_clients(tx, of_documents, full=full),
                 *await store.insert_ended_shares(tx, of_shares, openings_max=OPENINGS_MAX, full=full),
             ]
-            await jobs.enqueue(tx, KIND, _waiting(made))
+            await jobs.enqueue(tx, KIND, _waiting([*own, *others]))
+            if others:
+                types = {row["body"]["document_id"]: row["body"].get("type", "") for row in of_documents}
+                await audit.append_several(tx, [_announced(row, types) for row in others])
         return len(events)
 
     taken = 0
@@ -43,6 +48,19 @@ async def spread(db: Database, jobs: Jobs, *, waiting_max: int) -> int:
 def jobs_of(webhook_id: str, message_ids: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
     """Each webhook has a lane of its own."""
     return [(webhook_id, {"webhook_id": webhook_id, "message_id": message_id}) for message_id in message_ids]
+
+
+def _announced(row: Row, types: Mapping[str, str]) -> AuditEvent:
+    """Also where the message is held for now: a replay asks nobody."""
+    of_document = row["object_id"] in types
+    return AuditEvent(
+        action="document.announced" if of_document else "share.announced",
+        actor_kind="client",
+        actor=row["client_id"],
+        owner=row["owner"],
+        object_id=row["object_id"],
+        detail={"event": row["type"], **({"type": types[row["object_id"]]} if of_document else {})},
+    )
 
 
 def _waiting(made: Sequence[Row]) -> list[tuple[str, dict[str, str]]]:

@@ -12,6 +12,7 @@ from locker.webhooks.schema import DisabledReason, Due, Message, MessageState, O
 _WEBHOOK = """webhook_id, coalesce(administration, client_id) AS owner, url, events, disabled_reason, failing_since,
               created_at, CASE WHEN disabled_at IS NULL THEN 'active' ELSE 'disabled' END AS state"""
 _OWNED = "(administration = $1 OR client_id = $2)"
+_STANDS = "disabled_reason IS DISTINCT FROM 'removed'"
 _NEW_MESSAGE_ID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
 # The same value for a row that is to be told now.
 _FIRST_STATE = (
@@ -27,7 +28,7 @@ async def insert(
         f"""
         INSERT INTO locker.webhook (webhook_id, administration, client_id, url, events)
         SELECT $3, $1, $2, $4, $5
-         WHERE (SELECT count(*) FROM locker.webhook WHERE {_OWNED}) < $6
+         WHERE (SELECT count(*) FROM locker.webhook WHERE {_OWNED} AND {_STANDS}) < $6
         RETURNING {_WEBHOOK}""",
         owner.administration,
         owner.client_id,
@@ -39,9 +40,9 @@ async def insert(
     return _webhook(row) if row else None
 
 
-async def lock(tx: Tx, owner: Owner) -> None:
-    """Until the transaction ends; not a session's lock, so it works behind a pooler."""
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('webhooks|' || $1, 0))", owner.name)
+async def lock(tx: Tx, name: str) -> None:
+    """Of an owner or a webhook, until the transaction ends; not a session's lock, so it works behind a pooler."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('webhooks|' || $1, 0))", name)
 
 
 async def insert_key(tx: Tx, *, webhook_id: str, key: SealedKey) -> None:
@@ -55,16 +56,19 @@ async def insert_key(tx: Tx, *, webhook_id: str, key: SealedKey) -> None:
 
 
 async def end_keys(tx: Tx, *, webhook_id: str, overlap_s: int) -> list[Scheme]:
-    """Those that were without an end sign for ``overlap_s`` more; their schemes."""
+    """None signs for longer than ``overlap_s`` from now; the schemes of those that were without an end."""
     rows = await tx.fetch(
         """
-        UPDATE locker.webhook_key SET signs_until = now() + make_interval(secs => $2)
-         WHERE webhook_id = $1 AND signs_until IS NULL
-        RETURNING scheme""",
+        WITH was AS (
+            SELECT key_id, signs_until FROM locker.webhook_key
+             WHERE webhook_id = $1 AND coalesce(signs_until > now() + make_interval(secs => $2), true) FOR UPDATE)
+        UPDATE locker.webhook_key k SET signs_until = now() + make_interval(secs => $2)
+          FROM was WHERE k.webhook_id = $1 AND k.key_id = was.key_id
+        RETURNING k.scheme, was.signs_until""",
         webhook_id,
         float(overlap_s),
     )
-    return sorted({row["scheme"] for row in rows})
+    return sorted({row["scheme"] for row in rows if row["signs_until"] is None})
 
 
 async def count_keys(tx: Tx, *, webhook_id: str) -> int:
@@ -79,7 +83,7 @@ async def count_keys(tx: Tx, *, webhook_id: str) -> int:
 async def listed(tx: Tx, *, owner: Owner | None, limit: int) -> list[Webhook]:
     rows = await tx.fetch(
         f"""
-        SELECT {_WEBHOOK} FROM locker.webhook WHERE $3 OR {_OWNED}
+        SELECT {_WEBHOOK} FROM locker.webhook WHERE ($3 OR {_OWNED}) AND {_STANDS}
          ORDER BY created_at DESC, webhook_id LIMIT $4""",
         owner.administration if owner else None,
         owner.client_id if owner else None,
@@ -92,7 +96,7 @@ async def listed(tx: Tx, *, owner: Owner | None, limit: int) -> list[Webhook]:
 async def find(tx: Tx, *, webhook_id: str, owner: Owner | None) -> Webhook | None:
     """``owner`` None is an officer's look."""
     row = await tx.fetchrow(
-        f"SELECT {_WEBHOOK} FROM locker.webhook WHERE webhook_id = $3 AND ($4 OR {_OWNED})",
+        f"SELECT {_WEBHOOK} FROM locker.webhook WHERE webhook_id = $3 AND ($4 OR {_OWNED}) AND {_STANDS}",
         owner.administration if owner else None,
         owner.client_id if owner else None,
         webhook_id,
@@ -113,11 +117,21 @@ async def disable(tx: Tx, *, webhook_id: str, reason: DisabledReason) -> bool:
     return row is not None
 
 
+async def remove(tx: Tx, *, webhook_id: str) -> None:
+    """Nobody finds it any more; what is on its way to it is held, and its keys sign nothing."""
+    await tx.execute(
+        "UPDATE locker.webhook SET disabled_at = coalesce(disabled_at, now()), disabled_reason = 'removed'"
+        " WHERE webhook_id = $1",
+        webhook_id,
+    )
+    await tx.execute("DELETE FROM locker.webhook_key WHERE webhook_id = $1", webhook_id)
+
+
 async def enable(tx: Tx, *, webhook_id: str) -> bool:
     row = await tx.fetchrow(
         """
         UPDATE locker.webhook SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL
-         WHERE webhook_id = $1 AND disabled_at IS NOT NULL RETURNING webhook_id""",
+         WHERE webhook_id = $1 AND disabled_at IS NOT NULL AND disabled_reason <> 'removed' RETURNING webhook_id""",
         webhook_id,
     )
     return row is not None
@@ -170,11 +184,19 @@ async def insert_for_administrations(tx: Tx, events: Sequence[Row], *, full: Seq
           JOIN locker.document d ON d.owner = e.owner AND d.document_id = e.document_id
           JOIN locker.administration a ON a.administration = d.administration
           JOIN locker.webhook w ON w.administration = d.administration AND e.topic = ANY(w.events)
-                               AND w.created_at <= e.at
+                               AND w.created_at <= e.at AND {_STANDS}
         RETURNING webhook_id, message_id, state""",
         *_columns(events, "document_id"),
         list(full),
     )
+
+
+_MADE_FOR_CLIENTS = f"""
+            , numbered AS (SELECT told.*, {_NEW_MESSAGE_ID} AS message_id FROM told
+            ), made AS (
+            INSERT INTO locker.webhook_message (webhook_id, message_id, type, data, occurred_at, state)
+            SELECT webhook_id, message_id, type, data, at, state FROM numbered)
+        SELECT webhook_id, message_id, type, state, owner, object_id, client_id FROM numbered"""
 
 
 async def insert_for_clients(tx: Tx, events: Sequence[Row], *, full: Sequence[str]) -> Sequence[Row]:
@@ -183,24 +205,22 @@ async def insert_for_clients(tx: Tx, events: Sequence[Row], *, full: Sequence[st
     """
     return await tx.fetch(
         f"""
-        INSERT INTO locker.webhook_message (webhook_id, message_id, type, data, occurred_at, state)
-        SELECT told.webhook_id, {_NEW_MESSAGE_ID}, told.type, told.data, told.at, told.state
-          FROM (SELECT DISTINCT w.webhook_id, replace(e.topic, 'document.', 'share.document_') AS type,
-                       jsonb_build_object('document_id', e.document_id) AS data, e.at,
-                       {_FIRST_STATE.format(told="true", full="$5::text[]")} AS state
-                  FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-                       AS e (owner, topic, document_id, at)
-                  JOIN locker.share_document sd ON sd.owner = e.owner AND sd.document_id = e.document_id
-                  JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
-                                     AND s.client_id IS NOT NULL AND s.revoked_at IS NULL AND s.until > e.at
-                                     AND NOT EXISTS (SELECT FROM locker.shares_ended n
-                                                      WHERE n.owner = s.owner AND n.ended_at >= s.created_at)
-                  JOIN locker.webhook w ON w.client_id = s.client_id AND w.created_at <= e.at
-                                       AND replace(e.topic, 'document.', 'share.document_') = ANY(w.events)
-                 WHERE EXISTS (SELECT FROM locker.opening o
-                                WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
-                                  AND o.opened_at <= e.at)) told
-        RETURNING webhook_id, message_id, state""",
+        WITH told AS (
+            SELECT DISTINCT w.webhook_id, w.client_id, e.owner, e.document_id AS object_id, e.at,
+                   replace(e.topic, 'document.', 'share.document_') AS type,
+                   jsonb_build_object('document_id', e.document_id) AS data,
+                   {_FIRST_STATE.format(told="true", full="$5::text[]")} AS state
+              FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS e (owner, topic, document_id, at)
+              JOIN locker.share_document sd ON sd.owner = e.owner AND sd.document_id = e.document_id
+              JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
+                                 AND s.client_id IS NOT NULL AND s.revoked_at IS NULL AND s.until > e.at
+                                 AND NOT EXISTS (SELECT FROM locker.shares_ended n
+                                                  WHERE n.owner = s.owner AND n.ended_at >= s.created_at)
+              JOIN locker.webhook w ON w.client_id = s.client_id AND w.created_at <= e.at AND {_STANDS}
+                                   AND replace(e.topic, 'document.', 'share.document_') = ANY(w.events)
+             WHERE EXISTS (SELECT FROM locker.opening o
+                            WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
+                              AND o.opened_at <= e.at)){_MADE_FOR_CLIENTS}""",
         *_columns(events, "document_id"),
         list(full),
     )
@@ -212,19 +232,20 @@ async def insert_ended_shares(
     """Named by the openings that the relying party made: the share's own identifier is the citizen's."""
     return await tx.fetch(
         f"""
-        INSERT INTO locker.webhook_message (webhook_id, message_id, type, data, occurred_at, state)
-        SELECT w.webhook_id, {_NEW_MESSAGE_ID}, 'share.ended', jsonb_build_object('opening_ids', opened.ids), e.at,
-               {_FIRST_STATE.format(told="true", full="$5::text[]")}
-          FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS e (owner, share_id, at)
-          JOIN locker.share s ON s.owner = e.owner AND s.share_id = e.share_id AND s.client_id IS NOT NULL
-          JOIN locker.webhook w ON w.client_id = s.client_id AND w.created_at <= e.at AND 'share.ended' = ANY(w.events)
-          CROSS JOIN LATERAL (
-               SELECT array_agg(o.opening_id ORDER BY o.opened_at DESC) AS ids
-                 FROM (SELECT opening_id, opened_at FROM locker.opening o
-                        WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
-                        ORDER BY opened_at DESC LIMIT $4) o) opened
-         WHERE opened.ids IS NOT NULL
-        RETURNING webhook_id, message_id, state""",
+        WITH told AS (
+            SELECT w.webhook_id, w.client_id, e.owner, e.share_id AS object_id, e.at, 'share.ended' AS type,
+                   jsonb_build_object('opening_ids', opened.ids) AS data,
+                   {_FIRST_STATE.format(told="true", full="$5::text[]")} AS state
+              FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS e (owner, share_id, at)
+              JOIN locker.share s ON s.owner = e.owner AND s.share_id = e.share_id AND s.client_id IS NOT NULL
+              JOIN locker.webhook w ON w.client_id = s.client_id AND w.created_at <= e.at AND {_STANDS}
+                                   AND 'share.ended' = ANY(w.events)
+              CROSS JOIN LATERAL (
+                   SELECT array_agg(o.opening_id ORDER BY o.opened_at DESC) AS ids
+                     FROM (SELECT opening_id, opened_at FROM locker.opening o
+                            WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
+                            ORDER BY opened_at DESC LIMIT $4) o) opened
+             WHERE opened.ids IS NOT NULL){_MADE_FOR_CLIENTS}""",
         [row["owner"] for row in events for _ in row["body"]["share_ids"]],
         [share_id for row in events for share_id in row["body"]["share_ids"]],
         [row["created_at"] for row in events for _ in row["body"]["share_ids"]],
@@ -354,6 +375,13 @@ async def forget(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
         batch_max,
     )
     await tx.execute("DELETE FROM locker.webhook_key WHERE signs_until < now()")
+    await tx.execute(
+        """
+        DELETE FROM locker.webhook w
+         WHERE disabled_reason = 'removed'
+           AND NOT EXISTS (SELECT FROM locker.webhook_message m WHERE m.webhook_id = w.webhook_id)
+           AND NOT EXISTS (SELECT FROM locker.webhook_key k WHERE k.webhook_id = w.webhook_id)"""
+    )
     return len(rows)
 
 

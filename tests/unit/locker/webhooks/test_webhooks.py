@@ -12,7 +12,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from locker.shares.create import Sharer
 from locker.shares.revoke import revoke
+from locker.webhooks import deliver
 from locker.webhooks.disable import disable
+from locker.webhooks.forget import forget
 from locker.webhooks.schema import Actor
 from tests.locker_world import AMINA, INTERIOR, JUSTICE
 from tests.sites import Request
@@ -109,6 +111,14 @@ async def test_a_relying_party_hears_of_what_it_opened_and_of_nothing_else(told:
         ("share.ended", (("opening_ids", [opening_id]),)),
     ]
     assert {request.path for request in requests} == {"/bank"}
+    # The citizen sees whom it was told, and of what.
+    lines = await told.world.rows(
+        "SELECT action, actor, object_id, owner FROM locker.audit WHERE action LIKE '%.announced' ORDER BY action"
+    )
+    assert [tuple(line.values()) for line in lines] == [
+        ("document.announced", "bank", opened, told.world.subs[AMINA]),
+        ("share.announced", "bank", share_id, told.world.subs[AMINA]),
+    ]
     for request in requests:
         for secret in (told.world.subs[AMINA], share_id, INTERIOR):
             assert secret.encode() not in request.body
@@ -127,13 +137,27 @@ async def test_two_keys_sign_while_one_takes_the_others_place(told: Told) -> Non
     assert request.headers["webhook-signature"].count("v1,") == 2
     # After a key was lost: from now on it signs nothing.
     lost = (await told.post(by, f"/{webhook_id}/rotate?overlap_s=0")).json()["keys"][0]["verify_with"]
-    await told.world.owner_db.execute("UPDATE locker.webhook_key SET signs_until = now() WHERE signs_until IS NOT NULL")
     await told.post(by, f"/{webhook_id}/test")
     await told.deliver()
     (request,) = told.received()
     verified(request, lost)
-    with pytest.raises(WebhookVerificationError):
-        Webhook(new).verify(request.body, request.headers)
+    # Nor does the one before it, which would have signed for a day more.
+    for ended in (old, new):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(ended).verify(request.body, request.headers)
+
+
+async def test_of_rotations_at_once_each_makes_a_key_and_the_last_one_signs(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.revoked")
+    webhook_id = made["webhook"]["webhook_id"]
+    answers = await asyncio.gather(*(told.post(by, f"/{webhook_id}/rotate?overlap_s=0") for _ in range(4)))
+    assert [len(answer.json()["keys"]) for answer in answers] == [1, 1, 1, 1]
+    await told.post(by, f"/{webhook_id}/test")
+    await told.deliver()
+    (request,) = told.received()
+    assert request.headers["webhook-signature"].count("v1,") == 1
+    assert made["keys"][0]["verify_with"] not in [answer.json()["keys"][0]["verify_with"] for answer in answers]
 
 
 async def test_keys_are_said_once_and_stand_nowhere_in_clear(told: Told) -> None:
@@ -302,3 +326,47 @@ async def test_an_event_that_nobody_could_take_down_is_taken_again(told: Told) -
     assert await told.messages(by, made["webhook"]["webhook_id"]) == []
     await told.deliver()
     assert len(told.received()) == 1
+
+
+async def test_receivers_that_take_their_time_get_one_place_each(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "SLOW_S", 0.05)
+    going = most = 0
+
+    async def slowly(_: Request) -> web.StreamResponse:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        await asyncio.sleep(0.1)
+        going -= 1
+        return web.Response()
+
+    for number in range(3):
+        told.site.answers[f"/slow{number}"] = slowly
+        await told.register(told.administration(), told.site.url(f"/slow{number}"), "document.deposited")
+    await told.deposited()
+    await told.deliver()
+    most = 0
+    for _ in range(3):
+        await told.deposited()
+    await told.deliver()
+    assert (most, len(told.received())) == (3, 12)
+
+
+async def test_what_is_removed_signs_nothing_tells_nothing_and_makes_room(told: Told) -> None:
+    by = told.relying_party("tidy")
+    made = [await told.register(by, told.site.serve("/tidy", b""), "share.ended") for _ in range(10)]
+    webhook_id = made[0]["webhook"]["webhook_id"]
+    await told.post(by, f"/{webhook_id}/test")
+    path = f"/v1/webhooks/{webhook_id}"
+    assert (await told.world.locker.delete(path, headers=told.relying_party("bank"))).status_code == 404
+    answers = [await told.world.locker.delete(path, headers=by) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [204, 404]
+    await told.deliver()
+    assert told.received() == []
+    for verb in ("enable", "rotate", "replay", "test"):
+        assert (await told.post(by, f"/{webhook_id}/{verb}", {})).status_code == 404
+    assert await told.world.rows("SELECT 1 FROM locker.webhook_key WHERE webhook_id = $1", webhook_id) == []
+    await told.register(by, told.site.url("/tidy"), "share.ended")
+    assert len((await told.get(by))["webhooks"]) == 10
+    await forget(told.world.wiring.db, lifetime_s=-60)
+    assert await told.world.rows("SELECT 1 FROM locker.webhook WHERE webhook_id = $1", webhook_id) == []

@@ -61,7 +61,7 @@ class Told:
         return list((await self.get(by, f"/{webhook_id}/messages"))["messages"])
 
     async def spread(self) -> None:
-        await spread(self.world.wiring.db, self.jobs, waiting_max=1_000)
+        await spread(self.world.wiring.db, self.world.wiring.audit, self.jobs, waiting_max=1_000)
 
     async def deliver(self) -> None:
         """What happened is spread, and all that is due is tried once."""
