@@ -12,7 +12,7 @@ import msgspec
 
 from kit import tracing
 from kit.errors import Malformed, Unavailable
-from kit.lanes import LANES, current_lane
+from kit.lanes import LANES, LAST, Lane, current_lane, kept_for_last
 
 log = logging.getLogger("kit.db")
 
@@ -90,7 +90,13 @@ class Database:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
         self._tries = tries
-        self._lanes = {lane: asyncio.Semaphore(lane.of(connections_max)) for lane in LANES if lane.share < 1}
+        of_others = asyncio.Semaphore(connections_max - kept_for_last(connections_max))
+        self._places: dict[Lane, tuple[asyncio.Semaphore, ...]] = {
+            # Its own first: who waits for a place of a lane holds none that another lane could have.
+            lane: (asyncio.Semaphore(lane.of(connections_max)), of_others) if lane.share < 1 else (of_others,)
+            for lane in LANES
+            if lane is not LAST
+        }
 
     @classmethod
     async def connect(
@@ -136,31 +142,28 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        place = self._lanes.get(current_lane())
+        held: list[asyncio.Semaphore] = []
         try:
-            # The pool's own timeout starts a task each time.
-            async with asyncio.timeout(self._acquire_timeout_s):
-                if place is not None:
-                    await place.acquire()
-                try:
-                    connection = await self._pool.acquire()
-                except BaseException:
-                    if place is not None:
-                        place.release()
-                    raise
-        except (TimeoutError, *AWAY) as fault:
-            raise Unavailable("database") from fault
-        try:
-            yield connection
-        finally:
             try:
-                # Without a bound it would wait for a network that is gone to take the cancellation.
-                await self._pool.release(connection, timeout=RELEASE_S)
-            except (TimeoutError, *AWAY):
-                log.info("a connection that did not answer was closed")
+                # The pool's own timeout starts a task each time.
+                async with asyncio.timeout(self._acquire_timeout_s):
+                    for place in self._places.get(current_lane(), ()):
+                        await place.acquire()
+                        held.append(place)
+                    connection = await self._pool.acquire()
+            except (TimeoutError, *AWAY) as fault:
+                raise Unavailable("database") from fault
+            try:
+                yield connection
             finally:
-                if place is not None:
-                    place.release()
+                try:
+                    # Without a bound it would wait for a network that is gone to take the cancellation.
+                    await self._pool.release(connection, timeout=RELEASE_S)
+                except (TimeoutError, *AWAY):
+                    log.info("a connection that did not answer was closed")
+        finally:
+            for place in held:
+                place.release()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

@@ -20,7 +20,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from kit import metrics, tracing
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
 from kit.errors import Malformed, OAuthRefusal, Refusal, Unavailable
-from kit.lanes import Budget, Lane, Routing
+from kit.lanes import SENDER_S, Budget, Lane, Routing
 
 access_log = logging.getLogger("khizana.access")
 fault_log = logging.getLogger("khizana.fault")
@@ -63,6 +63,10 @@ _DEFAULT_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 _HEADERS_MAX = 100
 _HEADER_BYTES_MAX = 32_768
 _PATH_BYTES_MAX = 8_192
+
+
+class _SenderTooSlow(Exception):
+    """The body of a request came too slowly to be waited for."""
 
 
 class PageRefusal(Refusal):
@@ -149,6 +153,8 @@ class Edge:
             except Unavailable as refusal:
                 # Only where nothing was answered yet.
                 await _answer(send_with_headers, refusal.status, refusal.code, refusal.headers)
+            except _SenderTooSlow:
+                await _answer(send_with_headers, 408, "too-slow")
             finally:
                 # The template, never the path: a share link's path is a secret (K-08).
                 route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
@@ -163,16 +169,20 @@ class Edge:
                     access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
 
     async def _bounded(self, scope: Any, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
-        """In its lane and within our time. Raises Unavailable where nothing was answered."""
+        """In its lane and within our time and the sender's. Raises Unavailable or _SenderTooSlow where nothing was
+        answered."""
         lane = self._routing.lane(scope["method"], scope["path"])
-        budget = Budget(lane.limit_s)
+        budget = Budget(lane.limit_s, sender_s=SENDER_S)
 
         async def received() -> Any:
             budget.pause()
+            length = 0
             try:
-                return await receive()
+                message: Any = await receive()
+                length = len(message.get("body", b""))
+                return message
             finally:
-                budget.go_on()
+                budget.go_on(length)
 
         def sent(message: Message) -> Awaitable[None]:
             budget.end()
@@ -185,6 +195,8 @@ class Edge:
         except TimeoutError as fault:
             if not budget.spent:
                 raise
+            if budget.of_sender:
+                raise _SenderTooSlow from fault
             fault_log.error("cut after %s s", lane.limit_s, extra={"event": "cut", "request_id": request_id.get()})
             raise Unavailable from fault
         finally:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from kit.errors import Unavailable
+from kit.lanes import work_for_all
 
 Question = TypeVar("Question")
 Found = TypeVar("Found")
@@ -49,6 +50,8 @@ class Gather(Generic[Question, Found]):
         return await answer
 
     async def _run(self) -> None:
+        # Who waits here may be shed last, and who came first is perhaps one of a flood.
+        work_for_all()
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:

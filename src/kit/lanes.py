@@ -22,25 +22,25 @@ class Lane:
         self.name = name
         self.share = share
         self.limit_s = limit_s
-        self._free = at_once_max
+        self.free = at_once_max
 
     def of(self, connections_max: int) -> int:
         return max(1, int(connections_max * self.share))
 
     def enter(self) -> "contextvars.Token[Lane]":
         """Raises Unavailable. Whoever entered leaves."""
-        if self._free == 0:
+        if self.free == 0:
             # Not above: counters must not be there before a server said where they are kept.
             from kit import metrics
 
             metrics.refused.labels(self.name).inc()
             raise Unavailable(self.name)
-        self._free -= 1
+        self.free -= 1
         return _current.set(self)
 
     def leave(self, token: "contextvars.Token[Lane]") -> None:
         _current.reset(token)
-        self._free += 1
+        self.free += 1
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -52,10 +52,12 @@ class Lane:
 
 
 LAST = Lane("last", share=1.0, at_once_max=1_024, limit_s=10.0)
-"""What is shed last: to revoke, to freeze, to verify, and to say whether a token still counts. Also what no request
+"""What is shed last: to revoke, to narrow, to freeze, and to say whether a token still counts. Also what no request
 asked for."""
 VERIFYING = Lane("verifying", share=1.0, at_once_max=128, limit_s=30.0)
-"""As the last, with the time that a document takes to be judged."""
+"""As the last, with the time that a document takes to be judged, and without what is kept for the last."""
+LOOKING_UP = Lane("looking-up", share=1.0, at_once_max=256, limit_s=10.0)
+"""What anybody asks of a printed address: as verifying, but nothing is judged."""
 READING = Lane("reading", share=0.7, at_once_max=512, limit_s=10.0)
 """Everything without a lane of its own."""
 SIGNING_IN = Lane("signing-in", share=0.5, at_once_max=256, limit_s=10.0)
@@ -66,13 +68,26 @@ IN_BULK = Lane("in-bulk", share=0.5, at_once_max=8, limit_s=None)
 """Long by their nature, and with bounds of their own."""
 AUDITING = Lane("auditing", share=0.2, at_once_max=64, limit_s=10.0)
 """What is public and fetched in masses: a log's tiles."""
-LANES = (LAST, VERIFYING, READING, SIGNING_IN, DEPOSITING, PAPER, IN_BULK, AUDITING)
+LANES = (LAST, VERIFYING, LOOKING_UP, READING, SIGNING_IN, DEPOSITING, PAPER, IN_BULK, AUDITING)
 
 _current: contextvars.ContextVar[Lane] = contextvars.ContextVar("lane", default=LAST)
 
 
+KEPT = 5
+"""One connection of so many is for the last lane alone, because the shares of the others are more than a whole."""
+
+
+def kept_for_last(connections_max: int) -> int:
+    return 0 if connections_max == 1 else max(1, connections_max // KEPT)
+
+
 def current_lane() -> Lane:
     return _current.get()
+
+
+def work_for_all() -> None:
+    """A task that serves requests of several lanes belongs to none, whoever it was that started it."""
+    _current.set(LAST)
 
 
 class Routing:
@@ -90,20 +105,41 @@ class Routing:
         return READING if found is None else self._lanes[found.lastgroup or ""]
 
 
+SENDER_S = 10.0
+SENDER_BYTES_S = 16_384
+"""Whoever sends a request has ``SENDER_S`` and a second more for each ``SENDER_BYTES_S`` that came, as at the edge: a
+body that drips holds a place for nothing."""
+
+
 class Budget:
     """Our own time for one request. It stands still while we wait for the sender, and ends with the first byte of the
     answer: from then on what sends the answer has bounds of its own.
 
-    ``asyncio.timeout`` with one timer, however often the sender is waited for.
+    ``asyncio.timeout`` with one timer, however often the sender is waited for. It looks at the sender when our time
+    would be over, so who is too slow is cut by then, or a little later.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_left_s", "_loop", "_paused_at", "_task", "_timer", "spent")
+    __slots__ = (
+        "_cancelling",
+        "_deadline",
+        "_left_s",
+        "_loop",
+        "_paused_at",
+        "_sender_left_s",
+        "_task",
+        "_timer",
+        "of_sender",
+        "spent",
+    )
 
-    def __init__(self, limit_s: float | None) -> None:
+    def __init__(self, limit_s: float | None, *, sender_s: float = SENDER_S) -> None:
         self._left_s = limit_s
+        self._sender_left_s = sender_s
         self._timer: asyncio.TimerHandle | None = None
         self._paused_at: float | None = None
         self.spent = False
+        self.of_sender = False
+        """It was the sender's time that was spent."""
 
     def __enter__(self) -> "Budget":
         if self._left_s is not None:
@@ -125,10 +161,16 @@ class Budget:
         if self._timer is not None:
             self._paused_at = self._loop.time()
 
-    def go_on(self) -> None:
+    def go_on(self, length: int = 0) -> None:
+        """``length`` bytes came."""
         if self._timer is not None and self._paused_at is not None:
-            self._deadline += self._loop.time() - self._paused_at
+            waited_s = self._loop.time() - self._paused_at
+            self._deadline += waited_s
+            self._sender_left_s += length / SENDER_BYTES_S - waited_s
             self._paused_at = None
+            if self._timer.when() > self._deadline:
+                self._timer.cancel()
+                self._timer = self._loop.call_at(self._deadline, self._look)
 
     def end(self) -> None:
         if self._timer is not None:
@@ -137,11 +179,11 @@ class Budget:
 
     def _look(self) -> None:
         now = self._loop.time()
-        # What is left stays the same for as long as it is paused.
-        left_s = self._deadline - (now if self._paused_at is None else self._paused_at)
-        if left_s > 0:
-            self._timer = self._loop.call_at(now + left_s, self._look)
+        paused = self._paused_at is not None
+        until = self._deadline if self._paused_at is None else self._paused_at + self._sender_left_s
+        if until > now:
+            self._timer = self._loop.call_at(until, self._look)
         else:
             self._timer = None
-            self.spent = True
+            self.spent, self.of_sender = True, paused
             self._task.cancel()

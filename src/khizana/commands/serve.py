@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -22,6 +23,8 @@ from kit.settings import SettingRefused
 
 HEADERS_MAX_MS = 10_000
 HEADERS_MAX_BYTES = 65_536
+CONNECTIONS_MAX = 2_048
+"""Of one process. More than all lanes but the last take together: who is shed last must not wait outside for others."""
 STOP_MAX_S = 20
 """For what is being answered when the server is told to stop."""
 DRAIN_MAX_S = 60.0
@@ -77,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingRefused("KHIZANA_DRAIN_S", f"seconds, at most {DRAIN_MAX_S:.0f}")
     # A process that is only just starting must not die of it.
     signal.signal(DRAIN, signal.SIG_IGN)
+    connections_max = _connections_max()
     server = _Server(
         f"khizana.serve:{arguments.which}",
         factory=True,
@@ -87,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MAX_MS, max_buffer_size=HEADERS_MAX_BYTES),
         websockets=False,
+        backlog=connections_max,
+        backpressure=connections_max,
         workers=workers,
         respawn_failed_workers=True,
         respawn_interval=0.2,
@@ -97,3 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
     server.drain_s = drain_s
     server.serve()
     return 0
+
+
+def _connections_max() -> int:
+    """As many as the system gives files for; a quarter of them is for stores and documents."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_MAX * 4 // 3
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, soft * 3 // 4)

@@ -6,6 +6,7 @@ import pytest
 from khizana.embedded.postgres import EmbeddedPostgres
 from kit.db import Database, Tx
 from kit.errors import Malformed, Unavailable
+from kit.lanes import READING
 from tests.conftest import Dsns
 
 
@@ -78,6 +79,48 @@ async def test_a_mistake_of_ours_is_not_repeated(idp_db: Database) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         await idp_db.transact(action)
     assert runs == 1
+
+
+async def test_what_cannot_be_a_value_of_its_type_is_a_mistake_of_ours_and_no_outage(idp_db: Database) -> None:
+    """Said to be away it would be tried again and again, and nobody would hear of the mistake."""
+    with pytest.raises(asyncpg.DataError, match="value out of"):
+        await idp_db.fetchval("SELECT $1::int", 2**40)
+    async with idp_db.transaction() as tx:
+        with pytest.raises(asyncpg.DataError, match="value out of"):
+            await tx.fetchval("SELECT $1::int", 2**40)
+    assert await idp_db.fetchval("SELECT $1::int", 1) == 1
+
+
+async def test_whoever_goes_away_in_the_middle_leaves_the_pool_clean(dsns: Dsns) -> None:
+    """Cancelled while it waits for a connection, in a statement, and in a transaction: no place and no lock stays."""
+    db = await Database.connect(dsns.idp, connections_max=2, acquire_timeout_s=5)
+
+    async def writing() -> None:
+        with READING.entered():
+            async with db.transaction() as tx:
+                await tx.execute("UPDATE idp.account SET amount = amount + 1 WHERE name = 'b'")
+                await tx.execute("SELECT pg_sleep(30)")
+
+    async def sleeping() -> None:
+        with READING.entered():
+            await db.execute("SELECT pg_sleep(30)")
+
+    try:
+        before = await db.fetchval("SELECT amount FROM idp.account WHERE name = 'b'")
+        for _ in range(3):
+            tasks = [asyncio.create_task(one()) for one in (writing, sleeping, sleeping)]
+            async with asyncio.timeout(10):
+                while db.connections()[0] < 1:
+                    await asyncio.sleep(0.01)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with READING.entered():
+            await db.execute("UPDATE idp.account SET amount = amount WHERE name = 'b'")
+            assert await db.fetchval("SELECT amount FROM idp.account WHERE name = 'b'") == before
+        assert db.connections()[0] == 0
+    finally:
+        await db.close()
 
 
 async def test_a_full_pool_is_unavailable_soon(dsns: Dsns) -> None:

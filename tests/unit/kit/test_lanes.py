@@ -2,16 +2,21 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from idp.lanes import LANES as IDP_LANES
+from khizana.commands.serve import CONNECTIONS_MAX
 from kit.db import Database
 from kit.edge import Edge
 from kit.errors import Unavailable
+from kit.gather import Gather
 from kit.health import Health
-from kit.lanes import LAST, READING, Budget, Lane, Routing
+from kit.lanes import DEPOSITING, LAST, READING, SIGNING_IN, VERIFYING, Budget, Lane, Routing
+from kit.lanes import LANES as ALL_LANES
 from locker.lanes import LANES
 from tests.conftest import Dsns
 
@@ -73,6 +78,54 @@ async def test_time_of_a_sender_is_not_our_time() -> None:
     assert (await asked(Edge(upload, lanes=[(lane, "GET /")]), receive=slowly))[0] == 200
 
 
+async def dripping() -> dict[str, Any]:
+    await asyncio.sleep(0.01)
+    return {"type": "http.request", "body": b"x", "more_body": True}
+
+
+async def never() -> dict[str, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize("slow", [dripping, never])
+async def test_d_01_whoever_drips_a_body_leaves_its_place(slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the edge before us it would hold one of the lane's places for as long as it likes."""
+    monkeypatch.setattr("kit.edge.SENDER_S", 0.05)
+    ended = asyncio.Event()
+
+    async def upload(_: Any, receive: Any, __: Any) -> None:
+        try:
+            while True:
+                await receive()
+        finally:
+            ended.set()
+
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.1)
+    status, _, body = await asyncio.wait_for(asked(Edge(upload, lanes=[(lane, "GET /")]), receive=slow), 5)
+    assert (status, b"too-slow" in body) == (408, True)
+    assert ended.is_set()
+    with lane.entered():
+        pass
+
+
+async def test_our_time_is_not_longer_because_a_sender_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.1)
+
+    async def waits(_: Any, receive: Any, __: Any) -> None:
+        # The timer meets us waiting here, and then has the sender's time before it.
+        await receive()
+        await asyncio.Event().wait()
+
+    async def late() -> dict[str, Any]:
+        await asyncio.sleep(0.15)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    started = time.monotonic()
+    assert (await asked(Edge(waits, lanes=[(lane, "GET /")]), receive=late))[0] == 503
+    assert time.monotonic() - started < 2
+
+
 async def test_an_answer_that_has_begun_is_not_cut() -> None:
     async def stream(_: Any, __: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -127,6 +180,72 @@ async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
         await db.close()
 
 
+async def warm(dsns: Dsns) -> Database:
+    """Four connections that are there already."""
+    db = await Database.connect(dsns.locker, connections_max=4, acquire_timeout_s=0.5)
+    async with asyncio.timeout(20):
+        while sum(db.connections()) < 4:
+            with suppress(Unavailable):
+                await asyncio.gather(*(db.fetchval("SELECT pg_sleep(0.05)") for _ in range(4)))
+    return db
+
+
+async def test_a_flood_in_two_lanes_leaves_a_connection_for_the_last(dsns: Dsns) -> None:
+    """Their shares together are more than there are."""
+    db, over = await warm(dsns), asyncio.Event()
+    try:
+
+        async def flood(lane: Lane) -> None:
+            with lane.entered(), suppress(Unavailable):
+                async with db.transaction():
+                    await over.wait()
+
+        floods = [asyncio.create_task(flood(lane)) for lane in (READING, SIGNING_IN, VERIFYING) for _ in range(8)]
+        async with asyncio.timeout(10):
+            while db.connections()[0] < 3:
+                await asyncio.sleep(0.01)
+        with LAST.entered():
+            assert await db.fetchval("SELECT 1") == 1
+        with DEPOSITING.entered(), pytest.raises(Unavailable):
+            await db.fetchval("SELECT 2")
+        over.set()
+        await asyncio.gather(*floods)
+        with DEPOSITING.entered():
+            assert await db.fetchval("SELECT 3") == 3
+    finally:
+        await db.close()
+
+
+async def test_who_shares_a_statement_with_a_flood_is_not_shed_with_it(dsns: Dsns) -> None:
+    """A gathered statement runs in the task of whoever came first."""
+    db, over = await warm(dsns), asyncio.Event()
+
+    async def ask(questions: Sequence[int]) -> list[int]:
+        return list(await db.fetchval("SELECT $1::int[]", list(questions)))
+
+    gather: Gather[int, int] = Gather(ask, name="test", apart_s=0.0)
+    try:
+
+        async def flood() -> None:
+            with READING.entered(), suppress(Unavailable):
+                async with db.transaction():
+                    await over.wait()
+
+        async def asked_in(lane: Lane, number: int) -> int:
+            with lane.entered():
+                return await gather(number)
+
+        floods = [asyncio.create_task(flood()) for _ in range(8)]
+        async with asyncio.timeout(10):
+            while db.connections()[0] < 2:
+                await asyncio.sleep(0.01)
+        assert await asyncio.gather(asked_in(READING, 1), asked_in(LAST, 2)) == [1, 2]
+        over.set()
+        await asyncio.gather(*floods)
+    finally:
+        await db.close()
+
+
 @pytest.mark.parametrize(
     ("request_line", "lane"),
     [
@@ -135,9 +254,17 @@ async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
         ("DELETE /v1/shares/X", "last"),
         ("GET /.well-known/jwks.json", "last"),
         ("POST /v1/verifications", "verifying"),
-        ("GET /d/interior-birth-X", "verifying"),
+        ("PATCH /v1/shares/X", "last"),
+        ("POST /v1/asked/xrevoke", "reading"),
+        ("POST /wallet/erasure/undone", "last"),
+        ("GET /d/interior-birth-X", "looking-up"),
+        ("GET /verify", "looking-up"),
+        ("POST /v1/printed/checks", "looking-up"),
         ("POST /v1/deposits", "depositing"),
+        ("GET /v1/deposits/X", "reading"),
         ("POST /v1/deposits/batches", "in-bulk"),
+        ("POST /v1/deposits/batches/X/parts", "in-bulk"),
+        ("GET /v1/deposits/batches/X/results", "reading"),
         ("GET /wallet/documents/X/pages/1.png", "paper"),
         ("GET /log/tile/0/000", "auditing"),
         ("GET /wallet", "reading"),
@@ -146,6 +273,7 @@ async def test_connections_are_kept_for_what_is_shed_last(dsns: Dsns) -> None:
         ("POST /idp/not-me/freeze", "last"),
         ("POST /idp/account/freeze", "last"),
         ("GET /idp/jwks", "last"),
+        ("POST /idp/recover/stop", "last"),
         ("POST /idp/sign-in/second-factor", "signing-in"),
         ("POST /idp/token", "reading"),
     ],
@@ -154,6 +282,10 @@ def test_each_request_has_its_lane(request_line: str, lane: str) -> None:
     method, path = request_line.split()
     lanes = IDP_LANES if path.startswith("/idp") else LANES
     assert Routing(lanes).lane(method, path).name == lane
+
+
+def test_a_server_takes_more_connections_than_the_lanes_that_are_shed_have_places() -> None:
+    assert sum(lane.free for lane in ALL_LANES if lane is not LAST) + 256 < CONNECTIONS_MAX
 
 
 async def test_a_spent_budget_says_so() -> None:
