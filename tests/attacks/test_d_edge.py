@@ -399,11 +399,42 @@ async def test_more_than_an_address_may_ask_gets_429_and_when_to_come_again(prov
     assert "retry-after: 1" in said[-1].head
 
 
-async def test_an_app_that_is_away_is_503_and_when_to_come_again(edge: Edge, provider: str) -> None:
-    with running_edge(idp="127.0.0.1:9", locker="127.0.0.1:9") as alone:
-        said = await ask(alone)
-    assert said.status == 503
-    assert "retry-after: 2" in said.head
+async def test_an_app_that_is_away_or_never_answers_is_503_and_when_to_come_again() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4_096):
+            pass
+        writer.close()
+
+    hung = await asyncio.start_server(silent, "127.0.0.1", 0)
+    locker = f"127.0.0.1:{hung.sockets[0].getsockname()[1]}"
+    with running_edge(idp="127.0.0.1:9", locker=locker, ANSWER_MAX_S="1") as alone:
+        away = await ask(alone)
+        request = f"GET /wallet HTTP/1.1\r\nHost: {LOCKER}\r\nConnection: close\r\n\r\n"
+        started = time.monotonic()
+        silence = await alone.say(request.encode(), LOCKER)
+        assert 1 <= time.monotonic() - started < 10
+    hung.close()
+    for said in (away, silence):
+        assert said.status == 503
+        assert "retry-after: 2" in said.head
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/v1/deposits", LOCKER),
+        ("/v1/uploads", LOCKER),
+        ("/wallet/uploads", LOCKER),
+        ("/v1/seals", LOCKER),
+        ("/v1/seals", MTLS),
+        ("/v1/deposits/batches/X/parts", MTLS),
+    ],
+)
+async def test_a_document_passes_the_edge_where_the_locker_takes_one(edge: Edge, path: str, host: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n"
+    said = await edge.say(head.encode() + bytes(2_000_000), host)
+    assert said.status == 200
+    assert b"content-length: 2000000" in said.body.lower()
 
 
 async def test_d_14_f_05_keys_and_discovery_are_served_while_the_database_is_away(
