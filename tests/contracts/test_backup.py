@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -43,7 +45,7 @@ async def _execute(dsn: str, *statements: str) -> Any:
 def test_what_was_backed_up_is_restored_and_nothing_is_overwritten(
     dsns: Dsns, postgres: EmbeddedPostgres, tools: dict[str, str], tmp_path: Path
 ) -> None:
-    objects, keys, backups = tmp_path / "objects", tmp_path / "keys", tmp_path / "backups"
+    objects, keys, backups, apart = (tmp_path / name for name in ("objects", "keys", "backups", "apart"))
     for folder in (objects / "ab", keys, backups):
         folder.mkdir(parents=True)
     (objects / "ab" / ("a" * 32)).write_bytes(os.urandom(100_000))
@@ -58,10 +60,17 @@ def test_what_was_backed_up_is_restored_and_nothing_is_overwritten(
         "KHIZANA_BACKUP_OBJECTS": str(objects),
         "KHIZANA_BACKUP_KEYS": str(keys),
     }
+    for beside in ("", str(backups / "keys")):
+        refused = script("backup.sh", {**environ, "KHIZANA_BACKUP_KEYS_FOLDER": beside}, str(backups))
+        assert (refused.returncode != 0, list(backups.glob("*Z"))) == (True, [])
+    environ["KHIZANA_BACKUP_KEYS_FOLDER"] = str(apart)
     made = script("backup.sh", environ, str(backups))
     assert made.returncode == 0, made.stderr
     backup = Path(made.stdout.strip())
     assert backup.stat().st_mode & 0o077 == 0
+    archive = apart / f"{backup.name}.keys.tar"
+    assert archive.stat().st_mode & 0o077 == 0
+    assert secret not in b"".join(file.read_bytes() for file in backup.rglob("*") if file.is_file())
 
     into_the_same = script("restore.sh", environ, str(backup))
     assert into_the_same.returncode == 1
@@ -75,7 +84,7 @@ def test_what_was_backed_up_is_restored_and_nothing_is_overwritten(
         "KHIZANA_BACKUP_OBJECTS": str(tmp_path / "fresh"),
     }
     (tmp_path / "fresh").mkdir()
-    restored = script("restore.sh", fresh, str(backup))
+    restored = script("restore.sh", fresh, str(backup), str(archive))
     assert restored.returncode == 0, restored.stderr
     name = f"ab/{'a' * 32}"
     assert (tmp_path / "fresh" / name).read_bytes() == (objects / name).read_bytes()
@@ -84,6 +93,92 @@ def test_what_was_backed_up_is_restored_and_nothing_is_overwritten(
     counted = "SELECT attempts FROM idp.throttle WHERE bucket = 'probe'"
     assert run(_execute(postgres.dsn("idp", "restored"), counted)) == 7
     assert run(_execute(postgres.dsn("owner", "restored"), "SELECT count(*) FROM locker.migration")) > 0
+
+
+def test_a_17_no_password_of_the_database_stands_in_an_argument(
+    dsns: Dsns, tools: dict[str, str], tmp_path: Path
+) -> None:
+    """Everybody on a machine sees the arguments of each program there."""
+    (tmp_path / "objects").mkdir()
+    said = tmp_path / "said"
+    for name in ("pg_dump", "psql"):
+        wrapped = tmp_path / name
+        real = next(Path(folder) / name for folder in tools["PATH"].split(os.pathsep) if (Path(folder) / name).exists())
+        wrapped.write_text(f'#!/bin/sh\necho "$@" >>{said}\nexec {real} "$@"\n')
+        wrapped.chmod(0o700)
+    environ = {
+        **tools,
+        "PATH": os.pathsep.join([str(tmp_path), tools["PATH"]]),
+        "KHIZANA_BACKUP_DATABASE_URL": dsns.owner,
+        "KHIZANA_BACKUP_OBJECTS": str(tmp_path / "objects"),
+    }
+    made = script("backup.sh", environ, str(tmp_path / "backups"))
+    assert made.returncode == 0, made.stderr
+    assert script("restore.sh", environ, made.stdout.strip()).returncode == 1
+    password = urlsplit(dsns.owner).password
+    assert password is not None
+    assert len(said.read_text().splitlines()) == 2
+    assert password not in said.read_text()
+
+
+def test_keys_that_were_tampered_with_are_written_nowhere_else(
+    dsns: Dsns, postgres: EmbeddedPostgres, tools: dict[str, str], tmp_path: Path
+) -> None:
+    """Who can write where the archive of the keys lies, must not write as root by it."""
+    objects, keys = tmp_path / "objects", tmp_path / "keys"
+    objects.mkdir()
+    environ = {**tools, "KHIZANA_BACKUP_DATABASE_URL": dsns.owner, "KHIZANA_BACKUP_OBJECTS": str(objects)}
+    backup = script("backup.sh", environ, str(tmp_path / "backups")).stdout.strip()
+    archive = tmp_path / "evil.keys.tar"
+    inside = str(keys).lstrip("/")
+    with tarfile.open(archive, "w") as tar:
+        for number, name in enumerate(
+            (f"{inside}/../planted-0", str(tmp_path / "planted-1"), f"{inside}/link/planted-2")
+        ):
+            if number == 2:
+                link = tarfile.TarInfo(f"{inside}/link")
+                link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+                tar.addfile(link)
+            tar.addfile(tarfile.TarInfo(name))
+    name = f"tampered_{os.getpid()}"
+    run(_execute(postgres.dsn("postgres", "postgres"), f"CREATE DATABASE {name} OWNER owner", "SELECT 1"))
+    fresh = {
+        **environ,
+        "KHIZANA_BACKUP_DATABASE_URL": postgres.dsn("owner", name),
+        "KHIZANA_BACKUP_OBJECTS": str(tmp_path / "fresh"),
+        "KHIZANA_BACKUP_KEYS": str(keys),
+    }
+    (tmp_path / "fresh").mkdir()
+    assert script("restore.sh", fresh, backup, str(archive)).returncode != 0
+    assert not list(tmp_path.glob("planted*"))
+
+
+def test_who_was_erased_after_a_backup_is_known_from_later_ones(
+    dsns: Dsns, postgres: EmbeddedPostgres, tools: dict[str, str], tmp_path: Path
+) -> None:
+    objects, backups = tmp_path / "objects", tmp_path / "backups"
+    (objects / "erased").mkdir(parents=True)
+    environ = {**tools, "KHIZANA_BACKUP_DATABASE_URL": dsns.owner, "KHIZANA_BACKUP_OBJECTS": str(objects)}
+    backup = Path(script("backup.sh", environ, str(backups)).stdout.strip())
+    # Its later brother, of another second.
+    later = backups / "29991231T000000Z"
+    (later / "objects" / "erased").mkdir(parents=True)
+    (later / "objects" / "erased" / ("ab" * 32)).write_bytes(b"\n")
+    sums = subprocess.run(
+        "find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS", shell=True, cwd=later, timeout=20
+    )
+    assert sums.returncode == 0
+    name = f"erased_{os.getpid()}"
+    run(_execute(postgres.dsn("postgres", "postgres"), f"CREATE DATABASE {name} OWNER owner", "SELECT 1"))
+    fresh = {
+        **environ,
+        "KHIZANA_BACKUP_DATABASE_URL": postgres.dsn("owner", name),
+        "KHIZANA_BACKUP_OBJECTS": str(tmp_path / "fresh"),
+    }
+    (tmp_path / "fresh").mkdir()
+    restored = script("restore.sh", fresh, str(backup))
+    assert restored.returncode == 0, restored.stderr
+    assert (tmp_path / "fresh" / "erased" / ("ab" * 32)).exists()
 
 
 def test_a_damaged_backup_is_not_restored(dsns: Dsns, tools: dict[str, str], tmp_path: Path) -> None:
