@@ -185,6 +185,25 @@ async def test_k_03_downloads_of_an_opening_are_bounded(place: CitizenWorld, doc
     assert len([line for line in await lines(place, share_id) if line[0] == "share.downloaded"]) in (60, 120)
 
 
+async def test_k_03_one_opening_does_not_keep_the_workers_busy(place: CitizenWorld, document_id: str) -> None:
+    _share_id, path = await place.share(document_id)
+    _share_id, other = await place.share(document_id)
+
+    async def looks(_number: int) -> list[int]:
+        opened, elsewhere = [(await place.open(link)).json() for link in (path, other)]
+        await place.world.owner_db.execute(
+            """INSERT INTO locker.throttle (bucket, window_starts_at, attempts)
+               VALUES ($1, to_timestamp(floor(extract(epoch FROM now()) / 60) * 60), 299)""",
+            f"share-pictures:{opened['opening_id']}",
+        )
+        there = f"/o/{opened['opening_id']}/{document_id}/pages/1.png"
+        tries = [(await place.world.locker.get(there, headers=bearer(opened))).status_code for _ in range(2)]
+        free = f"/o/{elsewhere['opening_id']}/{document_id}/pages/1.png"
+        return [*tries, (await place.world.locker.get(free, headers=bearer(elsewhere))).status_code]
+
+    assert await in_one_window(60, looks) == [200, 429, 200]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

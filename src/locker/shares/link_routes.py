@@ -49,6 +49,8 @@ from locker.wiring import Wiring
 
 _FORM_MAX_BYTES = 16_384
 _PICTURES_MAX = 30
+_PICTURES = Limit("share-pictures", attempts=300, per_s=60)
+"""By opening: one link does not keep the workers busy for all others."""
 _CERTIFICATES = Limit("certificate", attempts=60, per_s=60)
 
 
@@ -151,6 +153,7 @@ async def shared_picture(
     wiring: NamedDependency[Wiring],
 ) -> Response[bytes]:
     opening, document, _entitled = await look_at_document(wiring.db, opening_id, viewing_of(request), document_id)
+    await wiring.throttle.count(wiring.db, _PICTURES, opening.opening_id)
     if not shows_pictures(document):
         raise NotServed
     marks = watermark(opening) if opening.view_only else ()
