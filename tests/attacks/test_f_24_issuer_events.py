@@ -135,6 +135,16 @@ async def test_f_24_a_refused_change_leaves_its_key_free(world: World) -> None:
     assert await world.rows("SELECT 1 FROM locker.state_request WHERE key = $1", f"g-{document_id}") == []
 
 
+async def test_f_24_what_a_key_answers_does_not_say_whose_it_is(world: World) -> None:
+    """The key is kept for a month, also when its owner is erased tomorrow."""
+    document_id, key = await deposited(world), secrets.token_hex(8)
+    first = await change(world, document_id, "suspend", key=key, reason="court-order")
+    [row] = await world.rows("SELECT answer::text AS kept FROM locker.state_request WHERE key = $1", key)
+    assert document_id in row["kept"]
+    assert not any(sub in row["kept"] for sub in world.subs.values())
+    assert (await change(world, document_id, "suspend", key=key, reason="court-order")).text == first.text
+
+
 async def test_f_24_a_stale_if_match_changes_nothing(world: World) -> None:
     document_id = await deposited(world)
     seen = (await world.locker.get(f"/v1/deposits/{document_id}", headers=world.machine())).headers["etag"]

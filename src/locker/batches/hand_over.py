@@ -17,6 +17,7 @@ from locker.batches.find_batch import find_batch
 from locker.batches.multipart_stream import MultipartStream
 from locker.batches.patient import patient
 from locker.batches.refusals import (
+    BatchUnknown,
     EntryRefused,
     EntryRepeated,
     EntryTooLarge,
@@ -96,8 +97,8 @@ async def hand_over(
     """A ZIP file of documents, or multipart/form-data. Each document is deposited by itself, as if it had come alone; a
     refused one stops no other.
 
-    What was deposited before, in this part or another one, keeps its first answer. At most ``items_at_once_max`` files
-    stand on disk, under numbers of ours. Raises BatchUnknown, PartMalformed, TooManyRequests, Unavailable.
+    What was deposited before, in this part or another one, keeps its first answer. At most ``items_at_once_max`` items
+    stand on disk, under numbers of ours. Raises BatchUnknown, PartMalformed, NoRoom, TooManyRequests, Unavailable.
     """
     depositor = await identify(desk.db, client_id=client_id)
     batch = await find_batch(desk.db, batch_id, administration=depositor.administration)
@@ -258,19 +259,11 @@ async def _tried(desk: BatchDesk, batch: Batch, part: _Part, gathered: _Gatherin
     until = time.monotonic() + _PATIENCE_S
     for attempt in range(1, _TRIES + 1):
         try:
-            depositor = await identify(desk.db, client_id=client_id)
-            settled = await settle(desk, batch, item, gathered.files, depositor, client_id=client_id)
-            return PartLine(entry=entry, item=item.item, **settled)
+            return await _settled(desk, batch, gathered, client_id=client_id)
         except (AdministrationSuspended, NotAnAdministration) as refusal:
             # Whatever stands behind in this part is not looked at.
             part.stopped = refusal.code
             return _refused(entry, item, refusal)
-        except DepositOvertaken as refusal:
-            # Another part was faster, or the batch has expired.
-            now = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=item.file)
-            if now is None or now.state == "awaiting":
-                return _refused(entry, item, refusal)
-            return await _standing(desk, batch, entry, now)
         except ReplacesAwaited as refusal:
             # Perhaps it is in this part, and before this one.
             earlier = part.under_way.get(refusal.item)
@@ -290,10 +283,26 @@ async def _tried(desk: BatchDesk, batch: Batch, part: _Part, gathered: _Gatherin
     raise AssertionError("unreachable")
 
 
+async def _settled(desk: BatchDesk, batch: Batch, gathered: _Gathering, *, client_id: str) -> PartLine:
+    item = gathered.item
+    depositor = await identify(desk.db, client_id=client_id)
+    try:
+        settled = await settle(desk, batch, item, gathered.files, depositor, client_id=client_id)
+    except DepositOvertaken:
+        # Another part was faster, or the batch has expired.
+        now = await store.item_of_file(desk.db, batch_id=batch.batch_id, file=item.file)
+        if now is None or now.state == "awaiting":
+            raise
+        return await _standing(desk, batch, gathered.entry, now)
+    return PartLine(entry=gathered.entry, item=item.item, **settled)
+
+
 async def _standing(desk: BatchDesk, batch: Batch, entry: int, item: Item) -> PartLine:
-    """What it was answered when it came first."""
-    [shown] = await store.results(desk.db, batch_id=batch.batch_id, after=item.line - 1, limit=1)
-    found = desk.with_receipt(batch, shown)
+    """What it was answered when it came first. BatchUnknown: it has expired meanwhile."""
+    rows = await store.results(desk.db, batch_id=batch.batch_id, after=item.line - 1, limit=1)
+    if not rows:
+        raise BatchUnknown
+    found = desk.with_receipt(batch, rows[0])
     return PartLine(
         entry=entry,
         item=item.item,
