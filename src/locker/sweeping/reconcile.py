@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from kit.audit import Audit, AuditEvent
@@ -45,34 +46,27 @@ async def reconcile(
     unknown: list[str] = []
     documents = seen = removed = adopted = 0
     truncated = False
-    for prefix in PREFIXES:
-        after, more = prefix, True
-        while more:
-            page = await vault.blobs.list(prefix, after=after, limit=_PAGE)
-            more = len(page) == _PAGE
-            until = page[-1].key if more else prefix + "~"
-            present = {info.key: info for info in page if is_object_key(info.key)}
-            promised = await objects.promised_between(db, after=after, until=until)
-            promised |= await seals.promised_between(db, after=after, until=until)
-            promised |= await data.promised_between(db, after=after, until=until)
-            promised |= await archived.promised_between(db, after=after, until=until)
-            documents, seen = documents + len(promised), seen + len(present)
-            promised |= await uploads.promised_between(db, after=after, until=until)
-            promised |= await exports.promised_between(db, after=after, until=until)
-            promised |= await orphans.quarantined_between(db, after=after, until=until)
-            lost = await _lost(db, vault, promised, present)
-            strange = await _strange(db, present, promised, grace_s=grace_s)
-            adopted += await store.let_go(db, after=after, until=until, strays=strange)
-            if strange:
-                await store.keep(db, [present[key] for key in strange])
-            if strange and remove_unknown:
-                for key in await store.overdue(db, kept_s=kept_s, strays=strange):
-                    await vault.delete(key)
-                    removed += 1
-            truncated = truncated or len(missing) + len(lost) > _LISTED_MAX or len(unknown) + len(strange) > _LISTED_MAX
-            missing = [*missing, *lost][:_LISTED_MAX]
-            unknown = [*unknown, *strange][:_LISTED_MAX]
-            after = until
+    async for after, until, present in _listed(vault):
+        promised = await objects.promised_between(db, after=after, until=until)
+        promised |= await seals.promised_between(db, after=after, until=until)
+        promised |= await data.promised_between(db, after=after, until=until)
+        promised |= await archived.promised_between(db, after=after, until=until)
+        documents, seen = documents + len(promised), seen + len(present)
+        promised |= await uploads.promised_between(db, after=after, until=until)
+        promised |= await exports.promised_between(db, after=after, until=until)
+        promised |= await orphans.quarantined_between(db, after=after, until=until)
+        lost = await _lost(db, vault, promised, present)
+        strange = await _strange(db, present, promised, grace_s=grace_s)
+        adopted += await store.let_go(db, after=after, until=until, strays=strange)
+        if strange:
+            await store.keep(db, [present[key] for key in strange])
+        if strange and remove_unknown:
+            for key in await store.overdue(db, kept_s=kept_s, strays=strange):
+                await vault.delete(key)
+                removed += 1
+        truncated = truncated or len(missing) + len(lost) > _LISTED_MAX or len(unknown) + len(strange) > _LISTED_MAX
+        missing = [*missing, *lost][:_LISTED_MAX]
+        unknown = [*unknown, *strange][:_LISTED_MAX]
     await audit.append(
         db,
         AuditEvent(
@@ -96,6 +90,23 @@ async def reconcile(
         removed=removed,
         truncated=truncated,
     )
+
+
+async def _listed(vault: Vault) -> AsyncIterator[tuple[str, str, dict[str, BlobInfo]]]:
+    """The documents' objects in the order of their keys, about a page at a time: those greater than the first and up to
+    the second. Folders that hold little come together."""
+    after, present = PREFIXES[0], dict[str, BlobInfo]()
+    for prefix in PREFIXES:
+        listed, more = prefix, True
+        while more:
+            page = await vault.blobs.list(prefix, after=listed, limit=_PAGE)
+            more = len(page) == _PAGE
+            listed = page[-1].key if more else prefix + "~"
+            present |= {info.key: info for info in page if is_object_key(info.key)}
+            if len(present) >= _PAGE:
+                yield after, listed, present
+                after, present = listed, {}
+    yield after, PREFIXES[-1] + "~", present
 
 
 async def _forget_intents(db: Database) -> None:

@@ -13,6 +13,7 @@ from locker.sweeping.reconcile import reconcile
 from locker.sweeping.schema import Reconciled, Swept
 from locker.sweeping.sweep import sweep
 from locker.vault import new_object_key
+from locker.vault.refusals import BlobStoreUnavailable
 from tests.locker_world import World, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -99,6 +100,38 @@ async def test_a_sweep_that_died_is_taken_up(world: World) -> None:
     assert key not in await world.objects()
 
 
+async def test_an_object_that_the_store_does_not_give_up_holds_up_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A legal hold at the store, or no right to delete; or the store is away, and is not asked for each."""
+    keys = [await stored(world, hours_old=2) for _ in range(6)]
+    await world.owner_db.execute(
+        """INSERT INTO locker.idempotency (client_id, key, request_sha256, attempt, expires_at)
+           VALUES ('c', 'over', '', gen_random_uuid(), now() - interval '1 s')"""
+    )
+    delete, asked = world.wiring.vault.blobs.delete, list[str]()
+
+    async def refusing(key: str) -> None:
+        asked.append(key)
+        if key in refused:
+            raise BlobStoreUnavailable("AccessDenied")
+        await delete(key)
+
+    monkeypatch.setattr(world.wiring.vault.blobs, "delete", refusing)
+    refused = set(keys[:1])
+    with pytest.raises(BlobStoreUnavailable):
+        await sweeping(world)
+    assert await world.objects() & set(keys) == refused
+    assert not await world.rows("SELECT 1 FROM locker.idempotency WHERE key = 'over'")
+    refused = {*refused, *[await stored(world, hours_old=2) for _ in range(6)]}
+    asked.clear()
+    with pytest.raises(BlobStoreUnavailable):
+        await sweeping(world)
+    assert len(asked) == 3
+    refused = set()
+    assert (await sweeping(world)).orphans == 7
+
+
 async def test_two_sweepers_at_once_do_no_harm(world: World) -> None:
     kept = await world.objects()
     for _ in range(5):
@@ -141,6 +174,23 @@ async def test_reconcile_names_what_is_lost_and_what_is_unknown(world: World) ->
     assert (await reconciling(world, remove_unknown=True, kept_s=0)).removed == 1
     assert strange not in await world.objects()
     assert intended in await world.objects()
+
+
+async def test_what_is_no_document_in_the_bucket_is_never_a_stray(world: World) -> None:
+    """The public log above all: a tile that is gone is a proof that fails for good."""
+    blobs, name = world.wiring.vault.blobs, "ab" * 32
+    others = ["log/checkpoint", "log/tile/0/000", "ab/tile/entries/000.p/3", f"erased/{name}", "ab/probe", f"ab/{name}"]
+
+    async def once() -> AsyncIterator[bytes]:
+        yield b"other"
+
+    for other in others:
+        await blobs.put(other, once, 5, repeatable=True)
+    before = await reconciling(world)
+    await sweeping(world)
+    assert (await reconciling(world, remove_unknown=True, kept_s=0)).removed == len(before.unknown)
+    assert not set(before.unknown) & set(others)
+    assert None not in [await blobs.head(other) for other in others]
 
 
 async def test_every_table_that_knows_an_object_is_known_to_reconcile(world: World) -> None:
