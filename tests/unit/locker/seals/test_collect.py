@@ -104,7 +104,7 @@ async def test_what_is_no_address_is_passed_over() -> None:
     assert authority.asked == ["list"]
 
 
-async def test_an_answer_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_g_13_an_answer_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("locker.seals.collect._ANSWER_MAX_S", 0.3)
     asked = 0
 
@@ -138,7 +138,7 @@ async def test_an_answer_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=["noise", "another", "forged", "too-long"],
 )
-async def test_what_is_not_the_issuers_list_is_not_taken(body: bytes) -> None:
+async def test_g_13_what_is_not_the_issuers_list_is_not_taken(body: bytes) -> None:
     authority = Authority(list=lambda _: body)
     assert await authority.collector(CA).collect(evidence(link())) is None
     known = ValidationData(crls=(pki().crls[1],))

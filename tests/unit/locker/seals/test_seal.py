@@ -57,7 +57,9 @@ async def test_a_seal_has_the_level_that_was_asked_for_by_our_own_judge(
     assert (signature.stated_reason, signature.stated_location) == ("Extract delivered", "Rabat")
 
 
-async def test_while_the_authority_is_away_it_is_b_b_now_and_the_rest_later(sealing: Sealing, tmp_path: Path) -> None:
+async def test_g_11_while_the_authority_is_away_it_is_b_b_now_and_the_rest_later(
+    sealing: Sealing, tmp_path: Path
+) -> None:
     sealing.authority.away = True
     sealed = (await sealing.ask(level="B-LTA")).json()
     assert (sealed["level"], sealed["pending"], sealed["version"]) == ("B-B", "B-LTA", 1)
@@ -135,7 +137,7 @@ async def test_an_authority_whose_clock_is_wrong_or_that_nobody_trusts_is_not_be
         sealing.authority.now, sealing.authority.holder = None, honest
 
 
-async def test_a_slow_authority_holds_nobody_up_for_longer_than_its_limit(sealing: Sealing) -> None:
+async def test_g_11_a_slow_authority_holds_nobody_up_for_longer_than_its_limit(sealing: Sealing) -> None:
     async with silence() as address:
         authorities = TimeStampAuthorities([address], sealing.desk.workers, answer_max_s=0.2)
         trust = await sealing.desk.trust.trust(sealing.world.wiring.db)

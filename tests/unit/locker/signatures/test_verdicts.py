@@ -172,7 +172,7 @@ def test_a_revoked_authority_takes_its_seals_along() -> None:
     )
 
 
-def test_without_revocation_status_the_answer_is_try_later() -> None:
+def test_g_13_without_revocation_status_the_answer_is_try_later() -> None:
     try_later = ("INDETERMINATE", "TRY_LATER", "no-revocation-status")
     assert answer(judged(sealed_pdf(), crls=())) == try_later
     stale = tuple(crl(by, at=NOW - 30 * DAY) for by in (pki().root, pki().issuing))
