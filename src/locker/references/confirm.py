@@ -82,7 +82,12 @@ async def _fetch(desk: ReferenceDesk, document: HeldDocument) -> None:
             raise _failed(row, document)
     failure: str | None = None
     try:
-        await _fetch_claimed(desk, document, await _row(desk, document), lease)
+        row = await _row(desk, document)
+        if is_fresh(row, desk.freshness_s):
+            # Confirmed between our last look and our turn.
+            await store.fail(db, owner=owner, document_id=document_id, lease=lease, failure=None)
+            return
+        await _fetch_claimed(desk, document, row, lease)
     except (IssuerAway, NotAsDeposited, NotJudgedNow) as refusal:
         failure = refusal.code
         raise

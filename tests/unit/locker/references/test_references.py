@@ -220,6 +220,28 @@ async def test_while_another_node_fetches_this_one_waits_for_it(kept: Kept) -> N
     assert kept.requests() == before
 
 
+async def test_what_was_confirmed_just_before_our_turn_is_not_asked_for(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_id, _ = await kept.deposited(kept.world.sealed(text="just before"))
+    await kept.hours_pass(document_id)
+    claim, before = store.claim, kept.requests()
+
+    async def claim_later(tx: Any, **which: Any) -> Any:
+        await kept.world.owner_db.execute(
+            "UPDATE locker.reference SET confirmed_at = now() WHERE document_id = $1", document_id
+        )
+        return await claim(tx, **which)
+
+    monkeypatch.setattr(store, "claim", claim_later)
+    assert (await kept.original(document_id)).status_code == 200
+    assert kept.requests() == before
+    [row] = await kept.world.rows(
+        "SELECT lease_until < now() AS free FROM locker.reference WHERE document_id = $1", document_id
+    )
+    assert row["free"]
+
+
 async def test_where_the_issuer_is_away_the_last_known_state_and_its_age_are_said_and_no_bytes(kept: Kept) -> None:
     pdf = kept.world.sealed(text="away")
     document_id, path = await kept.deposited(pdf)
