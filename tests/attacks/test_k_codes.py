@@ -201,6 +201,14 @@ async def test_a_new_code_ends_the_one_before(place: CitizenWorld, document_id: 
     assert [row["action"] for row in rows] == ["share.created", "share.revoked"]
 
 
+async def test_a_citizen_has_one_code_at_a_time_however_many_are_made_at_once(
+    place: CitizenWorld, document_id: str
+) -> None:
+    made = await asyncio.gather(*(face_to_face(place, document_id) for _ in range(8)))
+    answers = [await typed(place, each["code"], f"198.51.100.{n}") for n, each in enumerate(made)]
+    assert sorted(answer.status_code for answer in answers) == [200] + [404] * 7
+
+
 async def test_two_shares_with_the_same_digits_open_neither(place: CitizenWorld, document_id: str) -> None:
     made = await face_to_face(place, document_id)
     other = await place.document(YOUSSEF)

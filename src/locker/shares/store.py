@@ -291,7 +291,9 @@ async def settle(tx: Tx, *, owner: str, limit: int) -> int:
 
 
 async def end_codes(tx: Tx, *, owner: str) -> list[str]:
-    """The citizen's shares face to face that nobody opened yet; which ones."""
+    """The citizen's shares face to face that nobody opened yet; which ones. Until the transaction ends, no other one of
+    the same citizen comes between."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('share-code|' || $1, 0))", owner)
     rows = await tx.fetch(
         f"""
         WITH over AS (

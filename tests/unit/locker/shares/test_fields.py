@@ -15,6 +15,7 @@ from sd_jwt.verifier import SDJWTVerifier
 from locker.shares.store import forget_keys
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import AMINA, BIRTH, LOCKER
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -219,6 +220,26 @@ async def test_k_15_the_status_of_a_credential_follows_its_document_and_its_shar
     [row] = await place.world.rows("SELECT key_wrapped FROM locker.share WHERE share_id = $1", share_id)
     assert row["key_wrapped"] is None
     assert (await place.world.locker.get("/credentials/0000000000000000000000000/status")).status_code == 404
+
+
+async def test_whoever_holds_a_credential_cannot_fill_the_history(place: CitizenWorld, document_id: str) -> None:
+    _share_id, path = await place.share(document_id, fields={document_id: ["birthdate"]})
+    payload = await verified(place, (await opened(place, path))["documents"][0]["credential"])
+
+    async def asks(_number: int) -> int:
+        await place.world.owner_db.execute(
+            """INSERT INTO locker.throttle (bucket, window_starts_at, attempts)
+               VALUES ($1, to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600), 58)
+               ON CONFLICT (bucket) DO UPDATE SET attempts = 58, window_starts_at = excluded.window_starts_at""",
+            f"credential-asked:{payload['jti']}",
+        )
+        before = await place.world.rows("SELECT count(*) AS n FROM locker.audit WHERE action = 'share.checked'")
+        for _ in range(5):
+            assert (await status(place, payload)).json()["shared"] is True
+        after = await place.world.rows("SELECT count(*) AS n FROM locker.audit WHERE action = 'share.checked'")
+        return int(after[0]["n"] - before[0]["n"])
+
+    assert await in_one_window(3_600, asks) == 2
 
 
 async def test_the_sweep_forgets_keys_of_what_may_not_be_looked_at_any_more(
