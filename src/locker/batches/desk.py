@@ -48,17 +48,15 @@ class BatchDesk:
         shown = row.shown
         if shown.document_id is None:
             return shown
-        if shown.state != "deposited" or shown.deposited_at is None:
-            return msgspec.structs.replace(shown, uri=_uri(batch, shown, shown.document_id))
-        own = [
-            self._document(batch, shown, document_id, at=shown.deposited_at)
-            for document_id in row.documents or [shown.document_id]
-        ]
+        at = shown.deposited_at if shown.state == "deposited" else None
+        own = [self._document(batch, shown, document_id, at=at) for document_id in row.documents or [shown.document_id]]
         documents = own if row.documents else []
         return msgspec.structs.replace(shown, uri=own[0].uri, receipt=own[0].receipt, documents=documents)
 
-    def _document(self, batch: Batch, shown: ItemShown, document_id: str, *, at: datetime) -> ItemDocument:
-        uri = _uri(batch, shown, document_id)
+    def _document(self, batch: Batch, shown: ItemShown, document_id: str, *, at: datetime | None) -> ItemDocument:
+        uri = f"{batch.administration}-{shown.type}-{document_id}"
+        if at is None:
+            return ItemDocument(document_id=document_id, uri=uri)
         receipt = sign_receipt(
             self.deposits.signing,
             locker_url=self.deposits.locker_url,
@@ -71,7 +69,3 @@ class BatchDesk:
             data_signature_sha256=shown.data_signature_sha256,
         )
         return ItemDocument(document_id=document_id, uri=uri, receipt=receipt)
-
-
-def _uri(batch: Batch, shown: ItemShown, document_id: str) -> str:
-    return f"{batch.administration}-{shown.type}-{document_id}"

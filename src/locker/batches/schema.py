@@ -88,12 +88,13 @@ class ItemMissing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     data_signature_file: str | None = None
 
 
-class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
+class ItemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One owner's document of an item with several."""
 
     document_id: str
     uri: str
-    receipt: str
+    receipt: str | None = None
+    """None while it waits to be judged."""
 
 
 class ItemShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

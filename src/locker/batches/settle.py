@@ -71,17 +71,12 @@ async def settle(
         if refusal.status not in _FINAL and not isinstance(refusal, ReferenceTaken):
             raise
         return await _refused(desk, batch, item, refusal, depositor, client_id=client_id)
-    if isinstance(outcome, Deposited):
-        return {
-            "state": "deposited",
-            "document_id": outcome.document_id,
-            "uri": outcome.uri,
-            "receipt": outcome.receipt,
-            "documents": [
-                ItemDocument(document_id=one.document_id, uri=one.uri, receipt=one.receipt) for one in outcome.documents
-            ],
-        }
-    return {"state": "quarantined", "document_id": outcome.document_id, "uri": outcome.uri}
+    said = {"document_id": outcome.document_id, "uri": outcome.uri}
+    if isinstance(outcome, Quarantined):
+        waiting = [ItemDocument(document_id=one.document_id, uri=one.uri) for one in outcome.documents]
+        return {**said, "state": "quarantined", "documents": waiting}
+    own = [ItemDocument(document_id=one.document_id, uri=one.uri, receipt=one.receipt) for one in outcome.documents]
+    return {**said, "state": "deposited", "receipt": outcome.receipt, "documents": own}
 
 
 def _received(files: Mapping[Kind, File]) -> Received:
@@ -134,7 +129,7 @@ async def _write(tx: Tx, batch: Batch, item: Item, outcome: Deposited | Quaranti
         document_id=outcome.document_id,
         version=outcome.version,
         deposited_at=outcome.deposited_at if isinstance(outcome, Deposited) else None,
-        documents=[one.document_id for one in outcome.documents] or None if isinstance(outcome, Deposited) else None,
+        documents=[one.document_id for one in outcome.documents] or None,
     ):
         raise DepositOvertaken
 

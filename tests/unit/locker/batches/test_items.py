@@ -213,7 +213,10 @@ async def test_of_several_owners_what_cannot_be_judged_yet_waits_for_all(world: 
     try:
         batch_id = await office.registered([of_several("waits", pdf)])
         [told], _ = await office.sent(batch_id, zipped({"waits.pdf": pdf}))
-        assert told["state"] == "quarantined"
+        [shown] = await office.results(batch_id)
+        for one in (told, shown):
+            assert one["state"] == "quarantined"
+            assert [sorted(waiting) for waiting in one["documents"]] == [["document_id", "uri"]] * 2
     finally:
         for row in rows:
             await world.rows(
@@ -229,6 +232,10 @@ async def test_of_several_owners_what_cannot_be_judged_yet_waits_for_all(world: 
     assert (await judge_again(judging)).passed == 1
     owners = await world.rows("SELECT owner FROM locker.document WHERE sha256 = $1", hashlib.sha256(pdf).digest())
     assert {row["owner"] for row in owners} == {world.subs[uid] for uid in (AMINA, YOUSSEF)}
+    [shown] = await office.results(batch_id)
+    assert (shown["state"], shown["document_id"]) == ("deposited", told["document_id"])
+    assert [one["document_id"] for one in shown["documents"]] == [one["document_id"] for one in told["documents"]]
+    assert all(one["receipt"] for one in shown["documents"])
 
 
 # Versions
