@@ -276,6 +276,9 @@ def packed_pictures() -> dict[str, bytes]:
         "filter-elsewhere": page_with(SHOWN, image, {5: stream(photo, IMAGE + b"/Filter 6 0 R"), 6: b"[/DCTDecode]"}),
         "packed-three-times": page_with(SHOWN, image, {5: stream(shrunk.hex().encode() + b">", hexadecimal)}),
         "second-picture": page_with(SHOWN, image, {5: stream(photo + photo, IMAGE + b"/Filter /DCTDecode")}),
+        "cut-short": page_with(
+            SHOWN, image, {5: stream(photo[: photo.rfind(b"\xff\xd9")], IMAGE + b"/Filter /DCTDecode")}
+        ),
         "something-before": page_with(SHOWN, image, {5: stream(b"\n\n" + photo, IMAGE + b"/Filter /DCTDecode")}),
         "progressive": page_with(
             SHOWN, image, {5: stream(jpeg(size=(80, 80), progressive=True), IMAGE + b"/Filter /DCTDecode")}

@@ -29,6 +29,8 @@ def sign_access(keys: LocalKeySet, opening: Opening, *, locker_url: str, holder:
     }
     if opening.uploads:
         claims["uploads"] = opening.uploads
+        # The locker signs that they were opened, not what they say.
+        claims["uploads_assurance"] = "self-declared"
     if opening.client_id:
         claims["client_id"] = opening.client_id
     return keys.sign(claims, typ=TYP)

@@ -141,6 +141,9 @@ def jpeg_without_metadata(jpeg: bytes) -> bytes:
     start = jpeg.find(b"\xff\xd8\xff")
     if start < 0:
         return jpeg
+    if (end := jpeg.rfind(b"\xff\xd9")) > start:
+        # One that is damaged inside may seem to go on behind its end.
+        jpeg = jpeg[: end + 2]
     kept = [b"\xff\xd8"]
     for marker, begins, ends in _segments(jpeg, start):
         if marker == _CODED:

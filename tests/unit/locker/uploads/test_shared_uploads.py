@@ -153,7 +153,8 @@ async def test_through_the_pages_beside_a_document(place: CitizenWorld) -> None:
     made = await citizen.submit(check)
     share = await citizen.get(made.headers["location"])
     link = share.text.split('value="' + LOCKER + "/s/")[1].split('"')[0]
-    assert (await citizen.get("/wallet/shares")).status_code == 200
+    for page in (share, await citizen.get("/wallet/shares")):
+        assert "Auto-déclaré" in page.text
     stranger = place.browser("198.51.100.7")
     gone_on = await stranger.submit(await stranger.get(f"/s/{link}"))
     for tag, words in (
