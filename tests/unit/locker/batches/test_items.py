@@ -1,5 +1,6 @@
 """Items of more than a PDF for one citizen: signed data beside it, several owners, versions of what stands before."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
@@ -64,6 +65,37 @@ async def nothing_left(world: World) -> None:
     folder = world.wiring.batches.limits.folder
     assert folder is not None
     assert list(folder.iterdir()) == []
+
+
+async def test_a_part_that_is_cancelled_anywhere_leaves_no_file_and_can_be_sent_again(
+    world: World, office: Office, pdfs: list[bytes]
+) -> None:
+    """Its client goes away, or its server stops: between two files of an item, and while another is being kept."""
+    said, files = with_data(f"c{secrets.token_hex(2)}", pdfs[0], signed(world, "xades"))
+    batch_id = await office.registered([line("cancel", pdfs[1]), said])
+    part = zipped({"cancel.pdf": pdfs[1], **files})
+    within = part.index(b"PK\x03\x04", part.index(pdfs[0][:200])) + 100
+    before = await world.counts()
+    for wait_s in (0.0, 0.05, 0.1):
+        waiting = asyncio.Event()
+
+        async def arriving(waiting: asyncio.Event = waiting) -> AsyncIterator[bytes]:
+            yield part[:within]
+            waiting.set()
+            await asyncio.Event().wait()
+
+        sending = asyncio.create_task(office.send(batch_id, arriving()))
+        await waiting.wait()
+        await asyncio.sleep(wait_s)
+        sending.cancel()
+        await asyncio.wait({sending})
+        await nothing_left(world)
+    told, _ = await office.sent(batch_id, part)
+    assert [one["state"] for one in told] == ["deposited", "deposited"]
+    after = await world.counts()
+    assert after["document"] == before["document"] + 2
+    # Each object has its document, or an intent by which it is swept: one for the data is no document's own.
+    assert after["objects"] <= before["objects"] + 3 + after["deposit_intent"] - before["deposit_intent"]
 
 
 # Signed data beside the PDF
