@@ -8,6 +8,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -463,6 +464,19 @@ async def test_f_32_a_server_told_to_stop_says_so_first_and_finishes_uploads(rig
     assert await node.ended(30) == 0
     await node.start()
     await check(rig)
+
+
+async def test_k_03_fifty_race_at_two_servers_for_what_is_left(rig: Rig) -> None:
+    document_id = (await rig.deposit_until_answered(rig.pdf(), key="k-03"))["document_id"]
+    path = await rig.share(document_id, openings=9)
+    async with rig.nodes[0].http() as one, rig.nodes[1].http() as other:
+        answers = await asyncio.gather(*((one, other)[n % 2].post(path) for n in range(50)))
+    # Who was shed, or came after the prober's share of dead links, opened nothing either.
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[200] == 9, statuses
+    assert set(statuses) <= {200, 404, 429, 503}
+    counted = "SELECT openings_used FROM locker.share WHERE token_sha256 = $1"
+    assert await rig.owner_db.fetchval(counted, digest(path.removeprefix("/s/"))) == 9
 
 
 async def test_k_05_revocation_reaches_ten_thousand_live_links_on_both_servers_within_a_second(
