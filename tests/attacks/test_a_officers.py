@@ -230,6 +230,22 @@ async def test_a_01_a_signature_is_for_one_request_once(idp: Provider) -> None:
     assert await sent(signed(), content=body + b" ") == 403
 
 
+async def test_a_02_without_the_key_in_the_officers_hands_there_is_no_way_in(idp: Provider) -> None:
+    """No password, no code and no session is a way: each single request is signed by a key that never comes here."""
+    one = await agent(idp)
+    browser = await idp.signed_in(await idp.citizen())
+    for address in ("/idp/admin", "/idp/admin/", "/idp/admin/sign-in", "/idp/admin/clients"):
+        assert (await browser.get(address)).status_code == 404
+        for credentials in ({"username": one.officer_id, "password": "x"}, {"otp": "123456"}):
+            assert (await browser.post(address, data=credentials)).status_code == 404
+    assert (await one.send("GET", "/admin/clients", key=SigningKey.generate("ES256"))).status_code == 403
+    [stored] = await idp.owner(
+        "SELECT public_jwk ? 'd' AS private FROM idp.officer WHERE officer_id = $1", one.officer_id
+    )
+    assert stored["private"] is False
+    assert (await one.send("GET", "/admin/clients")).status_code == 200
+
+
 async def test_a_01_a_disabled_officer_is_nobody_at_once(idp: Provider) -> None:
     one = await agent(idp)
     assert (await one.send("GET", "/admin/clients")).status_code == 200

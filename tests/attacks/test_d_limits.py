@@ -10,6 +10,7 @@ import pytest_asyncio
 from tests.conftest import Dsns
 from tests.people import PASSWORD, active, post
 from tests.provider import Provider, RelyingParty, running_provider
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,8 +39,12 @@ async def introspect(idp: Provider, party: RelyingParty, address: str, **changed
 
 
 async def test_one_client_cannot_take_what_is_for_all(paced: Provider) -> None:
-    loud, quiet = await paced.client(), await paced.client()
-    answers = [await introspect(paced, loud, f"198.51.100.{n}") for n in range(25)]
+    async def flood(number: int) -> list[httpx.Response]:
+        loud = await paced.client()
+        return [await introspect(paced, loud, f"198.51.{96 + number}.{n}") for n in range(25)]
+
+    quiet = await paced.client()
+    answers = await in_one_window(60, flood)
     statuses = [answer.status_code for answer in answers]
     assert statuses == [200] * 20 + [429] * 5
     refused = answers[-1]
@@ -54,8 +59,11 @@ async def test_one_client_cannot_take_what_is_for_all(paced: Provider) -> None:
 
 
 async def test_a_client_is_told_when_its_limit_is_near(paced: Provider) -> None:
-    party = await paced.client()
-    answers = [await introspect(paced, party, f"198.51.100.{100 + n}") for n in range(16)]
+    async def asked(number: int) -> list[httpx.Response]:
+        party = await paced.client()
+        return [await introspect(paced, party, f"198.51.{98 + number}.{100 + n}") for n in range(16)]
+
+    answers = await in_one_window(60, asked)
     assert "ratelimit" not in answers[9].headers
     assert answers[15].headers["ratelimit"].startswith('"client";r=4;t=')
 
@@ -69,13 +77,16 @@ async def test_nobody_uses_up_a_limit_by_another_clients_name(paced: Provider) -
 
 
 async def test_a_public_client_takes_a_share_of_each_address_and_of_no_other_client(paced: Provider) -> None:
-    loud, quiet = await paced.wallet(), await paced.wallet()
-
     async def asked(party: RelyingParty, address: str) -> httpx.Response:
         form = {"client_id": party.client_id, "token": "nothing"}
         return await paced.http.post("/idp/revoke", data=form, headers={"X-Forwarded-For": address})
 
-    answers = [await asked(loud, "198.51.101.1") for _ in range(14)]
+    async def flood(_: int) -> tuple[RelyingParty, list[httpx.Response]]:
+        party = await paced.wallet()
+        return party, [await asked(party, "198.51.101.1") for _ in range(14)]
+
+    quiet = await paced.wallet()
+    loud, answers = await in_one_window(60, flood)
     assert [answer.status_code for answer in answers] == [200] * 12 + [429] * 2
     assert answers[-1].headers["ratelimit-policy"] == '"public-client";q=12;w=60'
     assert (await asked(quiet, "198.51.101.1")).status_code == 200
@@ -84,7 +95,12 @@ async def test_a_public_client_takes_a_share_of_each_address_and_of_no_other_cli
 
 async def test_one_address_is_held_to_its_share_before_anything_is_looked_at(paced: Provider) -> None:
     party = await paced.client()
-    answers = [await introspect(paced, party, f"2001:db8:0:1::{n:x}", client_secret="wrong") for n in range(1, 43)]
+
+    async def flood(number: int) -> list[httpx.Response]:
+        household = f"2001:db8:{number}:1::"
+        return [await introspect(paced, party, f"{household}{n:x}", client_secret="wrong") for n in range(1, 43)]
+
+    answers = await in_one_window(60, flood)
     assert [answer.status_code for answer in answers].count(429) == 2
     assert answers[-1].json()["error"] == "temporarily_unavailable"
     assert int(answers[-1].headers["retry-after"]) >= 1
@@ -95,10 +111,12 @@ async def test_one_address_is_held_to_its_share_before_anything_is_looked_at(pac
 
 
 async def test_a_citizens_tokens_are_held_to_a_share_at_each_client(paced: Provider) -> None:
-    party, citizen = await paced.client(), await paced.citizen()
-    browser = await paced.signed_in(citizen)
-    access_token = (await paced.tokens(browser, party))["access_token"]
-    answers = [await paced.userinfo(access_token) for _ in range(12)]
+    async def flood(_: int) -> list[httpx.Response]:
+        party, citizen = await paced.client(), await paced.citizen()
+        access_token = (await paced.tokens(await paced.signed_in(citizen), party))["access_token"]
+        return [await paced.userinfo(access_token) for _ in range(12)]
+
+    answers = await in_one_window(60, flood)
     assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
 
 

@@ -1,8 +1,10 @@
 """Attack rows V: whose document it is, and in which pieces it is given."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -11,7 +13,7 @@ from locker.administrations.schema import Names
 from locker.catalogue.register_type import register_type
 from locker.catalogue.schema import TypeRegistration
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.locker_world import AMINA, BIRTH, SCHEMA, YOUSSEF
+from tests.locker_world import AMINA, BIRTH, LOCKER, SCHEMA, YOUSSEF
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -245,3 +247,72 @@ async def test_v_06_an_administration_never_reads_back_what_it_deposited(
             path, headers=place.world.machine(scope="documents:deposit documents:read")
         )
         assert answer.status_code in (401, 403, 404)
+
+
+class SharedCache(httpx.AsyncBaseTransport):
+    """Between everybody and the locker, as keen as a shared cache may be: what nothing forbids to keep is kept, and
+    given to whoever asks next (RFC 9111 §3, §3.5, §4.1)."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._kept: dict[tuple[str, ...], httpx.Response] = {}
+        self._vary: dict[str, list[str]] = {}
+        self.hits: list[str] = []
+
+    def _key(self, request: httpx.Request) -> tuple[str, ...]:
+        address = str(request.url)
+        return (address, *(request.headers.get(name, "") for name in self._vary.get(address, [])))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and (kept := self._kept.get(self._key(request))) is not None:
+            self.hits.append(request.url.path)
+            return httpx.Response(kept.status_code, headers=kept.headers, content=kept.content)
+        response = await self._inner.handle_async_request(request)
+        await response.aread()
+        control, vary = response.headers.get("cache-control", "").lower(), response.headers.get("vary", "")
+        for_all = "authorization" not in request.headers or re.search(r"public|s-maxage|must-revalidate", control)
+        if request.method == "GET" and for_all and not re.search(r"no-store|private", control) and vary != "*":
+            self._vary[str(request.url)] = [name.strip() for name in vary.split(",") if name.strip()]
+            self._kept[self._key(request)] = response
+        return response
+
+
+async def test_v_25_nothing_of_one_citizen_comes_to_another_out_of_a_shared_cache(
+    place: CitizenWorld, original: tuple[str, bytes]
+) -> None:
+    document_id, _pdf = original
+    _, link = await place.share(document_id)
+    opened = (await place.open(link)).json()
+    cache = SharedCache(place.app)
+    pages = [
+        "/",
+        "/wallet",
+        "/wallet/history",
+        "/wallet/shares",
+        "/wallet/uploads",
+        "/wallet/export",
+        "/wallet/erasure",
+    ]
+    pages += [f"/wallet/documents/{document_id}{part}" for part in ("", "/original", "/pages/1.png")]
+    pages += ["/wallet/history/export.csv", "/wallet/history/export.jsonl", link, "/verify", "/nowhere", "/sign-in"]
+    asked = ["/v1/documents", "/v1/shares", "/v1/history", "/v1/uploads", f"/v1/documents/{document_id}/original"]
+    viewing = {"Authorization": f"Bearer {opened['viewing_token']}"}
+    async with httpx.AsyncClient(transport=cache, base_url=LOCKER, timeout=60) as http:
+
+        async def see(uid: str) -> dict[str, bytes]:
+            cookies = (await place.signed_in(uid)).cookies
+            cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "Accept": "text/html"}
+            seen = {path: (await http.get(path, headers=cookie)).content for path in pages}
+            tokens = place.world.citizen(uid, scope="documents:read documents:share documents:upload")
+            return seen | {path: (await http.get(path, headers=tokens)).content for path in asked}
+
+        first = await see(AMINA)
+        assert (await http.get(f"/o/{opened['opening_id']}", headers=viewing)).status_code == 200
+        second = await see(YOUSSEF)
+        assert (await http.get(f"/o/{opened['opening_id']}")).status_code in (401, 404)
+        assert cache.hits == []
+        assert first["/v1/documents"] != second["/v1/documents"]
+        # What is everybody's it keeps.
+        for _ in range(2):
+            assert (await http.get("/log/key")).status_code == 200
+        assert cache.hits == ["/log/key"]
