@@ -298,6 +298,35 @@ async def test_u_27_a_file_that_two_readers_read_differently(
     assert (in_front.status_code, in_front.json()["code"]) == (400, "part-malformed")
 
 
+async def test_u_27_entries_that_overlap(world: World, office: Office, room: Room, pdf: bytes) -> None:
+    """A directory that points into another entry: read forwards, each byte is of one entry."""
+    inner = entry(b"good.pdf", pdf)
+    outer = entry(b"victim.pdf", inner)
+    shown = zipped({"good.pdf": pdf})
+    directory = bytearray(shown[shown.index(b"PK\x01\x02") :])
+    struct.pack_into("<I", directory, 42, len(outer) - len(inner))
+    told, end = await after(world, office, room, pdf, outer + bytes(directory), good=False)
+    assert (codes(told), end["complete"]) == (["digest-mismatch"], True)
+
+
+async def test_u_27_what_surrounds_an_entry_does_not_matter(
+    world: World, office: Office, room: Room, pdf: bytes
+) -> None:
+    fields = struct.pack("<HH", 0x9999, 65_531) + b"x" * 65_531
+    part = entry(b"good.pdf", pdf, extra=fields) + END + b"behind the end" * 1_000
+    told, end = await after(world, office, room, pdf, part)
+    assert (codes(told), end["complete"]) == (["deposited"], True)
+
+
+async def test_u_27_names_are_compared_as_they_are_written(world: World, office: Office, pdf: bytes) -> None:
+    """One letter in two spellings is two files, in the manifest and in a part."""
+    whole, apart = "caf\u00e9.pdf", "cafe\u0301.pdf"
+    batch_id = await office.registered([line("whole", pdf, file=whole), line("apart", pdf, file=apart)])
+    told, _ = await office.sent(batch_id, zipped({apart: pdf, "CAF\u00c9.pdf": pdf}))
+    assert [(one.get("item"), one.get("code")) for one in told] == [("apart", None), (None, "not-in-manifest")]
+    assert await office.missing(batch_id) == ["whole"]
+
+
 async def test_u_27_a_folder_that_holds_something_hides_nothing(
     world: World, office: Office, room: Room, pdf: bytes
 ) -> None:
