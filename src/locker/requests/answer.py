@@ -25,6 +25,9 @@ async def answer(
     Raises RequestUnknown (also where somebody else was first), NotWhatWasAsked, and as making a share does.
     """
     request = await open_request(desk.db, desk.throttle, token, owner=sharer.owner)
+    if sharer.kind == "client" and sharer.actor == request.client_id:
+        # Who asks does not answer, whatever else a citizen lets it do.
+        raise RequestUnknown
     if not given.documents:
         return await _decline(desk, request, sharer)
     await desk.throttle.count(desk.db, FLOOD, sharer.owner)

@@ -229,6 +229,17 @@ async def test_a_citizens_token_of_the_same_client_reads_no_request_and_asks_for
     assert answer.status_code == 401
 
 
+async def test_who_asks_does_not_answer_in_the_citizens_place(place: CitizenWorld) -> None:
+    own = await place.document(fields=FIELDS)
+    request_id, token = await made(place)
+    theirs = place.world.citizen(AMINA, scope="documents:share", client_id=BANK)
+    for documents in ({BIRTH: own}, {}):
+        answer = await place.world.locker.post(f"/v1/asked/{token}", headers=theirs, json={"documents": documents})
+        assert (answer.status_code, answer.json()["code"]) == (404, "request-unknown")
+    assert (await state(place, request_id))["state"] == "waiting"
+    assert (await say(place, token, {BIRTH: own})).status_code == 200
+
+
 async def test_who_asked_learns_that_a_citizen_declined_and_not_why_or_who(place: CitizenWorld) -> None:
     """One who holds no such document and one who does not want to give it look alike."""
     told = []
