@@ -283,19 +283,24 @@ async def strays(tx: Tx) -> int:
     return found
 
 
-async def gaps(tx: Tx, *, limit: int) -> list[tuple[str, int]]:
-    """Owners with how many of their numbers stand nowhere; of whom nothing was erased."""
+async def gaps(tx: Tx, *, after: str | None, limit: int) -> tuple[list[tuple[str, int]], str | None]:
+    """Of the next ``limit`` owners (None: the first ones) those with how many of their numbers stand nowhere, and the
+    last one looked at; None: there are no further ones. Of whom something was erased nothing is said."""
     rows = await tx.fetch(
         """
-        SELECT g.owner, g.missing
+        SELECT g.owner, g.missing,
+               g.missing <> 0
+               AND NOT EXISTS (SELECT FROM locker.citizen_key AS k
+                                WHERE k.owner = g.owner AND k.destroyed_at IS NOT NULL)
+               AND NOT EXISTS (SELECT FROM locker.erasure AS e WHERE e.owner = g.owner AND e.due_at <= now()) AS gap
           FROM (SELECT owner, max(number) - count(*) AS missing FROM locker.log_entry
-                 GROUP BY owner HAVING max(number) <> count(*)) AS g
-         WHERE NOT EXISTS (SELECT FROM locker.citizen_key AS k WHERE k.owner = g.owner AND k.destroyed_at IS NOT NULL)
-           AND NOT EXISTS (SELECT FROM locker.erasure AS e WHERE e.owner = g.owner AND e.due_at <= now())
-         ORDER BY g.owner LIMIT $1""",
+                 WHERE $1::text IS NULL OR owner > $1 GROUP BY owner ORDER BY owner LIMIT $2) AS g
+         ORDER BY g.owner""",
+        after,
         limit,
     )
-    return [(row["owner"], row["missing"]) for row in rows]
+    found = [(row["owner"], row["missing"]) for row in rows if row["gap"]]
+    return found, rows[-1]["owner"] if rows else None
 
 
 async def now(tx: Tx) -> datetime:

@@ -80,8 +80,7 @@ class _Walk:
             self._find("unaccounted", f"{accounts.lost} leaves have no row and {accounts.adopted} are accounted for")
         if strays := await store.strays(self._db):
             self._find("unaccounted", f"{strays} leaves stand behind the end of the tree")
-        for owner, many in await store.gaps(self._db, limit=FINDINGS_MAX):
-            self._find("unaccounted", f"{many} numbers of the lines of {owner or 'nobody'} stand nowhere")
+        await self._find_gaps()
         return Verified(
             leaves=head.size,
             published=head.published,
@@ -240,6 +239,13 @@ class _Walk:
                 self._find("unlogged", "this row is in neither the log nor its queue", audit_id=audit_id, at=at)
             looked_at += _ROWS_AT_ONCE
             self._progress("rows", min(looked_at, about), about)
+
+    async def _find_gaps(self) -> None:
+        gaps, last = await store.gaps(self._db, after=None, limit=_ROWS_AT_ONCE)
+        while last is not None:
+            for owner, many in gaps:
+                self._find("unaccounted", f"{many} numbers of the lines of {owner or 'nobody'} stand nowhere")
+            gaps, last = await store.gaps(self._db, after=last, limit=_ROWS_AT_ONCE)
 
     def _find_leaf(self, kind: FindingKind, said: str, leaf: HeldLeaf) -> None:
         self._find(kind, said, leaf_index=leaf.leaf_index, audit_id=leaf.audit_id, at=leaf.at)

@@ -192,6 +192,33 @@ async def test_a_crash_at_any_point_leaves_one_tree(
     assert len(after) == 10
 
 
+async def test_a_leader_that_wakes_after_its_lease_takes_nothing_back(
+    place: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped, or the object store took minutes, between its last look at the lead and its checkpoint."""
+    other, write, asleep = place.other_worker(), LogObjects.write_checkpoint, True
+    await place.act(3)
+
+    async def late(objects: LogObjects, note: str) -> None:
+        nonlocal asleep
+        if asleep:
+            asleep = False
+            await place.owner_db.execute("UPDATE locker.log_head SET leader_until = now()")
+            await place.act(2)
+            assert (await sequence(other)).published == 5
+        await write(objects, note)
+
+    monkeypatch.setattr(LogObjects, "write_checkpoint", late)
+    assert (await sequence(place.sequencer)).size == 5
+    note = await place.sequencer.objects.read_checkpoint()
+    assert note
+    assert read_checkpoint(note, place.sequencer.key.verifier_key).size == 3
+    # What is served is the database's, and the next round sets the other one right.
+    assert (await store.head(place.db)).published == 5
+    await sequence(other)
+    assert len(await published_leaves(place)) == 5
+
+
 async def set_back(place: LogWorld, size: int) -> None:
     """A restore of a backup that knows so many leaves; the object store stays."""
     await place.owner_db.execute(
