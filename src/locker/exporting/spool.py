@@ -30,17 +30,17 @@ class Spool:
         self._file = tempfile.TemporaryFile(prefix="khizana-export-", dir=folder, buffering=0)  # noqa: SIM115
         self._key = secrets.token_bytes(KEY_BYTES)
         self._encryptor = Encryptor(self._key, _ASSOCIATED)
-        self._file.write(self._encryptor.header)
+        self._write(self._encryptor.header)
         self._decryptor: Decryptor | None = None
         self.length = 0
 
     def append(self, content: bytes) -> None:
         self.length += len(content)
         if sealed := self._encryptor.update(content):
-            self._file.write(sealed)
+            self._write(sealed)
 
     def seal(self) -> None:
-        self._file.write(self._encryptor.finalize())
+        self._write(self._encryptor.finalize())
         self._decryptor = Decryptor(self._key, _ASSOCIATED, self._encryptor.header, length=self.length)
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
@@ -57,6 +57,12 @@ class Spool:
 
     def close(self) -> None:
         self._file.close()
+
+    def _write(self, sealed: bytes) -> None:
+        left = memoryview(sealed)
+        while left:
+            # A file without a buffer may take a part.
+            left = left[self._file.write(left) :]
 
 
 class SpooledFile:
