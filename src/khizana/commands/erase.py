@@ -18,6 +18,9 @@ from kit.audit import Audit
 from kit.db import Database
 from locker.erasing.ask import ask, withdraw
 from locker.erasing.erase import erase_again, erase_due
+from locker.erasing.store import holds
+
+_HELD_SHOWN_MAX = 100
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +65,8 @@ async def _run(found: Deployment, db: Database, arguments: argparse.Namespace) -
             reference=arguments.reference,
         )
         said = {"due_at": asked.due_at}
+        if held := await holds(db, owner=owner, limit=_HELD_SHOWN_MAX):
+            said["held_until_their_hold_ends"] = held
         if not arguments.now:
             return said
     async with opened_vault(db, settings) as vault:

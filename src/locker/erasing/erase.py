@@ -37,7 +37,8 @@ async def erase_due(
     db: Database, audit: Audit, vault: Vault, *, settled_s: float = SETTLED_S, erasures_max: int = 100
 ) -> Erased:
     """Those whose time to undo is over. Any number of workers may; one that dies is followed by the next."""
-    begun = finished = held = rows = objects = 0
+    begun = finished = rows = objects = 0
+    held = set[str]()
     for _ in range(erasures_max):
         taken = await store.take_due(db, lease_s=LEASE_S)
         if taken is None:
@@ -50,7 +51,7 @@ async def erase_due(
             except _HeldNow:
                 rows += await _part(db, taken.owner)
                 objects += await _remove_objects(db, vault, taken.owner)
-                held += taken.parted
+                held.add(taken.owner)
                 wait_s = HELD_WAIT_S if taken.parted else settled_s
                 await store.put_off(db, taken, wait_s=wait_s)
                 continue
@@ -62,7 +63,7 @@ async def erase_due(
             finished += await store.finish(db, taken)
         else:
             await store.put_off(db, taken, wait_s=settled_s)
-    return Erased(begun=begun, finished=finished, held=held, rows=rows, objects=objects)
+    return Erased(begun=begun, finished=finished, held=len(held), rows=rows, objects=objects)
 
 
 async def erase_again(db: Database, audit: Audit, vault: Vault, *, officer: str) -> int:
