@@ -1,5 +1,7 @@
-"""Group D of the attack catalogue: a history that is very long."""
+"""Groups D and U of the attack catalogue: a history that is very long, and one that is taken away as a table."""
 
+import csv
+import io
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from locker.history.export_csv import cell, export_csv
+from locker.history.schema import Chosen
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import YOUSSEF
 
@@ -42,3 +46,40 @@ async def test_d_12_a_page_of_a_hundred_thousand_lines_is_there_in_300_ms(place:
         assert answer.status_code == 200
     # The fastest: others work on this machine too.
     assert min(took) < 0.3, took
+
+
+async def test_u_29_the_export_holds_no_formula(place: CitizenWorld) -> None:
+    await place.share(await place.document(), recipient="=cmd|' /C calc'!A0", purpose="@SUM(1+1)")
+    citizen = await place.signed_in()
+    answer = await citizen.get("/wallet/history/export.csv")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    table = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert any(row["recipient"] == "'=cmd|' /C calc'!A0" for row in table)
+    assert not any(value.startswith(("=", "+", "-", "@")) for row in table for value in row.values())
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        # Where a semicolon ends a cell, as in French, the second one would be run; quotation marks do not help.
+        ("Banque;=cmd|' /C calc'!A0", "Banque;'=cmd|' /C calc'!A0"),
+        ('Banque";"=1+1', 'Banque";"\'=1+1'),
+        ("Banque\t@SUM(1)", "Banque\t'@SUM(1)"),
+        ("＝1+1", "'＝1+1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\u202e\u200b=1", "'\u202e\u200b=1"),
+        ("Crédit - 2026; suite", "Crédit - 2026; suite"),
+        ("شهادة = وثيقة", "شهادة = وثيقة"),
+    ],
+)
+async def test_u_29_a_formula_hides_behind_no_separator_and_no_other_form(text: str, safe: str) -> None:
+    assert cell(text) == safe
+
+
+async def test_u_29_a_history_of_a_hundred_thousand_lines_leaves_a_few_hundred_at_a_time(place: CitizenWorld) -> None:
+    wiring = place.world.wiring
+    stream = export_csv(wiring.db, wiring.cursors, owner=place.world.subs[YOUSSEF], chosen=Chosen())
+    lines = [(await anext(stream)).count(b"\n") for _ in range(6)]
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert lines == [1, *[500] * 5]
