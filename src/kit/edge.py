@@ -1,5 +1,6 @@
 """The edge of both apps: who is asking, the headers on every answer, the log line, and how a "no" is rendered."""
 
+import asyncio
 import contextvars
 import ipaddress
 import json
@@ -20,7 +21,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from kit import metrics, tracing
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
 from kit.errors import Malformed, OAuthRefusal, Refusal, Unavailable
-from kit.lanes import SENDER_S, Budget, Lane, Routing
+from kit.lanes import READER_S, SENDER_S, Budget, Lane, Routing
 
 access_log = logging.getLogger("khizana.access")
 fault_log = logging.getLogger("khizana.fault")
@@ -184,16 +185,31 @@ class Edge:
             finally:
                 budget.go_on(length)
 
+        reads = True
+
+        async def taken(sending: Awaitable[None]) -> None:
+            nonlocal reads
+            try:
+                async with asyncio.timeout(READER_S):
+                    await sending
+            except TimeoutError:
+                reads = False
+                raise
+
         def sent(message: Message) -> Awaitable[None]:
             budget.end()
-            return send(message)
+            # The server waits for who reads only where more is to come.
+            return taken(send(message)) if message.get("more_body") else send(message)
 
         token = lane.enter()
         try:
             with budget:
                 await self._app(scope, received, sent)
-        except TimeoutError as fault:
-            if not budget.spent:
+        except Exception as fault:
+            if not reads:
+                # Broken off: the place is for somebody else.
+                return
+            if not (isinstance(fault, TimeoutError) and budget.spent):
                 raise
             if budget.of_sender:
                 raise _SenderTooSlow from fault

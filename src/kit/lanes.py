@@ -109,6 +109,8 @@ SENDER_S = 10.0
 SENDER_BYTES_S = 16_384
 """Whoever sends a request has ``SENDER_S`` and a second more for each ``SENDER_BYTES_S`` that came, as at the edge: a
 body that drips holds a place for nothing."""
+READER_S = 30.0
+"""Whoever reads an answer has so long for a piece of it, as at the edge."""
 
 
 class Budget:

@@ -109,6 +109,27 @@ async def test_d_01_whoever_drips_a_body_leaves_its_place(slow: Any, monkeypatch
         pass
 
 
+async def test_whoever_stops_reading_an_answer_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.edge.READER_S", 0.05)
+    ended = asyncio.Event()
+
+    async def stream(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        finally:
+            ended.set()
+
+    async def unread(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    lane = Lane("test", share=1.0, at_once_max=1, limit_s=5.0)
+    await asyncio.wait_for(Edge(stream, lanes=[(lane, "GET /")])(scope(), never, unread), 5)
+    assert (ended.is_set(), lane.free) == (True, 1)
+
+
 async def test_our_time_is_not_longer_because_a_sender_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.1)
 
