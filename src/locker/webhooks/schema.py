@@ -97,9 +97,14 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Either one message, or those of a time that have one of the states."""
 
     message_id: Annotated[str, msgspec.Meta(max_length=100)] | None = None
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    states: tuple[MessageState, ...] = ("failed", "held")
+    since: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
+    until: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
+    states: Annotated[tuple[MessageState, ...], msgspec.Meta(max_length=4)] = ("failed", "held")
+
+    def __post_init__(self) -> None:
+        # At the ends of the calendar no other time zone has a name for the moment.
+        if any(at is not None and not 1970 <= at.year <= 9000 for at in (self.since, self.until)):
+            raise ValueError("since, until: too far away")
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

@@ -187,6 +187,14 @@ async def test_a_replay_sends_the_same_message_again(told: Told) -> None:
     await told.deliver()
     (second,) = told.received()
     assert (second.headers["webhook-id"], second.body) == (message_id, first.body)
+    for far in (
+        {"since": "2026-11-28T00:00:00"},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-14:00"},
+    ):
+        assert (await told.post(by, f"/{webhook_id}/replay", far)).status_code == 422
+    since = await told.post(by, f"/{webhook_id}/replay", {"since": "2020-01-01T00:00:00Z", "states": ["delivered"]})
+    assert since.json() == {"messages": 1}
     unknown = await told.post(by, f"/{webhook_id}/replay", {"message_id": "msg_0"})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "webhook-message-unknown")
 
