@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from locker.documents.change_state import SUSPENSIONS
 from tests.locker_world import INTERIOR, JUSTICE, RECORD, World, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,6 +144,22 @@ async def test_f_24_what_a_key_answers_does_not_say_whose_it_is(world: World) ->
     assert document_id in row["kept"]
     assert not any(sub in row["kept"] for sub in world.subs.values())
     assert (await change(world, document_id, "suspend", key=key, reason="court-order")).text == first.text
+
+
+async def test_f_24_a_program_that_flaps_fills_no_history(world: World) -> None:
+    """What suspends without end is stopped while it stands; to resume and to revoke never is."""
+    document_id = await deposited(world)
+    await world.rows("DELETE FROM locker.throttle WHERE bucket LIKE 'suspensions:%' RETURNING 1")
+    for _ in range(SUSPENSIONS.attempts):
+        assert (await change(world, document_id, "suspend", reason="under-review")).status_code == 200
+        again = await change(world, document_id, "suspend", reason="under-review")
+        assert again.status_code == 200
+        assert (await change(world, document_id, "resume")).status_code == 200
+    refused = await change(world, document_id, "suspend", reason="under-review")
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+    assert await state(world, document_id) == ("valid", None)
+    assert (await change(world, await deposited(world), "suspend", reason="under-review")).status_code == 200
+    assert (await change(world, document_id, "revoke", reason="issued-in-error")).status_code == 200
 
 
 async def test_f_24_a_stale_if_match_changes_nothing(world: World) -> None:

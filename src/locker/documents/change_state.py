@@ -7,12 +7,16 @@ import msgspec
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
+from kit.throttle import Limit, Throttle
 from locker.deposits.revoke_waiting import revoke_waiting
 from locker.documents import store
 from locker.documents.identifier import document_id_of
 from locker.documents.lifecycle_refusals import DocumentNotYours, StateChanged, StateConflict, StateKeyReused
 from locker.documents.preconditions import names
 from locker.documents.record_schema import Acting, DocumentState, Member, RevocationReason, State, SuspensionReason
+
+SUSPENSIONS = Limit("suspensions", attempts=20, per_s=86_400)
+"""Of one document."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +37,12 @@ async def revoke(
 
 
 async def suspend(
-    db: Database, audit: Audit, document_id: str, acting: Acting, *, reason: SuspensionReason
+    db: Database, audit: Audit, throttle: Throttle, document_id: str, acting: Acting, *, reason: SuspensionReason
 ) -> DocumentState:
+    """TooManyRequests where it was suspended so often that its owners' histories would be of nothing else. To resume
+    and to revoke are never refused for that."""
     change = Change(before=("valid",), after="suspended", reason=reason, action="document.suspended")
-    return await _change(db, audit, document_id, acting, change)
+    return await _change(db, audit, document_id, acting, change, throttle=throttle)
 
 
 async def resume(db: Database, audit: Audit, document_id: str, acting: Acting) -> DocumentState:
@@ -83,7 +89,15 @@ async def apply(
     return changed
 
 
-async def _change(db: Database, audit: Audit, document_id: str, acting: Acting, change: Change) -> DocumentState:
+async def _change(
+    db: Database,
+    audit: Audit,
+    document_id: str,
+    acting: Acting,
+    change: Change,
+    *,
+    throttle: Throttle | None = None,
+) -> DocumentState:
     """The same again answers the same and writes nothing; under the same Idempotency-Key also after later changes.
 
     Raises DocumentNotYours, StateConflict, StateChanged, StateKeyReused.
@@ -98,7 +112,9 @@ async def _change(db: Database, audit: Audit, document_id: str, acting: Acting, 
             before = await store.begin_request(tx, client_id=acting.client_id, key=key, request_sha256=request_sha256)
             if before is not None:
                 return _answered(*before, request_sha256=request_sha256)
-        answer = await _changed(tx, audit, document_id, acting, change)
+        answer, changed = await _changed(tx, audit, document_id, acting, change)
+        if changed and throttle is not None:
+            await throttle.count(tx, SUSPENSIONS, min(changed))
         if key is not None:
             # Whose it is, nobody asks again, and the key outlives an erasure.
             kept = msgspec.to_builtins(msgspec.structs.replace(answer, owner=""))
@@ -108,12 +124,15 @@ async def _change(db: Database, audit: Audit, document_id: str, acting: Acting, 
     return await db.transact(within)
 
 
-async def _changed(tx: Tx, audit: Audit, document_id: str, acting: Acting, change: Change) -> DocumentState:
+async def _changed(
+    tx: Tx, audit: Audit, document_id: str, acting: Acting, change: Change
+) -> tuple[DocumentState, list[str]]:
+    """How it stands, and which documents changed."""
     members = await store.members(tx, document_id=document_id)
     if not members:
         waiting = await revoke_waiting(tx, audit, document_id, acting, change.reason) if _is_final(change) else None
         if waiting is not None:
-            return waiting
+            return waiting, []
         # Judged between the two looks.
         members = await store.members(tx, document_id=document_id)
     if not members:
@@ -126,11 +145,11 @@ async def _changed(tx: Tx, audit: Audit, document_id: str, acting: Acting, chang
     changed = await apply(tx, audit, members, change, administration=acting.administration, client_id=acting.client_id)
     own = next((state for state in changed if state.document_id == members[0].document_id), None)
     if own is not None:
-        return own
+        return own, [state.document_id for state in changed]
     present = await _present(tx, members[0], acting)
     if present.state != change.after or present.state_reason != change.reason:
         raise StateConflict(present.state)
-    return present
+    return present, []
 
 
 async def _present(tx: Tx, member: Member, acting: Acting) -> DocumentState:

@@ -75,7 +75,7 @@ async def revoke(
     operation_id="SuspendDocument",
     operation_class=SuspendOperation,
     status_code=200,
-    responses=_REFUSED,
+    responses=_REFUSED | problems(429),
     opt=_OPT,
     tags=["administrations"],
 )
@@ -88,7 +88,11 @@ async def suspend(
     """Say that a document you deposited does not hold until you resume it."""
     suspension = await decoded(request, Suspension)
     acting = await _acting(request, wiring, client)
-    return _answer(await change_state.suspend(wiring.db, wiring.audit, document_id, acting, reason=suspension.reason))
+    return _answer(
+        await change_state.suspend(
+            wiring.db, wiring.audit, wiring.throttle, document_id, acting, reason=suspension.reason
+        )
+    )
 
 
 @post(
