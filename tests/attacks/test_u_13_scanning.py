@@ -13,6 +13,7 @@ import pytest_asyncio
 from khizana.rounds import quarantine_desk, scan_desk, sweep_locker
 from kit.ids import new_id
 from locker.deposits.judge_again import JudgedAgain, judge_again
+from locker.exporting import store as exporting
 from locker.scanning.scanner import Scanner
 from locker.uploads import store
 from locker.uploads.scan_again import ScannedAgain, scan_again
@@ -110,6 +111,16 @@ async def served_by_nobody(place: CitizenWorld, upload_id: str, code: str, statu
         assert shown.status_code == status
         assert b"%PDF" not in shown.content
         assert not shown.content.startswith(b"\x89PNG")
+    told = {"uploads": [upload_id], "recipient": "B", "purpose": "C"}
+    shared = await place.world.locker.post("/v1/shares", headers=place.share_headers(), json=told)
+    assert (shared.status_code, shared.json()["code"]) == (404, "upload-unknown")
+    choice = await citizen.get("/wallet/shares/new")
+    assert upload_id not in choice.text
+    owner = place.world.subs[AMINA]
+    assert upload_id not in await exporting.upload_ids(place.world.wiring.db, owner=owner, after="", limit=1_000)
+    assert (await place.world.locker.get(f"/d/ma.gov.interieur-BIRTHEXTRACT-{upload_id}")).status_code == 404
+    reading = place.world.citizen(AMINA)
+    assert (await place.world.locker.get(f"/v1/documents/{upload_id}/original", headers=reading)).status_code == 404
 
 
 async def test_what_is_clean_is_held(place: CitizenWorld) -> None:
