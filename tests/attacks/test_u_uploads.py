@@ -1,6 +1,7 @@
 """Attack groups U and V at citizens' own files: what is uploaded, how, and how it comes back."""
 
 import asyncio
+import dataclasses
 import io
 import secrets
 import time
@@ -14,6 +15,12 @@ import pytest
 import pytest_asyncio
 from PIL import Image, PngImagePlugin
 
+from kit.workers import WorkerPool
+from locker.uploads.desk import Uploader
+from locker.uploads.files import Files
+from locker.uploads.receive import Received
+from locker.uploads.refusals import WorkerSpent
+from locker.uploads.upload import COSTLY, upload
 from tests.locker_world import AMINA, World, open_world, plain_pdf
 from tests.own_files import jpeg, page_with, pdf_with, png, png_of, zipped
 
@@ -168,6 +175,32 @@ async def test_u_04_a_bomb_in_a_pdf_costs_a_worker_its_limits_at_most(
     if answer.status_code == 201:
         # It is kept, and only its picture is dear; nobody draws it but a worker.
         assert answer.json()["media_type"] == "application/pdf"
+    assert (await uploaded(world, plain_pdf())).status_code == 201
+
+
+async def test_u_04_one_citizen_does_not_cost_worker_after_worker(world: World, tmp_path: Path) -> None:
+    wiring, owner = world.wiring, world.subs[AMINA]
+    pool = WorkerPool(
+        "costly",
+        target="locker.uploads.worker:work",
+        workers=1,
+        waiting_max=1,
+        address_space_bytes=1_280 * 1024 * 1024,
+        cpu_s=10,
+        wall_s=0.0,
+        jobs_max=9,
+    )
+    desk = dataclasses.replace(wiring.uploads, files=Files(pool))
+    path = tmp_path / "file"
+    path.write_bytes(plain_pdf())
+    received = Received(path=path, folder=tmp_path, file_name=None, sha256=b"", length=path.stat().st_size, fields={})
+    for _ in range(COSTLY.attempts - 1):
+        await wiring.throttle.count(wiring.db, COSTLY, owner)
+    with pytest.raises(WorkerSpent):
+        await upload(desk, received, Uploader(owner=owner, actor=owner), idempotency_key="costly")
+    await pool.close()
+    assert (await uploaded(world, plain_pdf())).status_code == 429
+    await wiring.throttle.forget(wiring.db, COSTLY, owner)
     assert (await uploaded(world, plain_pdf())).status_code == 201
 
 

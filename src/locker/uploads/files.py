@@ -72,7 +72,7 @@ class Files:
         try:
             done = _answers.decode(await self._pool.run(msgspec.msgpack.encode(job)))
         except WorkerFailed as failed:
-            raise refusals.TooCostly from failed
+            raise refusals.WorkerSpent from failed
         if done.refused:
             raise _REFUSALS[done.refused]
         return done

@@ -64,6 +64,10 @@ class TooCostly(Invalid):
     code, title = "too-costly", "Reading this file took too much, so it was not accepted."
 
 
+class WorkerSpent(TooCostly):
+    """It cost a worker, whose place others wait for: a few of these an hour for one citizen."""
+
+
 class UploadsFull(Invalid):
     """``limit`` says how much one citizen may upload (V-21)."""
 

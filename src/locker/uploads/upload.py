@@ -1,6 +1,8 @@
 from kit.audit import AuditEvent
 from kit.db import Tx
+from kit.errors import TooManyRequests
 from kit.ids import new_public_id
+from kit.throttle import Limit
 from locker.deposits import orphans
 from locker.scanning.refusals import ScannerAway
 from locker.scanning.schema import Scanned
@@ -8,9 +10,12 @@ from locker.uploads import store
 from locker.uploads.desk import UploadDesk, Uploader
 from locker.uploads.name import shown_name
 from locker.uploads.receive import Received
-from locker.uploads.refusals import IdempotencyKeyReused, UploadOvertaken, UploadsFull
-from locker.uploads.schema import VERSION, HeldUpload, NewUpload, Scan
+from locker.uploads.refusals import IdempotencyKeyReused, UploadOvertaken, UploadsFull, WorkerSpent
+from locker.uploads.schema import VERSION, HeldUpload, MediaType, NewUpload, Scan
 from locker.vault import FileFrames, new_object_key
+
+COSTLY = Limit("uploads-costly", attempts=5, per_s=3_600)
+"""Files that cost a worker, by citizen: of those there are few, and everybody's files are looked at by them."""
 
 
 class _Again(Exception):
@@ -27,7 +32,7 @@ async def upload(desk: UploadDesk, received: Received, uploader: Uploader, *, id
     if again is not None:
         return again
     await desk.throttle.count(desk.db, desk.limits.per_owner, uploader.owner)
-    media_type, pages = await desk.files.inspect(received.path)
+    media_type, pages = await _inspected(desk, received, uploader.owner)
     scan, scanned = await _scan(desk, received)
     owner, upload_id, object_key = uploader.owner, new_public_id(), new_object_key()
     await orphans.intend(desk.db, owner=owner, object_key=object_key)
@@ -79,6 +84,16 @@ async def upload(desk: UploadDesk, received: Received, uploader: Uploader, *, id
         if winner is None:
             raise UploadOvertaken from None
         return winner
+
+
+async def _inspected(desk: UploadDesk, received: Received, owner: str) -> tuple[MediaType, int]:
+    if await desk.throttle.attempts(desk.db, COSTLY, owner) >= COSTLY.attempts:
+        raise TooManyRequests(COSTLY.name, retry_after_s=COSTLY.per_s)
+    try:
+        return await desk.files.inspect(received.path)
+    except WorkerSpent:
+        await desk.throttle.count(desk.db, COSTLY, owner, blocks=False)
+        raise
 
 
 async def _of_key(desk: UploadDesk, received: Received, uploader: Uploader, idempotency_key: str) -> HeldUpload | None:
