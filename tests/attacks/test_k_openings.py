@@ -372,6 +372,7 @@ async def test_k_05_all_links_end_by_one_row_and_those_made_after_live(place: Ci
 
     # Who shares again shares, and nobody else's link ended.
     _share_id, fresh = await place.share(own, uid=YOUSSEF)
+    bound_id, _path = await place.share(own, uid=YOUSSEF, client_id="bank-x")
     assert (await place.open(fresh)).status_code == 200
     assert (await place.open(neighbours)).status_code == 200
     citizen = await place.signed_in(YOUSSEF)
@@ -381,5 +382,8 @@ async def test_k_05_all_links_end_by_one_row_and_those_made_after_live(place: Ci
     [line] = await place.world.rows(
         "SELECT detail FROM locker.audit WHERE action = 'share.all-ended' AND owner = $1", owner
     )
-    assert line["detail"] == {"links": 1}
+    assert line["detail"] == {"links": 2}
+    # Of those that were for one service, it is told.
+    told = await place.world.rows("SELECT body FROM locker.outbox WHERE owner = $1 AND topic = 'share.revoked'", owner)
+    assert [row["body"] for row in told] == [{"share_ids": [bound_id]}]
     assert "Ended all shared links" in (await citizen.get("/wallet/history?of=shares&lang=en")).text
