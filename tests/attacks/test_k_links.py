@@ -180,6 +180,24 @@ async def test_k_10_six_wrong_pins_stop_the_prober_and_not_the_reader(place: Cit
     assert "too many wrong PINs" in history.text
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({}, "Whoever has the link can see"),
+        ({"pin": "482913"}, "Whoever has the link and the PIN can see"),
+        ({"client_id": "bank-x", "pin": "482913"}, "Only that one service can see"),
+    ],
+)
+async def test_k_14_the_citizen_reads_who_will_see_it(
+    place: CitizenWorld, document_id: str, limits: dict[str, str], said: str
+) -> None:
+    citizen = await place.signed_in()
+    step = await citizen.submit(await citizen.get("/wallet/shares/new"), document=[document_id])
+    step = await citizen.submit(await citizen.get(step.headers["location"]), recipient="R", purpose="P")
+    step = await citizen.submit(await citizen.get(step.headers["location"]), days="7", openings="3", **limits)
+    assert said in (await citizen.get(f"{step.headers['location']}?lang=en")).text
+
+
 async def test_k_10_racing_guesses_get_no_more_tries(place: CitizenWorld, document_id: str) -> None:
     _share_id, path = await place.share(document_id, pin="777777")
     answers = await asyncio.gather(
