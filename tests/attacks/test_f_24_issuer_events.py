@@ -162,6 +162,17 @@ async def test_f_24_a_program_that_flaps_fills_no_history(world: World) -> None:
     assert (await change(world, document_id, "revoke", reason="issued-in-error")).status_code == 200
 
 
+async def test_f_24_a_revocation_that_races_a_new_version_is_never_lost(world: World) -> None:
+    for _ in range(3):
+        document_id = await deposited(world)
+        revoked, version = await asyncio.gather(
+            change(world, document_id, "revoke", reason="issued-in-error"), world.deposit(replaces=document_id)
+        )
+        assert revoked.status_code == 200
+        assert version.status_code in (201, 409, 422)
+        assert await state(world, document_id) == ("revoked", "issued-in-error")
+
+
 async def test_f_24_a_stale_if_match_changes_nothing(world: World) -> None:
     document_id = await deposited(world)
     seen = (await world.locker.get(f"/v1/deposits/{document_id}", headers=world.machine())).headers["etag"]

@@ -202,6 +202,26 @@ async def test_a_new_version_takes_the_place_of_all_by_any_address_and_for_the_s
         assert detail.json()["replaced_by"] == new["document_id"]
 
 
+async def test_of_racing_successors_by_both_addresses_one_wins(world: World) -> None:
+    first = await deposited(world)
+    answers = await asyncio.gather(
+        *(
+            deposit(world, subjects=BOTH[::order], replaces=first["documents"][place]["uri"])
+            for order in (1, -1)
+            for place in (0, 1)
+        )
+    )
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes[0] == 201
+    assert set(codes[1:]) <= {409, 422}
+    rows = await world.rows(
+        "SELECT replaced_by FROM locker.document WHERE document_id = ANY($1::text[])",
+        [one["document_id"] for one in first["documents"]],
+    )
+    [winner] = [answer.json() for answer in answers if answer.status_code == 201]
+    assert {row["replaced_by"] for row in rows} == {one["document_id"] for one in winner["documents"]}
+
+
 @pytest.mark.parametrize(
     "subjects",
     [

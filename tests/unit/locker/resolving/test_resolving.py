@@ -118,3 +118,25 @@ async def test_who_tries_many_is_slowed_and_others_are_not(place: CitizenWorld) 
             answer = await client.get(f"/d/{deposited['uri']}")
         assert answer.status_code == expected
         assert ("retry-after" in answer.headers) == (expected == 429)
+
+
+# The last: it takes the revocation data away.
+
+
+async def test_a_parked_document_resolves_as_any_and_one_that_waits_as_none(place: CitizenWorld) -> None:
+    """Neither whether its holder has activated the account nor what is being judged is told to who reads an address."""
+    world, uid = place.world, "2000000055"
+    world.subs[uid] = world.provider.enrol(uid)
+    world.provider.dormant.add(world.subs[uid])
+    parked, any_ = (await world.deposit(uid=uid)).json(), (await world.deposit()).json()
+    assert parked["parked"]
+    said = [(await resolved(place, one["uri"])).json() for one in (parked, any_)]
+    assert {**said[0], "uri": ""} == {**said[1], "uri": ""}
+    await world.rows("DELETE FROM locker.trust_material WHERE kind = 'crl' RETURNING 1")
+    await world.rows("UPDATE locker.trust_version SET version = version + 1 RETURNING version")
+    waiting = await world.deposit()
+    assert waiting.status_code == 202
+    answer = await resolved(place, waiting.json()["uri"])
+    unknown = await resolved(place, "0" * 25)
+    assert answer.status_code == 404
+    assert {**answer.json(), "instance": ""} == {**unknown.json(), "instance": ""}
