@@ -58,7 +58,7 @@ VERIFYING = Lane("verifying", share=1.0, at_once_max=128, limit_s=30.0)
 """As the last, with the time that a document takes to be judged, and without what is kept for the last."""
 LOOKING_UP = Lane("looking-up", share=1.0, at_once_max=256, limit_s=10.0)
 """What anybody asks of a printed address: as verifying, but nothing is judged."""
-READING = Lane("reading", share=0.7, at_once_max=512, limit_s=10.0)
+READING = Lane("reading", share=0.6, at_once_max=512, limit_s=10.0)
 """Everything without a lane of its own."""
 SIGNING_IN = Lane("signing-in", share=0.5, at_once_max=256, limit_s=10.0)
 DEPOSITING = Lane("depositing", share=0.5, at_once_max=128, limit_s=30.0)

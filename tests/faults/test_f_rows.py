@@ -65,10 +65,12 @@ async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, flo
     return await request, time.monotonic() - started
 
 
-async def slack(rig: Rig) -> float:
-    """How much longer everything takes here than on an idle machine: what asks nothing of anything, at once."""
+async def within(rig: Rig, took_s: float, limit_s: float) -> bool:
+    """Where it is not, with what everything takes longer here than on an idle machine: what asks nothing, at once."""
+    if took_s < limit_s + SLACK_S:
+        return True
     answers = await asyncio.gather(*(timed(public(rig, "/livez")) for _ in range(40)))
-    return SLACK_S + 2 * max(took_s for _, took_s in answers)
+    return took_s < limit_s + SLACK_S + 2 * max(took_s for _, took_s in answers)
 
 
 async def wallet(rig: Rig, *, node: int = 0, path: str = "/wallet") -> httpx.Response:
@@ -172,7 +174,7 @@ async def test_f_05_a_database_that_is_down_is_said_soon_and_what_needs_none_goe
                 await timed(rig.deposit(pdf, key="f-05", node=node)),
             ]:
                 assert is_unavailable(answer), answer.text
-                assert took_s < SOON_S + await slack(rig)
+                assert await within(rig, took_s, SOON_S)
             for path in (
                 "/livez",
                 "/idp/livez",
@@ -195,10 +197,10 @@ async def test_f_05_a_database_behind_a_cut_cable_is_given_up_and_comes_back(rig
     with rig.database.faulty("silent"):
         held = await asyncio.gather(*(timed(wallet(rig)) for _ in range(12)))
         assert all(is_unavailable(answer) for answer, _ in held)
-        assert max(took_s for _, took_s in held) < 5 + await slack(rig)
+        assert await within(rig, max(took_s for _, took_s in held), 5)
         answer, took_s = await timed(wallet(rig))
         assert is_unavailable(answer)
-        assert took_s < SOON_S + await slack(rig)
+        assert await within(rig, took_s, SOON_S)
         assert (await public(rig, "/livez")).status_code == 200
     await rig.recovered()
     answers = await asyncio.gather(*(wallet(rig) for _ in range(12)))
@@ -219,7 +221,7 @@ async def test_f_08_a_pool_full_of_waiting_reads_leaves_the_rest_alive(rig: Rig)
         assert (await rig.deposit(rig.pdf(), key="f-08-beside")).status_code == 201
         answers = await asyncio.gather(*flood)
     assert all(is_unavailable(answer) for answer, _ in answers)
-    assert max(took_s for _, took_s in answers) < SOON_S + await slack(rig)
+    assert await within(rig, max(took_s for _, took_s in answers), SOON_S)
     assert (await wallet(rig)).status_code == 200
     async with rig.nodes[0].http() as http:
         assert (await http.post(path)).status_code == 200
@@ -270,7 +272,7 @@ async def test_f_10_without_the_object_store_nothing_is_promised_and_lists_work(
         deposited, took_s = await timed(rig.deposit(pdf, key="f-10"))
         assert (deposited.status_code, deposited.json()["code"]) == (503, "object-store-unavailable")
         assert is_unavailable(deposited)
-        assert took_s < OBJECTS_MAX_S + await slack(rig)
+        assert await within(rig, took_s, OBJECTS_MAX_S)
         assert await rig.db.fetchval("SELECT count(*) FROM locker.document") == rows
         assert is_unavailable(await rig.original(seen))
         assert (await wallet(rig)).status_code == 200
@@ -292,7 +294,7 @@ async def test_f_11_a_slow_object_store_is_cut_and_holds_nobody_else_up(rig: Rig
         assert not any(task.done() for task in slow)
         for answer, took_s in await asyncio.gather(*slow):
             assert is_unavailable(answer), answer.text
-            assert took_s < OBJECTS_MAX_S + await slack(rig)
+            assert await within(rig, took_s, OBJECTS_MAX_S)
         assert beside[18] < 3 * usual + 0.3
     assert (await rig.original(seen)).status_code == 200
     await rig.deposit_until_answered(pdf, key=f"f-11-{fault}")
