@@ -24,7 +24,7 @@ from idp.keys.ring import KeyRing
 from idp.keys.secrets import Secrets
 from idp.mandates.choices import acr_for, choices
 from idp.mandates.schema import Mandate
-from idp.purposes.hold import is_held
+from idp.purposes.held import is_held
 from idp.sessions.schema import Session
 from idp.subjects.pairwise import pairwise_sub
 from idp.subjects.remember import remember

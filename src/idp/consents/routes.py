@@ -19,7 +19,7 @@ from idp.consents.give import give
 from idp.consents.released import documents_asked, needed_values, optional_values, permissions, verified_values
 from idp.frame import AnyRequest, checked_form, locale, page, see_other, session_of
 from idp.mandates.acting import acting
-from idp.purposes.hold import texts
+from idp.purposes.texts import texts
 from idp.sessions.browser import browser_of
 from idp.sign_in.abandon import abandon
 from idp.wiring import Wiring

@@ -11,7 +11,7 @@ import msgspec
 from idp.authorization.details import lasting
 from idp.clients.authenticate import authenticate
 from idp.clients.spend import once, refuse_repeated
-from idp.purposes.hold import still_held
+from idp.purposes.held import still_held
 from idp.refusals import InvalidGrant, InvalidRequest, UnauthorizedClient
 from idp.token import store
 from idp.token.binding import Binding, binding_of
