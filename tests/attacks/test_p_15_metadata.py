@@ -327,7 +327,7 @@ async def test_p_15_what_makers_of_pdf_leave_in_other_places(files: Files, tmp_p
             9: b"<</Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [0 1 2 3] "
             b"/Contents <%s> /Name %s /Location %s /Reason %s /M %s /Prop_Build <</App <</Name /%s>>>>>>"
             % (contents, text, text, text, text, canary),
-            10: b"<</FT /Sig /T (Sig1) /Type /Annot /Subtype /Widget /Rect [0 0 0 0] /V 9 0 R>>",
+            10: b"<</FT /Sig /T (Sig1) /Type /Annot /Subtype /Widget /Rect [0 0 0 0] /V 9 0 R /M %s>>" % text,
             11: b"<</Type /Thread /F 12 0 R /I <</Title %s /Author %s>>>>" % (text, text),
             12: b"<</Type /Bead /T 11 0 R /N 12 0 R /V 12 0 R /P 3 0 R /R [0 0 1 1]>>",
         },

@@ -16,8 +16,8 @@ _TELLING_TEXTS = ("/Author", "/Creator", "/Producer", "/Keywords", "/CreationDat
 """Of any dictionary where they are texts: makers put information dictionaries in many places."""
 _TELLING_OF_PDFTEX = "/PTEX."
 """Paths and information of the figures that were taken in."""
-_TELLING_OF_A_NOTE = ("/T", "/M", "/CreationDate", "/NM")
-"""Who wrote an annotation, and when. ``/T`` of a field of a form is its name, and stays."""
+_TELLING_OF_A_NOTE = ("/M", "/CreationDate", "/NM")
+"""When an annotation was written; ``/T`` is by whom. Of a field of a form ``/T`` is its name, and stays."""
 _TELLING_OF_THE_CATALOG = ("/Perms", "/DSS", "/Legal", "/Threads")
 """What belongs to signatures, which hold no longer, and tells who signed; articles, which name their authors."""
 
@@ -49,8 +49,9 @@ def _strip(value: generic.DictionaryObject) -> None:
     _drop(value, _TELLING)
     _drop(value, [key for key in value if key.startswith(_TELLING_OF_PDFTEX)])
     _drop(value, [key for key in _TELLING_TEXTS if isinstance(_read(value, key), str | bytes)])
-    if "/Rect" in value and _read(value, "/Subtype") != "/Widget":
+    if "/Rect" in value:
         _drop(value, _TELLING_OF_A_NOTE)
+        _drop(value, ["/T"] if _read(value, "/Subtype") != "/Widget" else [])
     if _read(value, "/Type") == "/Page":
         # Parts of articles.
         _drop(value, ["/B"])
