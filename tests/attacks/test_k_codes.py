@@ -180,6 +180,29 @@ async def test_k_01_a_browser_that_opened_before_is_not_slowed_by_its_neighbours
     assert opened.status_code == 303, opened.text
 
 
+async def test_k_01_neighbourhoods_are_bounded_strangers_and_known_counters_apart(
+    place: CitizenWorld, document_id: str
+) -> None:
+    """Whoever shares with himself is known: from one /48 he still has a hundred guesses, and no more."""
+
+    async def codes(number: int) -> list[int]:
+        net = f"2001:db8:c{number}"
+        counter = f"{net}:1::1"
+        said = [(await typed(place, (await face_to_face(place, document_id))["code"], counter)).status_code]
+        for bucket in (f"{net}::/48", f"known|{net}::/48"):
+            await place.world.owner_db.execute(
+                """INSERT INTO locker.throttle (bucket, window_starts_at, attempts)
+                   VALUES ($1, to_timestamp(floor(extract(epoch FROM now()) / 180) * 180), 100)
+                   ON CONFLICT (bucket) DO UPDATE SET attempts = 100, window_starts_at = excluded.window_starts_at""",
+                f"share-code-wide:{bucket}",
+            )
+            made = await face_to_face(place, document_id)
+            said += [(await typed(place, made["code"], from_)).status_code for from_ in (f"{net}:2::1", counter)]
+        return [*said, (await typed(place, made["code"], "198.51.100.77")).status_code]
+
+    assert await in_one_window(FACE_TO_FACE_S, codes) == [200, 429, 200, 429, 429, 200]
+
+
 async def test_k_10_a_reader_who_opened_before_is_not_locked_out_by_a_neighbour_with_the_link(
     place: CitizenWorld, document_id: str
 ) -> None:

@@ -138,9 +138,9 @@ async def _count_code(desk: ShareDesk, opener: Opener) -> list[Counted]:
     known = known_browser or await desk.throttle.attempts(desk.db, _OPENED_BY_CODE, address) > 0
     # A counter that opened something before is not slowed by those with whom it shares an address.
     prober = f"browser:{digest(opener.browser).hex()}" if known_browser and opener.browser else address
-    counted = [(_CODES, prober)]
-    if not known:
-        counted.append((_CODES_WIDE, _wide_prefix(opener.address)))
+    # Apart from strangers there, and bounded all the same: whoever shares with himself is known, from many addresses.
+    place = _wide_prefix(opener.address)
+    counted = [(_CODES, prober), (_CODES_WIDE, f"known|{place}" if known else place)]
     for limit, key in counted:
         await desk.throttle.count(desk.db, limit, key)
     # Those who opened something today have a share of their own, which a flood of strangers does not use up.
