@@ -99,3 +99,21 @@ async def test_f_25_who_takes_nothing_for_five_days_is_disabled(told: Told) -> N
     await told.hurry()
     await told.deliver()
     assert (await told.get(by, f"/{webhook_id}"))["failing_since"] is None
+
+
+async def test_f_25_weeks_in_which_nothing_was_sent_are_no_failure(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.refuse("/hook", 503), "document.deposited")
+    await told.deposited()
+    await told.deliver()
+    await told.world.owner_db.execute(
+        "UPDATE locker.webhook SET failing_since = now() - interval '60 days', failed_at = now() - interval '57 days'"
+    )
+    await told.hurry()
+    await told.deliver()
+    found = await told.get(by, f"/{made['webhook']['webhook_id']}")
+    assert (found["state"], found["disabled_reason"]) == ("active", None)
+    await told.world.owner_db.execute("UPDATE locker.webhook SET failing_since = now() - interval '121 hours'")
+    await told.hurry()
+    await told.deliver()
+    assert (await told.get(by, f"/{made['webhook']['webhook_id']}"))["disabled_reason"] == "failing"

@@ -24,6 +24,8 @@ ANSWER_MAX_S = 15.0
 SLOW_S = 2.0
 """Who takes longer than this to answer gets one place at a time, as who fails does."""
 RETRY_AFTER_MAX_S = 86_400
+QUIET_S = 2 * RETRY_AFTER_MAX_S
+"""Longer than any wait between two attempts."""
 _AWAY_S = 30.0
 _NARROW_MAX = 10_000
 _LOCKER = Actor(kind="system", name="")
@@ -121,7 +123,9 @@ class WebhookDelivery:
             await store.settle(
                 tx, webhook_id=due.webhook_id, message_id=due.message_id, state=state, outcome=outcome, attempts=1
             )
-            if await store.mark_failing(tx, webhook_id=due.webhook_id, failing_max_s=self._limits.failing_max_s):
+            if await store.mark_failing(
+                tx, webhook_id=due.webhook_id, failing_max_s=self._limits.failing_max_s, quiet_s=QUIET_S
+            ):
                 await self._tell_disabled(tx, due, "failing")
 
         if last:

@@ -137,18 +137,26 @@ async def enable(tx: Tx, *, webhook_id: str) -> bool:
     return row is not None
 
 
-async def mark_failing(tx: Tx, *, webhook_id: str, failing_max_s: int) -> bool:
-    """True for the failure that disables it: nothing was taken for ``failing_max_s``."""
+async def mark_failing(tx: Tx, *, webhook_id: str, failing_max_s: int, quiet_s: int) -> bool:
+    """True for the failure that disables it: nothing was taken for ``failing_max_s``, in which it was tried again and
+    again. After ``quiet_s`` without a try it begins anew: weeks in which nothing happened are nobody's failure."""
     row = await tx.fetchrow(
         """
-        UPDATE locker.webhook SET
-               failing_since = coalesce(failing_since, now()),
-               disabled_at = CASE WHEN failing_since < now() - make_interval(secs => $2) THEN now() END,
-               disabled_reason = CASE WHEN failing_since < now() - make_interval(secs => $2) THEN 'failing' END
-         WHERE webhook_id = $1 AND disabled_at IS NULL
-        RETURNING disabled_at IS NOT NULL AS disabled""",
+        WITH failing AS (
+            SELECT webhook_id,
+                   CASE WHEN failed_at < now() - make_interval(secs => $3) THEN now()
+                        ELSE coalesce(failing_since, now()) END AS since
+              FROM locker.webhook WHERE webhook_id = $1 AND disabled_at IS NULL FOR UPDATE)
+        UPDATE locker.webhook w SET
+               failed_at = now(),
+               failing_since = f.since,
+               disabled_at = CASE WHEN f.since < now() - make_interval(secs => $2) THEN now() END,
+               disabled_reason = CASE WHEN f.since < now() - make_interval(secs => $2) THEN 'failing' END
+          FROM failing f WHERE w.webhook_id = f.webhook_id
+        RETURNING w.disabled_at IS NOT NULL AS disabled""",
         webhook_id,
         float(failing_max_s),
+        float(quiet_s),
     )
     return bool(row and row["disabled"])
 
