@@ -1,6 +1,7 @@
 """From what happened to who is to be told: each event of the outbox becomes one message and one job a webhook."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
@@ -8,9 +9,13 @@ from kit.jobs.store import Jobs
 from locker.documents.take_outbox import take_outbox
 from locker.webhooks import store
 
+T = TypeVar("T")
+
 KIND = "webhook"
 BATCH = 100
 ROUNDS_MAX = 100
+AT_ONCE = 1_000
+"""Rows of one statement: a citizen who ends all links ends five hundred with one event."""
 OPENINGS_MAX = 10
 """As many of one share are named when it ends."""
 
@@ -24,16 +29,21 @@ async def spread(db: Database, audit: Audit, jobs: Jobs, *, waiting_max: int) ->
         if events:
             full = await store.full(tx, kind=KIND, waiting_max=waiting_max)
             of_documents = [row for row in events if row["topic"].startswith("document.")]
-            of_shares = [row for row in events if row["topic"] == "share.revoked"]
-            own = await store.insert_for_administrations(tx, of_documents, full=full)
-            others = [
-                *await store.insert_for_clients(tx, of_documents, full=full),
-                *await store.insert_ended_shares(tx, of_shares, openings_max=OPENINGS_MAX, full=full),
+            ended = [
+                (row["owner"], share_id, row["created_at"])
+                for row in events
+                if row["topic"] == "share.revoked"
+                for share_id in row["body"]["share_ids"]
             ]
-            await jobs.enqueue(tx, KIND, _waiting([*own, *others]))
-            if others:
-                types = {row["body"]["document_id"]: row["body"].get("type", "") for row in of_documents}
-                await audit.append_several(tx, [_announced(row, types) for row in others])
+            own = await store.insert_for_administrations(tx, of_documents, full=full)
+            others = list(await store.insert_for_clients(tx, of_documents, full=full))
+            for some in _in_parts(ended):
+                others += await store.insert_ended_shares(tx, some, openings_max=OPENINGS_MAX, full=full)
+            for made in _in_parts([*own, *others]):
+                await jobs.enqueue(tx, KIND, _waiting(made))
+            types = {row["body"]["document_id"]: row["body"].get("type", "") for row in of_documents}
+            for made in _in_parts(others):
+                await audit.append_several(tx, [_announced(row, types) for row in made])
         return len(events)
 
     taken = 0
@@ -43,6 +53,10 @@ async def spread(db: Database, audit: Audit, jobs: Jobs, *, waiting_max: int) ->
         if events < BATCH:
             break
     return taken
+
+
+def _in_parts(rows: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE))
 
 
 def jobs_of(webhook_id: str, message_ids: Iterable[str]) -> list[tuple[str, dict[str, str]]]:

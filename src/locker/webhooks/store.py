@@ -235,9 +235,10 @@ async def insert_for_clients(tx: Tx, events: Sequence[Row], *, full: Sequence[st
 
 
 async def insert_ended_shares(
-    tx: Tx, events: Sequence[Row], *, openings_max: int, full: Sequence[str]
+    tx: Tx, ended: Sequence[tuple[str, str, dt.datetime]], *, openings_max: int, full: Sequence[str]
 ) -> Sequence[Row]:
-    """Named by the openings that the relying party made: the share's own identifier is the citizen's."""
+    """Of shares (owner, identifier, when it ended). Named by the openings that the relying party made: the share's own
+    identifier is the citizen's."""
     return await tx.fetch(
         f"""
         WITH told AS (
@@ -254,9 +255,7 @@ async def insert_ended_shares(
                             WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
                             ORDER BY opened_at DESC LIMIT $4) o) opened
              WHERE opened.ids IS NOT NULL){_MADE_FOR_CLIENTS}""",
-        [row["owner"] for row in events for _ in row["body"]["share_ids"]],
-        [share_id for row in events for share_id in row["body"]["share_ids"]],
-        [row["created_at"] for row in events for _ in row["body"]["share_ids"]],
+        *([one[place] for one in ended] for place in range(3)),
         openings_max,
         list(full),
     )
