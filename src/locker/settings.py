@@ -24,7 +24,7 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     keys_folder: Path
     """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem``,
     ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports) and ``log-Ed25519.pem`` (signs
-    the log's checkpoints; never to be changed), mode 0600."""
+    the log's checkpoints; after a rotation ``log-Ed25519-beside.pem`` and ``log-former.keys`` too), mode 0600."""
     master_pkcs11_module: Path | None = None
     """The master key lives in this PKCS#11 module's token instead of ``master.key``: khizana keys rotate-master."""
     master_pkcs11_token: str | None = None

@@ -488,6 +488,28 @@ async def test_a_hold_keeps_what_is_held_and_nothing_else_and_says_so(place: Cit
     assert whole.findings == []
 
 
+@pytest.mark.parametrize("dies_at", ["forget_unheld", "_remove_objects"])
+async def test_p_01_a_worker_that_dies_while_it_keeps_what_is_held_is_followed(
+    place: CitizenWorld, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    world, uid = place.world, await newcomer(place, f"20000000{50 + len(dies_at)}")
+    wiring, kept = world.wiring, await place.document(uid)
+    await place.document(uid)
+    hold = {"document_id": kept, "reference": "R"}
+    await place_hold(wiring.db, wiring.audit, wiring.vault, officer="clerk", **hold)
+    objects, owner = await world.objects(), await asked(place, uid)
+    with monkeypatch.context() as patch:
+        patch.setattr(erase_module, dies_at, away)
+        with pytest.raises(SystemError):
+            await due(place)
+    await world.owner_db.execute("UPDATE locker.erasure SET next_attempt_at = now() WHERE owner = $1", owner)
+    assert (await due(place)).held == 1
+    assert len(objects - await world.objects()) == 1
+    assert {each["object_id"] for each in await history(place, uid)} <= {kept}
+    await release_hold(wiring.db, wiring.audit, officer="clerk", **hold)
+    assert (await due(place)).finished == 1
+
+
 async def test_the_app_erases_nothing_of_one_whose_erasure_is_not_due(place: CitizenWorld) -> None:
     uid = await newcomer(place, "2000000019")
     await place.document(uid)

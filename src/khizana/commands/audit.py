@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer(with_locker(others[arguments.verb]))
         return 0
     known = [(str(file), file.read_text(encoding="utf-8")) for file in arguments.checkpoint]
-    key = arguments.key.read_text(encoding="utf-8").strip() if arguments.key else None
+    key = "\n".join(arguments.key.read_text(encoding="utf-8").split()) if arguments.key else None
     verified = with_locker(lambda found, db: _verify(found, db, known, key))
     answer(verified)
     return 1 if verified.findings else 0

@@ -73,7 +73,12 @@ async def _run(found: Deployment, db: Database, arguments: argparse.Namespace) -
         if arguments.after_restore:
             said = {"again": await erase_again(db, audit, vault, officer=officer())}
         said |= msgspec.structs.asdict(await erase_due(db, audit, vault))
-    if arguments.account:
+    if arguments.account and owner is not None:
+        # What is held can be looked at by nobody whose account is gone.
+        if await holds(db, owner=owner, limit=1):
+            raise CommandRefused(
+                "legal-hold", "the account stands until the hold ends; the locker is erased but for it"
+            )
         async with connected(found.idp_settings().database_url) as idp:
             said["account_rows"] = await erase_account(
                 idp, Audit("idp"), arguments.uid, officer=officer(), reference=arguments.reference

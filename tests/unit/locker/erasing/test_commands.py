@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from khizana.cli import main
+from khizana.commands import erase
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.conftest import Dsns
 from tests.locker_world import AMINA, YOUSSEF
@@ -79,6 +80,32 @@ async def test_a_hold_keeps_and_an_erasure_without_waiting_takes(place: CitizenW
     await place.world.owner_db.execute("UPDATE locker.erasure SET next_attempt_at = now()")
     assert (await khizana("erase"))[1]["finished"] == 1
     assert (await khizana("erase", "--after-restore"))[1]["again"] == 0
+
+
+async def test_an_account_stands_while_the_law_holds_something_of_its_locker(
+    place: CitizenWorld, khizana: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = "2000000003"
+    owner = place.world.subs[uid] = place.world.provider.enrol(uid)
+    kept, gone = await place.document(uid), await place.document(uid)
+
+    async def known(*_: Any) -> str:
+        return owner
+
+    # This world's provider has no accounts; whose locker it is, is all that is asked.
+    monkeypatch.setattr(erase, "_owner_of", known)
+    await khizana("hold", "place", kept, "--reference", "TPI 2")
+    code, _, said = await khizana("erase", uid, "--reference", "R", "--now", "--account")
+    assert code == 2
+    assert "legal-hold" in said
+    rows = await place.world.rows("SELECT document_id FROM locker.document WHERE owner = $1", owner)
+    assert [row["document_id"] for row in rows] == [kept] != [gone]
+    again = await khizana("erase", uid, "--reference", "R", "--now")
+    assert again[1]["held_until_their_hold_ends"] == [{"document_id": kept, "reference": "TPI 2"}]
+    assert (await khizana("hold", "release", kept, "--reference", "TPI 2"))[0] == 0
+    assert (await khizana("erase"))[1]["begun"] == 1
+    await place.world.owner_db.execute("UPDATE locker.erasure SET next_attempt_at = now()")
+    assert (await khizana("erase"))[1]["finished"] == 1
 
 
 async def test_nobody_is_erased_by_a_slip(place: CitizenWorld, khizana: Command) -> None:
