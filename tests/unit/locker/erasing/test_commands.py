@@ -168,3 +168,20 @@ async def test_a_master_key_that_is_not_here_is_named_and_so_is_what_to_do(
     assert "bring back its file" in said
     await place.world.owner_db.execute(epochs, row["master_id"])
     assert (await khizana("keys", "rewrap"))[0] == 0
+
+
+async def test_the_key_of_the_log_is_rotated_and_the_former_retired(place: CitizenWorld, khizana: Command) -> None:
+    before = (await khizana("audit", "show"))[1]["verifier_key"]
+    code, rotated, said = await khizana("audit", "rotate-key")
+    assert (code, rotated["former"]) == (0, before)
+    assert "copy the keys folder to each node" in said
+    assert (await khizana("audit", "show"))[1]["verifier_key"] == rotated["verifier_key"] != before
+    refused = await khizana("audit", "rotate-key")
+    assert (refused[0], "key-beside" in refused[2]) == (2, True)
+    retired = await khizana("audit", "retire-key")
+    assert (retired[0], retired[1]["former"], retired[1]["verifier_key"]) == (0, before, rotated["verifier_key"])
+    refused = await khizana("audit", "retire-key")
+    assert (refused[0], "no-key-beside" in refused[2]) == (2, True)
+    acts = await place.world.rows("SELECT action, detail FROM locker.audit WHERE action LIKE 'log.key-%' ORDER BY at")
+    assert [each["action"] for each in acts] == ["log.key-rotated", "log.key-retired"]
+    assert {each["detail"]["former"] for each in acts} == {before}
