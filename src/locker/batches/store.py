@@ -157,12 +157,18 @@ async def settle(
     return row is not None
 
 
-# What was quarantined at deposit has become a document since, or was refused, or waits.
+# What was quarantined at deposit has become a document since, or was refused, or waits. Of several owners any says so:
+# another may be erased.
 _STANDING = """
           FROM locker.deposit_batch_item i
-          LEFT JOIN locker.quarantine q ON i.state = 'quarantined' AND q.document_id = i.document_id
-          LEFT JOIN locker.document_uri u ON i.state = 'quarantined' AND u.document_id = i.document_id
-          LEFT JOIN locker.document d ON d.owner = u.owner AND d.document_id = u.document_id"""
+          LEFT JOIN LATERAL (SELECT state, refusal FROM locker.quarantine
+                              WHERE i.state = 'quarantined'
+                                AND document_id = ANY(coalesce(i.documents, ARRAY[i.document_id])) LIMIT 1) q ON true
+          LEFT JOIN LATERAL (SELECT d.document_id, d.deposited_at
+                               FROM locker.document_uri u JOIN locker.document d USING (owner, document_id)
+                              WHERE i.state = 'quarantined'
+                                AND u.document_id = ANY(coalesce(i.documents, ARRAY[i.document_id]))
+                              LIMIT 1) d ON true"""
 _STATE = """
                CASE WHEN d.document_id IS NOT NULL THEN 'deposited' WHEN q.state = 'refused' THEN 'refused'
                     ELSE i.state END"""

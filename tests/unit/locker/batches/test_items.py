@@ -241,9 +241,10 @@ async def test_of_several_owners_one_who_is_nobody_or_full_refuses_the_item(
 async def test_of_several_owners_what_cannot_be_judged_yet_waits_for_all(world: World, office: Office) -> None:
     rows = await world.rows("DELETE FROM locker.trust_material WHERE kind = 'crl' RETURNING *")
     await world.rows("UPDATE locker.trust_version SET version = version + 1 RETURNING version")
-    pdf = world.sealed(text="no revocation data yet")
+    pdf, uid = world.sealed(text="no revocation data yet"), "2000000077"
+    world.subs[uid] = world.provider.enrol(uid)
     try:
-        batch_id = await office.registered([of_several("waits", pdf)])
+        batch_id = await office.registered([of_several("waits", pdf, subjects=[{"uid": uid}, {"uid": YOUSSEF}])])
         [told], _ = await office.sent(batch_id, zipped({"waits.pdf": pdf}))
         [shown] = await office.results(batch_id)
         for one in (told, shown):
@@ -263,11 +264,15 @@ async def test_of_several_owners_what_cannot_be_judged_yet_waits_for_all(world: 
     judging = quarantine_desk(wiring.db, wiring.vault, wiring.judge, wiring.settings)
     assert (await judge_again(judging)).passed == 1
     owners = await world.rows("SELECT owner FROM locker.document WHERE sha256 = $1", hashlib.sha256(pdf).digest())
-    assert {row["owner"] for row in owners} == {world.subs[uid] for uid in (AMINA, YOUSSEF)}
+    assert {row["owner"] for row in owners} == {world.subs[uid], world.subs[YOUSSEF]}
     [shown] = await office.results(batch_id)
     assert (shown["state"], shown["document_id"]) == ("deposited", told["document_id"])
     assert [one["document_id"] for one in shown["documents"]] == [one["document_id"] for one in told["documents"]]
     assert all(one["receipt"] for one in shown["documents"])
+    # The first one's row says nothing any more.
+    await wiring.db.transact(lambda tx: wiring.vault.destroy_owner_key(tx, owner=world.subs[uid]))
+    await world.rows("SELECT locker.erase_rows_of($1)", world.subs[uid])
+    assert await office.states(batch_id) == {"deposited": 1}
 
 
 # Versions
