@@ -32,6 +32,7 @@ from locker.requests.schema import (
 from locker.requests.sealed_link import SealedLinks
 from locker.requests.views import asked_views
 from locker.shares.create import Sharer
+from locker.shares.schema import LIFETIME_S
 from locker.wiring import Wiring
 
 _FIGURES = Limit("request-figures", attempts=60, per_s=60)
@@ -188,6 +189,7 @@ def _page(
         documents=views,
         can_give=any(view.options for view in views),
         client_id=asked.client_id,
+        days=max(1, min(LIFETIME_S, wiring.shares.lifetime_max_s) // 86_400),
         nothing_chosen=nothing_chosen,
     )
 

@@ -98,7 +98,7 @@ async def test_a_citizen_gives_fields_in_the_browser_and_only_who_asked_opens_th
     citizen = await place.signed_in()
     page = await citizen.get(f"/r/{token}")
     assert page.status_code == 200, page.text
-    for shown in ("Banque X", "Ouvrir un compte", BANK, document_id):
+    for shown in ("Banque X", "Ouvrir un compte", BANK, document_id, "pendant 7 jours"):
         assert shown in page.text
     assert "41/1988" not in page.text
     given = await citizen.submit(page, **{"decision": "give", f"document-{BIRTH}": document_id})
