@@ -21,7 +21,12 @@ class RegisterOperation(Operation):
                 "application/x-ndjson": OpenAPIMediaType(
                     schema=Schema(
                         type=OpenAPIType.STRING,
-                        description="A line: what a deposit's JSON part says, and ``item``, ``file`` and ``sha256``.",
+                        description=(
+                            "A line: what a deposit's JSON part says, and ``item``, ``file`` and ``sha256``; where"
+                            " signed data comes with the PDF, ``data_file`` and ``data_sha256``, and perhaps"
+                            " ``data_signature_file`` and ``data_signature_sha256``; and perhaps ``replaces_item``, an"
+                            " earlier ``item`` in the place of ``replaces``."
+                        ),
                     )
                 )
             },

@@ -66,7 +66,7 @@ async def register_batch(
     responses={
         200: ResponseSpec(
             str,
-            description="NDJSON: a PartLine for each entry, and a PartEnd.",
+            description="NDJSON: a PartLine for each item, and for each entry that is of none; and a PartEnd.",
             media_type=_NDJSON,
             generate_examples=False,
         ),
@@ -85,7 +85,7 @@ async def hand_over_part(
     """Hand over some documents of a batch: a ZIP file, or multipart/form-data, with the manifest's file names.
 
     In any order, and again after any failure: what was deposited keeps its first answer. Each is accepted or refused by
-    itself, as in a deposit.
+    itself, as in a deposit. The files of one item stand in one part, side by side.
     """
     lines, end = await hand_over(
         wiring.batches,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from khizana.cli import CommandRefused, main
-from khizana.deposit_batch import MANIFEST, PART_MAX_BYTES, Outcome, _manifest, _part
+from khizana.deposit_batch import MANIFEST, PART_MAX_BYTES, Outcome, _files_of, _manifest, _part
 
 
 def folder_of(tmp_path: Path, *lines: object) -> Path:
@@ -67,6 +67,24 @@ def test_parts_hold_each_file_once_and_are_bounded(tmp_path: Path) -> None:
             parts.append(archive.namelist())
     assert sorted(name for part in parts for name in part) == sorted([*names, "large.pdf"])
     assert [len(part) for part in parts] == [1, 3, 3, 1]
+
+
+def test_the_files_of_an_item_get_their_digests_and_stand_side_by_side(tmp_path: Path) -> None:
+    for name in ("a.pdf", "a.json", "a.sig", "b.pdf"):
+        (tmp_path / name).write_bytes(name.encode())
+    line = {"file": "a.pdf", "data_file": "a.json", "data_signature_file": "a.sig"}
+    [sent] = [json.loads(one) for one in _manifest(folder_of(tmp_path, line)).splitlines()]
+    digests = {"sha256": "a.pdf", "data_sha256": "a.json", "data_signature_sha256": "a.sig"}
+    assert sent == line | {name: hashlib.sha256(of.encode()).hexdigest() for name, of in digests.items()}
+    items = [_files_of({"item": "b", "file": "b.pdf"}), _files_of(line)]
+    with zipfile.ZipFile(io.BytesIO(_part(tmp_path, items))) as archive:
+        assert archive.namelist() == ["a.pdf", "a.json", "a.sig", "b.pdf"]
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", ".."])
+def test_a_locker_gets_no_file_from_outside_the_folder(name: str) -> None:
+    with pytest.raises(CommandRefused):
+        _files_of({"item": "a", "file": "a.pdf", "data_file": name})
 
 
 @pytest.mark.parametrize(
