@@ -286,6 +286,9 @@ async def _tried(desk: BatchDesk, batch: Batch, part: _Part, gathered: _Gatherin
 async def _settled(desk: BatchDesk, batch: Batch, gathered: _Gathering, *, client_id: str) -> PartLine:
     item = gathered.item
     depositor = await identify(desk.db, client_id=client_id)
+    if depositor.administration != batch.administration:
+        # Since the part began, the client speaks for another one.
+        raise NotAnAdministration
     try:
         settled = await settle(desk, batch, item, gathered.files, depositor, client_id=client_id)
     except DepositOvertaken:

@@ -530,6 +530,38 @@ async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list
         object.__setattr__(world.wiring.batches, "limits", limits)
 
 
+async def test_a_client_that_changes_sides_in_the_middle_deposits_nothing_more(
+    world: World, office: Office, pdfs: list[bytes]
+) -> None:
+    turncoat = "ma.gov.interieur-turncoat"
+    await world.owner_db.execute(
+        "INSERT INTO locker.administration_client (client_id, administration) VALUES ($1, $2)", turncoat, INTERIOR
+    )
+    batch_id = await office.registered([line(f"side-{number}", pdfs[number]) for number in range(2)])
+    part = zipped({f"side-{number}.pdf": pdfs[number] for number in range(2)})
+    cut = part.index(b"PK\x03\x04", len(pdfs[0]))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield part[:cut]
+        while await office.states(batch_id) == {"awaiting": 2}:
+            await asyncio.sleep(0.02)
+        await world.owner_db.execute(
+            "UPDATE locker.administration_client SET administration = $2 WHERE client_id = $1", turncoat, JUSTICE
+        )
+        yield part[cut:]
+
+    token = world.provider.token(sub=turncoat, client_id=turncoat, scope="documents:deposit")
+    answer = await world.locker.post(
+        f"/v1/deposits/batches/{batch_id}/parts",
+        content=body(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/zip"},
+    )
+    [first, second, end] = read(answer)
+    assert (first["state"], second["state"], second["code"]) == ("deposited", "awaiting", "not-an-administration")
+    assert end["complete"] is False
+    assert await office.missing(batch_id) == ["side-1"]
+
+
 async def test_long_results_have_every_line_once(office: Office, pdfs: list[bytes]) -> None:
     batch_id = await office.registered([line(f"long-{number}", pdfs[0]) for number in range(120)])
     assert [one["line"] for one in await office.results(batch_id)] == list(range(1, 121))
