@@ -159,6 +159,9 @@ def _segments(jpeg: bytes, start: int) -> Iterator[tuple[int, int, int]]:
     place = start + 2
     while found := _MARKER.match(jpeg, place):
         marker, begins = found[1][0], found.end()
+        if marker == _START:
+            # Another picture: the first one's end is missing.
+            return
         place = begins if marker == _END else begins + max(2, int.from_bytes(jpeg[begins : begins + 2]))
         yield marker, begins, place
         if marker == _END:
@@ -171,7 +174,7 @@ def _segments(jpeg: bytes, start: int) -> Iterator[tuple[int, int, int]]:
 
 
 def jp2_without_metadata(jp2: bytes) -> bytes:
-    """JPEG 2000 without boxes of XML and of makers, in which EXIF, XMP and places stand (ISO/IEC 15444-1 §I.7)."""
+    """JPEG 2000 with the boxes of the picture alone: EXIF, XMP and places stand in others (ISO/IEC 15444-1 §I.7)."""
     kept, place = [], 0
     if jp2[4:8] != b"jP  ":
         # A codestream alone.
@@ -181,7 +184,7 @@ def jp2_without_metadata(jp2: bytes) -> bytes:
         if length == 1:
             length = int.from_bytes(jp2[place + 8 : place + 16])
         end = place + length if length >= 8 else len(jp2)
-        if kind not in (b"xml ", b"uuid", b"uinf", b"jp2i", b"jumb", b"Exif"):
+        if kind in _BOXES:
             kept.append(jp2[place:end])
         place = end
     return b"".join(kept)
@@ -227,7 +230,8 @@ _FILTER, _PARAMETERS = generic.pdf_name("/Filter"), generic.pdf_name("/DecodePar
 _NOT_DRAWING = {"/Length1", "/Length2", "/Length3", "/N", "/FunctionType"}
 """Of fonts, colour profiles, object streams and functions."""
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
-_CODED, _END, _SCAN = 0, 0xD9, 0xDA
+_CODED, _START, _END, _SCAN = 0, 0xD8, 0xD9, 0xDA
+_BOXES = {b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jpch", b"jplh", b"jp2c"}
 _INLINE = re.compile(rb"\bID[\s](?=\xff\xd8\xff)")
 _PICTURES: dict[str, Callable[[bytes], bytes]] = {
     "/DCTDecode": jpeg_without_metadata,
