@@ -23,6 +23,7 @@ VAULT = "".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for n
 CONFORMANCE = (ROOT / "deploy" / "conformance" / "README.md").read_text(encoding="utf-8")
 WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 START = (ROOT / "deploy" / "edge" / "start.sh").read_text(encoding="utf-8")
+BACKUP = (ROOT / "deploy" / "backup.sh").read_text(encoding="utf-8")
 PAGES = OPERATIONS + ARCHIVE + CONFORMANCE + WEBHOOKS + VAULT
 COMMANDS = sorted(
     set(re.findall(r"^(?: *|\./)khizana ([^#\n]+?)\s*(?:#.*)?$", PAGES, re.MULTILINE))
@@ -45,6 +46,8 @@ def test_each_setting_that_is_named_exists() -> None:
     for name in re.findall(r"KHIZANA_[A-Z0-9_]+", PAGES):
         if name.startswith("KHIZANA_EDGE_"):
             assert name in START, name
+        elif name.startswith("KHIZANA_BACKUP_"):
+            assert name in BACKUP, name
         elif not name.endswith("_"):
             assert {name, name.removesuffix("_FILE")} & known, name
     rates = re.findall(r"^\| `([A-Z_]+)` \| ([\d,]+) \|", OPERATIONS, re.MULTILINE)
