@@ -242,6 +242,29 @@ async def test_whoever_holds_a_credential_cannot_fill_the_history(place: Citizen
     assert await in_one_window(3_600, asks) == 2
 
 
+async def test_a_superseded_document_is_named_so_and_its_credential_stays_what_it_was(place: CitizenWorld) -> None:
+    old = await place.document(fields=FIELDS)
+    share_id, path = await place.share(old, fields={old: ["birthdate"]})
+    before = await opened(place, path)
+    new = await place.document(fields={**FIELDS, "birthdate": "1988-04-18"}, replaces=old)
+    after = await opened(place, path)
+    [document] = after["documents"]
+    assert document["answer"]["standing"] == "superseded"
+    assert document["credential"] == before["documents"][0]["credential"]
+    payload = await verified(place, document["credential"])
+    assert payload["fields"] == {"birthdate": FIELDS["birthdate"]}
+    assert (await status(place, payload)).json()["standing"] == "superseded"
+    # The link reaches the version that was shared, and no later one.
+    bearer = {"Authorization": f"Bearer {after['viewing_token']}"}
+    there = f"/o/{after['opening_id']}/{new}/credential"
+    assert (await place.world.locker.get(there, headers=bearer)).status_code == 404
+    assert new not in json.dumps(after)
+    # Nobody opens it after its citizen ended it, though the link's own bytes would: nothing is there to be opened.
+    await place.world.locker.delete(f"/v1/shares/{share_id}", headers=place.share_headers())
+    [row] = await place.world.rows("SELECT credential_sealed FROM locker.share_document WHERE share_id = $1", share_id)
+    assert row["credential_sealed"] is None
+
+
 async def test_the_sweep_forgets_keys_of_what_may_not_be_looked_at_any_more(
     place: CitizenWorld, document_id: str
 ) -> None:
