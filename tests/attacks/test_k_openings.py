@@ -233,6 +233,16 @@ async def test_k_18_what_cannot_be_is_refused_and_no_fault(
     assert answer.status_code == 422, answer.text
 
 
+@pytest.mark.parametrize("recipient", [b'"\\ud800"', b'"\xed\xa0\x80"', b'"\xff\xfe"', b'"a\x00"'])
+async def test_k_18_a_body_that_is_no_utf_8_is_malformed_and_no_fault(
+    place: CitizenWorld, document_id: str, recipient: bytes
+) -> None:
+    body = b'{"documents": ["%b"], "recipient": %b, "purpose": "P"}' % (document_id.encode(), recipient)
+    headers = {**place.share_headers(), "Content-Type": "application/json"}
+    answer = await place.world.locker.post("/v1/shares", headers=headers, content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 async def test_k_18_a_moment_that_utc_cannot_say_narrows_nothing(place: CitizenWorld, document_id: str) -> None:
     share_id, _path = await place.share(document_id)
     for until in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):

@@ -16,7 +16,5 @@ async def decoded(request: Request[Any, Any, Any], type_: type[T]) -> T:
         return msgspec.json.decode(await request.body(), type=type_)
     except msgspec.ValidationError as fault:
         raise Invalid(str(fault)) from None
-    except msgspec.DecodeError:
-        raise Malformed from None
-    except RecursionError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed from None

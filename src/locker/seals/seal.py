@@ -199,6 +199,8 @@ async def _signed(
 def _decoded(part: bytes) -> SealRequest:
     try:
         return msgspec.json.decode(part, type=SealRequest)
+    except UnicodeDecodeError:
+        raise SealRequestInvalid("not UTF-8") from None
     except msgspec.DecodeError as fault:
         # Names the member, never its value.
         raise SealRequestInvalid(str(fault)) from None
