@@ -311,6 +311,31 @@ def test_a_signature_that_was_there_is_not_shown_by_further_fields() -> None:
     assert first(_with_fields(pdf, {80: widget}, roots=b"80 0 R", shown=b"80 0 R")).changes == "other"
 
 
+def _taken_away(one: bytes, two: bytes) -> dict[str, dict[int, bytes]]:
+    """Updates after which a second signature is a copy of the first, is none, or has no field."""
+    added = two[len(one) :]
+    signature, before = (
+        int(re.findall(rb"(\d+) 0 obj", part[: part.rindex(b"/ByteRange")])[-1]) for part in (added, one)
+    )
+    rewritten = {int(number) for number in re.findall(rb"[\r\n](\d+) 0 obj", added)}
+    return {
+        "another signature in its place": {signature: body(one, before)},
+        "a null": {signature: b"null"},
+        "all that leads to it as it was": {
+            number: body(one, number) for number in rewritten if b"\n%d 0 obj" % number in one
+        },
+    }
+
+
+@pytest.mark.parametrize("way", ["another signature in its place", "a null", "all that leads to it as it was"])
+def test_a_later_signature_is_not_taken_away(way: str) -> None:
+    one = sealed()
+    two = signed_by_other_software(one, pki().seal, field="Two")
+    assert [signature.passed for signature in judged(two).signatures] == [True, True]
+    changed = judged(hand_made(two, _taken_away(one, two)[way]))
+    assert (changed.passed, changed.signatures[0].changes) == (False, "other")
+
+
 def test_a_picture_is_large_by_the_page_that_shows_it() -> None:
     """The field names a larger page than the small one it covers."""
     small = _PAGE.replace(b"0 0 595 842", b"0 0 200 200")

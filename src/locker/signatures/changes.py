@@ -14,6 +14,7 @@ from pyhanko.sign.fields import FieldMDPSpec
 from locker.signatures.compared_objects import Number, TwoRevisions, entry
 from locker.signatures.document import UNREADABLE, Document
 from locker.signatures.form_fields import Field, form_fields
+from locker.signatures.kept_signatures import require_kept_signatures
 from locker.signatures.names import clean
 from locker.signatures.plain_update import Altered
 from locker.signatures.schema import Change
@@ -90,6 +91,7 @@ class _Comparison:
 
     def run(self) -> None:
         two = self._two
+        require_kept_signatures(self._document, two.revision)
         two.require_same(two.trailer("/Encrypt", then=True), two.trailer("/Encrypt", then=False), "Encrypt")
         old, new = two.root(then=True), two.root(then=False)
         old_form, new_form = two.then(entry(old, "/AcroForm")), two.now(entry(new, "/AcroForm"))

@@ -27,7 +27,7 @@ class TwoRevisions:
     def __init__(self, document: Document, revision: int) -> None:
         self._document = document
         self._reader: Any = document.reader
-        self._revision = revision
+        self.revision = revision
         self._edges = document.edges
         self._old: dict[Number, Any] = {}
         self._seen: set[tuple[Number, Number]] = set()
@@ -44,9 +44,9 @@ class TwoRevisions:
         """Numbers that a later revision writes or frees."""
         xrefs = self._reader.xrefs
         touched: set[Number] = set()
-        for revision in range(self._revision + 1, xrefs.total_revisions):
+        for revision in range(self.revision + 1, xrefs.total_revisions):
             touched |= self._document.written_in(revision)
-        for revision in range(self._revision + 1):
+        for revision in range(self.revision + 1):
             if not touched.isdisjoint(ref.idnum for ref in xrefs.object_streams_used_in(revision)):
                 # Objects of the signed revision would be read out of another container.
                 raise Altered("object stream")
@@ -58,7 +58,7 @@ class TwoRevisions:
             if value.idnum not in self.touched:
                 return self.now(value)
             if value.idnum not in self._old:
-                self._old[value.idnum] = self._reader.get_object(value.reference, revision=self._revision)
+                self._old[value.idnum] = self._reader.get_object(value.reference, revision=self.revision)
             value = self._old[value.idnum]
         return None if isinstance(value, generic.NullObject) else value
 
@@ -72,7 +72,7 @@ class TwoRevisions:
     def _is_current(self, reference: Any) -> bool:
         """The last word on this number: in use, and with this generation."""
         xrefs = self._reader.xrefs
-        for revision in range(xrefs.total_revisions - 1, self._revision, -1):
+        for revision in range(xrefs.total_revisions - 1, self.revision, -1):
             data = xrefs.get_xref_data(revision)
             for part in (data, data.hybrid.xref_data if data.hybrid else None):
                 if part is None:
@@ -90,11 +90,11 @@ class TwoRevisions:
         return self.then(reference) if then else self.now(reference)
 
     def _root_reference(self, then: bool) -> Any:
-        return self._reader.trailer.raw_get("/Root", revision=self._revision if then else None)
+        return self._reader.trailer.raw_get("/Root", revision=self.revision if then else None)
 
     def trailer(self, key: str, *, then: bool) -> Any:
         try:
-            return self._reader.trailer.raw_get(key, revision=self._revision if then else None)
+            return self._reader.trailer.raw_get(key, revision=self.revision if then else None)
         except KeyError:
             return None
 
