@@ -76,8 +76,11 @@ def run(names: Sequence[str], *, quick: bool, citizens: int | None = None) -> No
     if not chosen:
         return
     say("starting a product of its own")
-    with product(**SETTINGS) as started:
-        asyncio.run(_run(started, chosen, quick=quick, citizens=citizens))
+    with ExitStack() as stack:
+        started = stack.enter_context(product(**SETTINGS))
+        # What is filled is measured in turn with one that is not.
+        small = stack.enter_context(product(**SETTINGS)) if "scale" in chosen else None
+        asyncio.run(_run(started, chosen, quick=quick, small=small, citizens=citizens))
 
 
 def run_beside_peers(*, quick: bool) -> None:
@@ -125,7 +128,9 @@ async def _cost(job: Job, base: str, spent_s: Callable[[], float], *, seconds: f
     return Cost(rate_per_s=said["n"] / said["wall_s"], cpu_ms=spent / said["n"] * 1000)
 
 
-async def _run(started: Product, names: Sequence[str], *, quick: bool, citizens: int | None) -> None:
+async def _run(
+    started: Product, names: Sequence[str], *, quick: bool, small: Product | None, citizens: int | None
+) -> None:
     plan = QUICK if quick else FULL
     async with AsyncExitStack() as stack:
         world = await World.open(started, stack, citizens_count=CITIZENS_QUICK if quick else CITIZENS)
@@ -149,7 +154,9 @@ async def _run(started: Product, names: Sequence[str], *, quick: bool, citizens:
                 for line in await results_day(world, lambda job: _day_load(world, job), quick=quick):
                     answer_line(line)
             elif name == "scale":
-                for line in await _scaled(started, world, limits, plan, citizens or scale.CITIZENS[quick]):
+                assert small is not None
+                beside = await World.open(small, stack, citizens_count=world.citizens_count)
+                for line in await _scaled(beside, world, plan, citizens or scale.CITIZENS[quick]):
                     answer_line(line)
             else:
                 work = await MEASURES[name](world, limits, plan)
@@ -202,24 +209,33 @@ async def _beside_log(world: World, limits: Limits, plan: Plan) -> dict[str, Any
     return log.slowed_line(alone, beside, worker)
 
 
-async def _scaled(started: Product, world: World, limits: Limits, plan: Plan, citizens: int) -> list[dict[str, Any]]:
-    works = {name: await MEASURES[name](world, limits, plan) for name in scale.MEASURED}
+async def _scaled(small: World, large: World, plan: Plan, citizens: int) -> list[dict[str, Any]]:
+    """Both have what a bench needs of its own; they are filled, and then measured in turn."""
+    works = {
+        name: [(world, await MEASURES[name](world, Limits(world), plan)) for world in (small, large)]
+        for name in scale.MEASURED
+    }
+    for world, many in ((small, scale.CITIZENS_OF_SMALL), (large, citizens)):
+        seeded = await seed(
+            world.product.environ["KHIZANA_OWNER_DATABASE_URL"], citizens=many, documents_each=scale.EACH
+        )
+    rows = [await scale.rows(world) for world in (small, large)]
+    costs: dict[str, tuple[scale.Cost, scale.Cost]] = {}
+    for name, pair in works.items():
+        rounds: tuple[list[Round], list[Round]] = ([], [])
+        for _ in range(plan.rounds * scale.ROUNDS_FOR_ONE):
+            for (world, work), of in zip(pair, rounds, strict=True):
+                job = {**_job(work), "connections": 2, "seconds": plan.seconds, "items": await work.items()}
+                of.append(await _load({**job, "base": world.url}, world.product))
+        costs[name] = (_least(rounds[0]), _least(rounds[1]))
+    return scale.lines(costs, rows, seeded)
 
-    async def measured() -> dict[str, scale.Cost]:
-        return {name: await best(work) for name, work in works.items()}
 
-    async def best(work: Work) -> scale.Cost:
-        rounds = []
-        for _ in range(plan.rounds):
-            job = {**_job(work), "connections": 2, "seconds": plan.seconds, "items": await work.items()}
-            rounds.append(await _load({**job, "base": world.url}, started))
-        one = min(rounds, key=lambda one: one.median_ms)
-        cpu_s = min((each.spent.server_s + each.spent.database_s) / each.n for each in rounds)
-        return scale.Cost(median_ms=one.median_ms, cpu_ms=cpu_s * 1000)
-
-    before, rows = await measured(), await scale.rows(world)
-    seeded = await seed(started.environ["KHIZANA_OWNER_DATABASE_URL"], citizens=citizens, documents_each=scale.EACH)
-    return scale.lines(before, await measured(), rows, seeded)
+def _least(rounds: Sequence[Round]) -> scale.Cost:
+    return scale.Cost(
+        median_ms=min(one.median_ms for one in rounds),
+        cpu_ms=min((one.spent.server_s + one.spent.database_s) / one.n for one in rounds) * 1000,
+    )
 
 
 async def _day_load(world: World, job: dict[str, Any]) -> tuple[dict[str, Any], Any]:

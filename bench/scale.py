@@ -1,6 +1,6 @@
 """What a request costs with a thousand documents in the database, and what with millions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,11 @@ from bench.world import World
 
 MEASURED = ("document_list", "history", "share_opening", "deposit")
 CITIZENS = {False: 100_000, True: 1_000}
+CITIZENS_OF_SMALL = 50
 EACH = 20
 GOAL = 1.2
+ROUNDS_FOR_ONE = 2
+"""In turn, so that a moment in which the machine is busy falls on both."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,12 @@ async def rows(world: World) -> int:
     return many
 
 
-def lines(before: Mapping[str, Cost], after: Mapping[str, Cost], rows: int, seeded: Seeded) -> list[dict[str, Any]]:
-    return list(_lines(before, after, rows, seeded))
+def lines(costs: Mapping[str, tuple[Cost, Cost]], rows: Sequence[int], seeded: Seeded) -> list[dict[str, Any]]:
+    """``costs`` are with as many documents as ``rows`` says: the small database's, and the large one's."""
+    return list(_lines(costs, rows, seeded))
 
 
-def _lines(
-    before: Mapping[str, Cost], after: Mapping[str, Cost], rows: int, seeded: Seeded
-) -> Iterator[dict[str, Any]]:
+def _lines(costs: Mapping[str, tuple[Cost, Cost]], rows: Sequence[int], seeded: Seeded) -> Iterator[dict[str, Any]]:
     yield {
         "measure": "seed",
         "citizens": seeded.citizens,
@@ -41,11 +43,10 @@ def _lines(
         "documents_per_s": round(seeded.documents / seeded.seconds),
         "database_mb": round(seeded.database_bytes / 1e6),
     }
-    for name, small in before.items():
-        large = after[name]
+    for name, (small, large) in costs.items():
         yield {
             "measure": f"scale_{name}",
-            "documents": [rows, rows + seeded.documents],
+            "documents": rows,
             "median_ms": [round(small.median_ms, 2), round(large.median_ms, 2)],
             "cpu_ms_per_op": [round(small.cpu_ms, 3), round(large.cpu_ms, 3)],
             "times": round(large.cpu_ms / small.cpu_ms, 2),
