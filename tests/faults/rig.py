@@ -206,18 +206,21 @@ class Rig:
     def pdf(self, *, pages: int = 1) -> bytes:
         return sealed(self.pki, self.pki.seals[INTERIOR], text=secrets.token_hex(32), pages=pages)
 
-    async def request(self, pdf: bytes) -> "Request":
+    async def request(self, pdf: bytes, *, node: int = 0) -> "Request":
+        """``node`` gives the token, where there is none that is still good."""
         said = {"type": BIRTH, "subject": {"uid": self.uid}, "fields": {"family_name": "Alaoui"}}
         files = {
             "document": ("d.pdf", pdf, "application/pdf"),
             "deposit": ("d.json", json.dumps(said).encode(), "application/json"),
         }
         encoded = httpx.Request("POST", self.home.url, files=files)
-        return Request(encoded.read(), encoded.headers["content-type"], Holder(self.key, await self._access_token()))
+        return Request(
+            encoded.read(), encoded.headers["content-type"], Holder(self.key, await self._access_token(node))
+        )
 
     async def deposit(self, pdf: bytes, *, key: str, node: int = 0) -> httpx.Response:
         """One try."""
-        request = await self.request(pdf)
+        request = await self.request(pdf, node=node)
         async with self.nodes[node].http() as http:
             answer = await http.post(
                 "/v1/deposits",
@@ -283,7 +286,7 @@ class Rig:
     def _count(self, outcome: str) -> None:
         self.figures.statuses[outcome] = self.figures.statuses.get(outcome, 0) + 1
 
-    async def _access_token(self) -> str:
+    async def _access_token(self, node: int) -> str:
         if time.monotonic() > self._token[1]:
             assertion = client_assertion(
                 self.key,
@@ -291,7 +294,7 @@ class Rig:
                 audience=f"{self.home.url}/idp",
                 jti=secrets.token_hex(16),
             )
-            async with self.nodes[0].http() as http:
+            async with self.nodes[node].http() as http:
                 answer = await http.post(
                     "/idp/token",
                     auth=Holder(self.key),
