@@ -22,21 +22,24 @@ class FieldsChecker:
     """Each type's schema is compiled once a version."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[tuple[str, int], Draft202012Validator] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, int], tuple[Draft202012Validator, frozenset[str]]] = OrderedDict()
 
     def check(self, type_: DocumentType, fields: dict[str, Any]) -> None:
-        """FieldsInvalid with at most ten errors."""
+        """FieldsInvalid with at most ten errors. Names that the schema does not have stand there as ``*``: they may be
+        somebody's."""
         if _depth(fields) > _DEPTH_MAX:
             raise FieldsInvalid(f"more than {_DEPTH_MAX} levels")
         key = (type_.type, type_.version)
-        validator = self._compiled.get(key)
-        if validator is None:
-            validator = self._compiled[key] = compile_schema(type_.fields)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = compile_schema(type_.fields), frozenset(_names(type_.fields))
             while len(self._compiled) > _COMPILED_MAX:
                 self._compiled.popitem(last=False)
+        validator, names = compiled
         errors = []
         for error in validator.iter_errors(fields):
-            pointer = "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
+            known = [part if isinstance(part, int) or part in names else "*" for part in error.absolute_path]
+            pointer = "".join(f"/{_escaped(str(part))}" for part in known)
             errors.append({"pointer": pointer[:200], "keyword": str(error.validator)})
             if len(errors) == _ERRORS_MAX:
                 break
@@ -74,6 +77,17 @@ def _references(value: Any) -> list[Any]:
         return []
     own = [value[keyword] for keyword in ("$ref", "$dynamicRef") if keyword in value]
     return own + [found for member in value.values() for found in _references(member)]
+
+
+def _names(value: Any) -> list[str]:
+    """Of all members that a schema describes."""
+    if isinstance(value, list):
+        return [found for member in value for found in _names(member)]
+    if not isinstance(value, dict):
+        return []
+    properties = value.get("properties")
+    own = list(properties) if isinstance(properties, dict) else []
+    return own + [found for member in value.values() for found in _names(member)]
 
 
 def _depth(value: Any) -> int:

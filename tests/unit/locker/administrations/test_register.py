@@ -257,6 +257,28 @@ def test_fields_are_checked_by_the_version_that_is_given() -> None:
         checker.check(strict, {"family_name": "x", "birthdate": "1990-02-30"})
 
 
+def test_a_refusal_names_what_the_schema_names_and_nothing_that_was_sent() -> None:
+    """Where a schema leaves names open, they may be somebody's, and a batch keeps its refusals for days."""
+    schema = {
+        "type": "object",
+        "properties": {"children": {"type": "object", "additionalProperties": {"type": "integer"}}},
+        "patternProperties": {"^x-": {"type": "array", "items": {"type": "string"}}},
+    }
+    type_ = DocumentType(
+        type="X",
+        version=1,
+        names=names("x"),
+        category="x",
+        fields=schema,
+        signature=SignatureRequirement(),
+        validity_days=None,
+        retention_days=None,
+    )
+    with pytest.raises(FieldsInvalid) as refused:
+        FieldsChecker().check(type_, {"children": {"canary": "old"}, "x-canary": ["a", 1]})
+    assert [one["pointer"] for one in refused.value.members["errors"]] == ["/children/*", "/*/1"]
+
+
 async def test_trust_is_what_was_added_and_not_withdrawn(locker_db: Database, pki: Pki) -> None:
     register_ = TrustRegister()
     addition = TrustAddition(anchors=[pki.root.pem], time_stamp_anchors=[pki.tsa.pem], intermediates=[pki.issuing.pem])
