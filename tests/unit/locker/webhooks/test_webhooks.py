@@ -360,6 +360,16 @@ async def test_receivers_that_take_their_time_get_one_place_each(told: Told, mon
     assert (most, len(told.received())) == (3, 12)
 
 
+async def test_nothing_leaves_unsigned(told: Told) -> None:
+    by = told.administration()
+    made = await told.register(by, told.site.serve("/hook", b""), "document.deposited")
+    await told.world.owner_db.execute("DELETE FROM locker.webhook_key")
+    await told.deposited()
+    await told.deliver()
+    assert told.received() == []
+    assert [one["state"] for one in await told.messages(by, made["webhook"]["webhook_id"])] == ["held"]
+
+
 async def test_what_is_removed_signs_nothing_tells_nothing_and_makes_room(told: Told) -> None:
     by = told.relying_party("tidy")
     made = [await told.register(by, told.site.serve("/tidy", b""), "share.ended") for _ in range(10)]
