@@ -230,6 +230,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
         if self.seal_pkcs11_module is not None and (self.seal_pkcs11_token is None or self.seal_pkcs11_pin is None):
             raise ValueError("seal_pkcs11_module: the token and its PIN are needed too")
 
+        if self.job_lease_s < 30:
+            raise ValueError("job_lease_s: at least 30, for an answer may take 15 s and the provider's some more")
         if self.master_pkcs11_module is not None and (
             self.master_pkcs11_token is None or self.master_pkcs11_pin is None
         ):

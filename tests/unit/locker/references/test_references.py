@@ -730,6 +730,10 @@ async def test_the_right_bytes_that_cannot_be_judged_now_are_not_called_others(k
         assert (await kept.original(document_id)).json()["code"] == "not-judged-now"
         assert kept.requests() == before
         assert (await kept.detail(document_id))["reference"]["failure"] == "not-judged-now"
+        browser = await kept.place.signed_in()
+        page = (await browser.get(f"/wallet/documents/{document_id}")).text
+        assert "si le cachet de ce document tient toujours" in page
+        assert 'class="verdict tone-bad"' not in page
     finally:
         crls = [base64.b64encode(crl).decode() for crl in kept.world.pki.crls]
         await add(wiring.db, Audit("locker"), TrustAddition(crls=crls), officer="test")
