@@ -50,7 +50,7 @@ VERBS: Mapping[str, str] = {
     "erase": "erase a citizen from the locker: key first, then rows and objects",
     "hold": "place, release and list legal holds on documents",
     "retention": "remove documents that are past the retention of their type",
-    "audit": "verify the log of accesses, rotate its key, go on after a restored backup",
+    "audit": "verify the log of accesses, publish it again, rotate its key, go on after a restored backup",
     "jobs": "list background jobs, try dead ones again",
     "webhook": "add, list, rotate, replay, disable, enable and test webhooks",
     "archive": "show and renew the long-term copies and their evidence records",

@@ -14,6 +14,8 @@ from kit.jose import SigningKey
 from locker.log.checkpoint import Checkpoint, LogKey, read_checkpoint
 from locker.log.commit import canonical_event
 from locker.log.forget_owner import forget_owner
+from locker.log.refusals import LogLed, NotToBeAdopted
+from locker.log.republish import republish
 from locker.log.schema import Finding
 from locker.log.store import held_leaves
 from locker.log.tiles import Tile
@@ -338,6 +340,22 @@ async def test_a_published_tile_that_was_altered_is_named_and_the_rows_are_not(p
     assert {finding.kind for finding in findings} == {"damaged"}
     assert all(finding.audit_id is None for finding in findings)
     assert any(re.search(rf"{re.escape(path)}\b|published leaf", finding.said) for finding in findings)
+
+
+async def test_what_a_bucket_lost_is_published_again_if_it_is_what_was_signed(place: LogWorld) -> None:
+    await filled(place)
+    for info in await place.blobs.list(f"{place.prefix}/"):
+        await place.blobs.delete(info.key)
+    await place.write("tile/entries/000", b"of somebody else")
+    assert await kinds(place) == {"damaged", "rolled-back"}
+    with pytest.raises(LogLed):
+        await republish(place.other_worker())
+    done = await republish(place.sequencer)
+    assert (done.size, done.tiles) == (300, 5)
+    assert await found(place) == []
+    await place.owner_db.execute("UPDATE locker.log_leaf SET commitment = sha256(commitment) WHERE leaf_index = 299")
+    with pytest.raises(NotToBeAdopted, match="another-tree"):
+        await republish(place.sequencer)
 
 
 async def test_it_walks_while_rows_come_in_and_owners_are_forgotten(place: LogWorld) -> None:

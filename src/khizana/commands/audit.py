@@ -14,8 +14,9 @@ from locker.log import store
 from locker.log.adopt import adopt
 from locker.log.checkpoint import LogKey
 from locker.log.objects import LogObjects
+from locker.log.republish import republish
 from locker.log.rotate_key import retire_key, rotate_key
-from locker.log.schema import Adopted, LogKeyChanged, LogShown, Verified
+from locker.log.schema import Adopted, LogKeyChanged, LogShown, Republished, Verified
 from locker.log.verify import verify
 from locker.settings import LockerSettings
 
@@ -35,13 +36,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--key", type=Path, metavar="FILE", help="the verifier keys that you kept of /log/key; else this deployment's"
     )
     verbs.add_parser("adopt", help="after a restored backup: go on where the log was published; lost rows stay lost")
+    verbs.add_parser("republish", help="after the bucket lost or altered what was published: write it again")
     verbs.add_parser("rotate-key", help="a new key signs checkpoints; the one of before goes on to sign beside it")
     verbs.add_parser("retire-key", help="destroy the key of before; what it signed goes on to verify")
     verbs.add_parser("show", help="how far the log is, and its verifier key")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    others = {"show": _show, "adopt": _adopt, "rotate-key": _rotate, "retire-key": _retire}
+    others = {"show": _show, "adopt": _adopt, "republish": _republish, "rotate-key": _rotate, "retire-key": _retire}
     if arguments.verb in others:
         answer(with_locker(others[arguments.verb]))
         return 0
@@ -70,6 +72,12 @@ async def _adopt(found: Deployment, db: Database) -> Adopted:
     settings = found.locker_settings()
     async with opened_vault(db, settings) as vault, opened_sequencer(db, vault, settings) as sequencer:
         return await adopt(sequencer)
+
+
+async def _republish(found: Deployment, db: Database) -> Republished:
+    settings = found.locker_settings()
+    async with opened_vault(db, settings) as vault, opened_sequencer(db, vault, settings) as sequencer:
+        return await republish(sequencer)
 
 
 async def _show(found: Deployment, db: Database) -> LogShown:

@@ -159,6 +159,12 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     """The tree's now, rows that wait left out."""
 
 
+class Republished(msgspec.Struct, frozen=True, kw_only=True):
+    tiles: int
+    """Bundles of entries among them."""
+    size: int
+
+
 class Sequenced(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did."""
 

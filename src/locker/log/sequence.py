@@ -168,7 +168,7 @@ async def publish(sequencer: Sequencer) -> Head:
     if size == head.published:
         return head
     reader = TreeReader(sequencer.db)
-    await sequencer.objects.write_tiles(_contents(reader, head.published, size))
+    await sequencer.objects.write_tiles(contents(reader, head.published, size))
     note = await _signed(sequencer, reader, size)
     if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
         return head
@@ -188,7 +188,8 @@ async def _signed(sequencer: Sequencer, reader: TreeReader, size: int) -> str:
     return await ask_witnesses(sequencer.witnesses, sequencer.fetcher, checkpoint, note, prove)
 
 
-async def _contents(reader: TreeReader, old: int, new: int) -> AsyncIterator[tuple[Tile, bytes]]:
+async def contents(reader: TreeReader, old: int, new: int) -> AsyncIterator[tuple[Tile, bytes]]:
+    """What a tree of ``new`` leaves publishes that one of ``old`` did not."""
     for tile in grown(old, new):
         if tile.level == "entries":
             yield tile, b"".join(b"\x00\x20" + each for each in await reader.entries(tile.number, width=tile.width))
