@@ -64,6 +64,7 @@ async def test_an_officer_adds_tests_rotates_replays_and_disables(
             told, "webhook", "add", "--administration", INTERIOR, "--url", "https://10.0.0.1/", refused=True
         )
         assert "webhook-url-refused" in inward
+        assert await khizana(told, "webhook", "remove", webhook_id) == {"removed": webhook_id}
         # Whoever sees the console's history sees who did it, never a key.
         rows = await told.world.rows(
             "SELECT * FROM locker.audit WHERE action LIKE 'webhook.%' OR action = 'job.retried'"
