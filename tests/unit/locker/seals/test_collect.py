@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import brotli
 import httpx
 import pytest
 import pytest_asyncio
@@ -31,6 +33,7 @@ class Authority:
     def __init__(self, **answers: Callable[[bytes], bytes]) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.encoding = b""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -42,7 +45,8 @@ class Authority:
         name = scope["path"].strip("/").replace(".", "_")
         self.asked.append(name)
         found = self.answers.get(name)
-        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": []})
+        headers = [(b"content-encoding", self.encoding)] if self.encoding else []
+        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
         await send({"type": "http.response.body", "body": found(body) if found else b""})
 
     def collector(self, *hosts: str) -> Collector:
@@ -94,6 +98,15 @@ async def test_a_host_that_the_operator_did_not_name_is_never_asked() -> None:
     authority = Authority(ocsp=answered)
     assert await authority.collector("ocsp.elsewhere.example").collect(evidence(link())) is None
     assert authority.asked == []
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [(b"gzip", gzip.compress), (b"br", brotli.compress)])
+async def test_g_13_a_compressed_answer_is_not_opened(encoding: bytes, compress: Callable[[bytes], bytes]) -> None:
+    """A hundred bytes on a plain wire would take all memory of the worker."""
+    authority = Authority(list=lambda _: compress(pki().crls[1]))
+    authority.encoding = encoding
+    assert await authority.collector(CA).collect(evidence(link(ocsp_urls=()))) is None
+    assert authority.asked == ["list"]
 
 
 async def test_what_is_no_address_is_passed_over() -> None:

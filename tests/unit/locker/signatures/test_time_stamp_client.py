@@ -89,3 +89,16 @@ async def test_an_answer_that_drips_is_cut() -> None:
             with pytest.raises(TimeStampAuthorityAway):
                 await client.token(IMPRINT)
         await client.close()
+
+
+async def test_a_compressed_answer_is_not_opened() -> None:
+    async def compressed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x8b")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(compressed, "127.0.0.1", 0) as server:
+        client = TimeStampClient([f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"])
+        with pytest.raises(TimeStampAuthorityAway, match="compressed"):
+            await client.token(IMPRINT)
+        await client.close()
