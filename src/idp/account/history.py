@@ -160,6 +160,6 @@ def _mark(text: str | None) -> tuple[dt.datetime, UUID] | None:
     try:
         at, _sep, audit_id = base64.urlsafe_b64decode((text or "") + "===").decode().partition("|")
         moment = dt.datetime.fromisoformat(at)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)), UUID(audit_id)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC), UUID(audit_id)
+    except (ValueError, OverflowError):
         return None
