@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from litestar import Litestar
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
 from kit.edge import Edge, exception_handlers
@@ -30,6 +31,7 @@ from locker.lanes import LANES
 from locker.log import routes as log
 from locker.printed import routes as printed
 from locker.printed import sheet_routes as sheets
+from locker.problem import problems
 from locker.receipts import routes as receipts
 from locker.references import routes as references
 from locker.requests import routes as requests
@@ -77,6 +79,13 @@ ROUTES: list[Any] = [
 ]
 
 
+def _tell_of_erasure() -> None:
+    """Whatever a wallet app asks for, the token of who was erased is refused in one place."""
+    for handler in ROUTES:
+        if isinstance(handler, HTTPRouteHandler) and "wallet apps" in (handler.tags or ()):
+            handler.responses = {**(handler.responses or {}), **problems(410)}
+
+
 def create_app(
     settings: LockerSettings, *, idp_transport: httpx.AsyncBaseTransport | None = None, describe: bool = False
 ) -> Litestar:
@@ -93,6 +102,8 @@ def create_app(
         finally:
             await parts.close(app.state.wiring)
 
+    if describe:
+        _tell_of_erasure()
     app = Litestar(
         [*ROUTES, pages.static.handler()],
         dependencies={
