@@ -61,7 +61,7 @@ async def test_a_10_the_apps_role_cannot_change_the_audit(world: World, statemen
     [
         "DELETE FROM locker.document",
         "UPDATE locker.document SET owner = 'x'",
-        "UPDATE locker.document SET object_key = 'x'",
+        "UPDATE locker.document SET uri = 'x'",
         "UPDATE locker.document SET sha256 = ''",
         "DELETE FROM locker.administration",
         "DELETE FROM locker.trust_anchor",
