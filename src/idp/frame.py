@@ -14,6 +14,7 @@ from idp.sessions.schema import Session
 from idp.wiring import Wiring
 from kit.edge import CONTENT_SECURITY_POLICY, address_prefix, client_address
 from kit.errors import Refusal
+from kit.form import form_of
 from kit.i18n import Locale
 from kit.pages import lang_cookie, locale_of
 
@@ -109,7 +110,7 @@ def refusal_page(request: AnyRequest, refusal: Refusal, status: int, request_id:
 
 async def checked_form(request: AnyRequest, wiring: Wiring) -> Mapping[str, str]:
     """The fields of a form that we showed to this browser; CrossSite for any other (L-26, S-09)."""
-    form = await request.form()
+    form = await form_of(request)
     fields = {name: value for name, value in list(form.items())[:FORM_FIELDS_MAX] if isinstance(value, str)}
     wiring.csrf.check(browser_of(request).token, fields.get("csrf"), headers_of(request))
     return fields

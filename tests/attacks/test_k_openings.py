@@ -116,6 +116,17 @@ async def test_k_01_a_body_that_is_no_form_of_ours_is_not_read(place: CitizenWor
     assert await used(place, share_id) == 0
 
 
+async def test_k_01_a_form_in_another_encoding_is_malformed_and_no_fault(place: CitizenWorld, document_id: str) -> None:
+    share_id, path = await place.share(document_id, pin="482913")
+    headers = {"Content-Type": "multipart/form-data; boundary=a"}
+    for more, value in ((b"", b"\xff"), (b"Content-Type: text/plain; charset=punycode\r\n", b"-" + b"b" * 900_000)):
+        body = b'--a\r\nContent-Disposition: form-data; name="pin"\r\n%b\r\n%b\r\n--a--\r\n' % (more, value)
+        for there in (path, "/code", "/p", "/verify/answer"):
+            answer = await place.open(there, headers=headers, content=body)
+            assert answer.status_code in (400, 413), (there, answer.text)
+    assert await used(place, share_id) == 0
+
+
 async def test_k_08_nothing_behind_a_link_is_cached_or_referred_to(place: CitizenWorld, document_id: str) -> None:
     _share_id, path = await place.share(document_id, fields={document_id: ["birthdate"]})
     opened = (await place.open(path)).json()

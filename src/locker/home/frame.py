@@ -9,6 +9,7 @@ from litestar.datastructures import Cookie
 from kit.csrf import Csrf
 from kit.edge import CONTENT_SECURITY_POLICY, client_address
 from kit.errors import Refusal
+from kit.form import form_of
 from kit.i18n import Locale, _
 from kit.pages import Pages, lang_cookie, locale_of
 from locker.access.schema import Citizen
@@ -108,7 +109,7 @@ def csrf_token(request: AnyRequest, wiring: Framing) -> str:
 
 async def checked_form(request: AnyRequest, wiring: Wiring) -> Any:
     """The fields of a form that we showed to this session (S-09)."""
-    form = await request.form()
+    form = await form_of(request)
     wiring.csrf.check(request.cookies.get(SESSION_COOKIE), form.get("csrf"), headers_of(request))
     return form
 

@@ -6,6 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from kit.edge import address_prefix, wants_page
+from kit.form import form_of
 from kit.i18n import Locale
 from kit.throttle import Limit
 from locker.access.bearer import CitizenCaller
@@ -90,7 +91,7 @@ async def form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response
 @post("/p", operation_id="CheckPrintedForm", status_code=200, request_max_body_size=_FORM_MAX_BYTES)
 async def check_form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[str]:
     wiring.csrf.check_source(headers_of(request))
-    sent = (await request.form()).get("text")
+    sent = (await form_of(request)).get("text")
     text = sent if isinstance(sent, str) else ""
     checked = await _check(request, wiring, text)
     spoken = locale(request)

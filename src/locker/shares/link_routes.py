@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from kit.edge import address_prefix, wants_page
 from kit.errors import Refusal, TooManyRequests
+from kit.form import form_of
 from kit.i18n import Locale, Message, _
 from kit.throttle import Limit
 from kit.tokens import new_token
@@ -337,7 +338,7 @@ def _code_said(refusal: Refusal) -> Message:
 async def _typed_code(request: AnyRequest) -> str:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return (await decoded(request, CodeRequest)).code
-    code = (await request.form()).get("code")
+    code = (await form_of(request)).get("code")
     return code[:64] if isinstance(code, str) else ""
 
 
@@ -370,7 +371,7 @@ def _said(refusal: WrongPin | PinLocked | NotForYou) -> Message:
 async def _pin(request: AnyRequest) -> str | None:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return (await decoded(request, OpenRequest)).pin
-    pin = (await request.form()).get("pin")
+    pin = (await form_of(request)).get("pin")
     return pin[:64] if isinstance(pin, str) else None
 
 

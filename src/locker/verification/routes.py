@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import Parameter
 
 from kit.edge import address_prefix, wants_page
+from kit.form import form_of
 from kit.i18n import Message
 from kit.throttle import Limit
 from locker.access.sessions import SESSION_COOKIE
@@ -69,7 +70,7 @@ async def verify_form(request: AnyRequest, desk: NamedDependency[VerificationDes
 @post("/verify/answer", operation_id="DownloadAnswer", status_code=200)
 async def download_answer(request: AnyRequest, desk: NamedDependency[VerificationDesk]) -> Response[bytes]:
     """What the result page carries, as a file or as a report of a kind: handed out only if we signed it."""
-    form = await request.form()
+    form = await form_of(request)
     jws, report, kind = form.get("jws"), form.get("report"), form.get("kind")
     if not isinstance(jws, str) or any(part is not None and not isinstance(part, str) for part in (report, kind)):
         raise AnswerRefused
