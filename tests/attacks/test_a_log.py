@@ -58,11 +58,11 @@ async def test_a_10_the_one_way_to_change_the_audit_forgets_an_owner_and_does_no
     async with place.db.transaction() as tx:
         await tx.execute("CREATE TEMP TABLE log_entry (owner text); CREATE TEMP TABLE audit (owner text, action text)")
         await tx.execute("SET LOCAL search_path = pg_temp, locker")
-        assert await tx.fetchval("SELECT locker.forget_log_of($1)", AMINA) == 2
+        assert await tx.fetchval("SELECT forgotten FROM locker.forget_log_of($1, 10)", AMINA) == 2
     assert await place.value("SELECT count(*) FROM locker.audit WHERE action = 'erased'") == 2
     for nobody in ("", None):
         with pytest.raises(asyncpg.RaiseError):
-            await place.db.fetchval("SELECT locker.forget_log_of($1)", nobody)
+            await place.db.fetchval("SELECT locker.forget_log_of($1, 10)", nobody)
 
 
 async def found(place: LogWorld, *known: str) -> list[Finding]:
