@@ -19,6 +19,9 @@ from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.db import Database
 from kit.migrate import migrate
+from tests.product import product
+
+__all__ = ["product"]
 
 T = TypeVar("T")
 
@@ -37,6 +40,13 @@ TEMPLATE = "khizana_template"
 
 # Set in some environments, it makes each child process compile pyHanko again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no process works alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    browser = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: (item.path not in slow, item.path not in browser))
 
 
 @dataclass(frozen=True)

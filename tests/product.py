@@ -1,5 +1,6 @@
 """The product as a newcomer starts it, with the demo country in it: one for each test process that asks for it."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
@@ -18,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import asyncpg
 import httpx
 import pytest
 
 from idp.authenticators import totp
+from khizana.embedded import postgres
 
 READY_MAX_S = 240
 ROOT = Path(__file__).parent.parent
@@ -127,12 +131,13 @@ def running_product() -> Iterator[Product]:
         process = start(home, port)
         try:
             wait_until_told(home, process)
-            global _seeded_step
-            _seeded_step = totp.step_at(time.time())
+            _homes.append(home)
             marker = home / "demo.json"
             assert marker.exists(), (home / "run.log").read_text(errors="replace")[-4000:]
             yield Product(home, f"http://localhost:{port}", json.loads(marker.read_text()), process)
         finally:
+            if home in _homes:
+                _homes.remove(home)
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(30)
@@ -211,17 +216,23 @@ class HttpBrowser:
         return page
 
 
-_last_step: dict[str, int] = {}
-_seeded_step = 0
-"""The demo's activations used this step's codes, at the latest."""
-
-
 def unused_code(citizen: Citizen) -> str:
-    """Each step's code passes once, and the next step's is accepted early: so wait only from the third sign-in on."""
-    secret = citizen.secret()
-    while (step := max(totp.step_at(time.time()) - 1, _last_step.get(citizen.uid, _seeded_step) + 1)) > totp.step_at(
-        time.time()
-    ) + 1:
-        time.sleep(0.5)
-    _last_step[citizen.uid] = step
-    return totp.code_at(secret, step)
+    """Each step's code passes once; the product is made to forget it, as if half a minute had passed."""
+    with ThreadPoolExecutor(1) as pool:
+        for home in _homes:
+            pool.submit(asyncio.run, _forget_codes(home)).result()
+    return totp.code_at(citizen.secret(), totp.step_at(time.time()))
+
+
+_homes: list[Path] = []
+"""Of products that run."""
+
+
+async def _forget_codes(home: Path) -> None:
+    address = postgres.running(home)
+    assert address is not None
+    connection = await asyncpg.connect(address.dsn("owner"))
+    try:
+        await connection.execute("UPDATE idp.totp SET last_step = 0")
+    finally:
+        await connection.close()

@@ -13,9 +13,7 @@ from khizana.holder import Holder
 from kit.dpop import prove
 from kit.jose import SigningKey, client_assertion
 from tests.locker_world import INTERIOR
-from tests.product import Product, product
-
-__all__ = ["product"]
+from tests.product import Product
 
 PART = b'--b\r\nContent-Disposition: form-data; name="document"\r\nContent-Type: application/pdf\r\n\r\n%PDF-1.7\n'
 SENT_MAX = 60_000_000

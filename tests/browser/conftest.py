@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.page_checks import WIDE, Watch
-from tests.product import product
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 ARGUMENTS = [
@@ -24,8 +23,6 @@ ARGUMENTS = [
     "--no-first-run",
     "--disable-gpu",
 ]
-
-__all__ = ["product"]
 
 NewPage = Callable[..., Page]
 

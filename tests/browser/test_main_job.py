@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import NewPage
-from tests.browser.page_checks import check_page, press
+from tests.browser.page_checks import Watch, check_page, press
 from tests.browser.paper import check_sheet
 from tests.journeys.test_main_job import deposit, freshly_sealed, machine
 from tests.product import Citizen, Product, unused_code
@@ -150,12 +150,26 @@ def test_the_other_languages_pass_the_same_checks(
     walk.go("/idp/activate", "activate")
 
 
-def test_s_14_back_after_signing_out_shows_nothing(product: Product, new_page: NewPage) -> None:
-    walk = Walk(new_page("fr"), product, "fr")
+_KEPT = """async () => ({
+    local: localStorage.length, session: sessionStorage.length, cookies: document.cookie,
+    workers: (await navigator.serviceWorker.getRegistrations()).length,
+    caches: (await caches.keys()).length, databases: (await indexedDB.databases()).length})"""
+
+
+def test_p_12_s_14_a_browser_keeps_nothing_asks_nobody_else_and_shows_nothing_after_signing_out(
+    product: Product, new_page: NewPage
+) -> None:
+    # With scripts: what a page could keep it would keep by them.
+    walk = Walk(new_page("fr", scripts=True), product, "fr")
     citizen = product.citizens[4]
     walk.page.goto(product.url + "/sign-in?return_to=/wallet")
     walk.sign_in(citizen)
     assert walk.page.url == f"{product.url}/wallet"
+    for path in ("/wallet/history", "/wallet/shares", "/wallet/uploads", "/idp/account", "/wallet"):
+        walk.page.goto(product.url + path)
+        kept = {"local": 0, "session": 0, "workers": 0, "caches": 0, "databases": 0, "cookies": ""}
+        assert walk.page.evaluate(_KEPT) == kept, path
+    assert Watch.of(walk.page.context).hosts == {urlsplit(product.url).netloc}
     press(walk.page, "form[action='/sign-out'] button")
     if walk.page.locator("#logout-confirm").count():
         press(walk.page, "#logout-confirm")
