@@ -1,15 +1,14 @@
-"""A pytest plugin that writes ``docs/attacks.md`` from what the attack tests did.
+"""Writes ``docs/attacks.md``: which test carries out which attack or fault of the catalogue.
 
-    ./khizana test -p tests.attack_table tests/attacks
+    .venv/bin/python -m tests.attack_table
 
-A test is named by the row of the catalogue that it runs: ``test_o_10_code_replay_…``; several may run one row.
+A test is named by its rows, wherever it stands: ``test_o_10_code_replay_…``; several may carry out one row.
 """
 
+import ast
 import re
 from collections import defaultdict
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "docs" / "attacks.md"
@@ -27,8 +26,11 @@ GROUPS = {
     "P": "Privacy",
     "D": "Load and denial of service",
 }
+HEAD = """# Attacks and what happens
 
-_outcomes: dict[str, list[str]] = defaultdict(list)
+Each row is an attack or a fault, and a test that carries it out against the product; all of them run with
+`./khizana test`. This page is written by `python -m tests.attack_table`; do not edit it.
+"""
 
 
 def rows_of(function: str) -> tuple[list[str], str] | None:
@@ -40,43 +42,25 @@ def rows_of(function: str) -> tuple[list[str], str] | None:
     return ids, found[2].replace("_", " ")
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    path, _, function = report.nodeid.partition("::")
-    function = function.split("[", 1)[0].rpartition("::")[2]
-    if "attacks/" not in path or (report.when != "call" and report.passed):
-        return
-    _outcomes[f"{path}::{function}"].append(report.outcome)
+def carried_out() -> dict[str, list[str]]:
+    """Row of the catalogue → lines of the table, in the order of files and of tests in them."""
+    by_row: dict[str, list[str]] = defaultdict(list)
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            found = rows_of(node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
+            for row in found[0] if found is not None else ():
+                by_row[row].append(f"| {row} | {found[1]} | `{file.relative_to(ROOT)}` |")
+    return by_row
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    # With several processes only the one that collects their reports writes.
-    if hasattr(session.config, "workerinput") or not _outcomes:
-        return
-    TABLE.write_text(_document(), encoding="utf-8")
-
-
-def _document() -> str:
-    by_row: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for name, outcomes in sorted(_outcomes.items()):
-        path, _, function = name.partition("::")
-        found = rows_of(function)
-        if found is None:
-            continue
-        worst = "failed" if "failed" in outcomes else "skipped" if "skipped" in outcomes else "passed"
-        many = f" ({len(outcomes)} cases)" if len(outcomes) > 1 else ""
-        for row in found[0]:
-            by_row[row].append((found[1] + many, path, worst))
-    lines = [
-        "# Attacks and what happens",
-        "",
-        "Each row is an attack or a fault that the tests in `tests/attacks` carry out against the product. This",
-        "page is written by `./khizana test -p tests.attack_table tests/attacks`; do not edit it.",
-    ]
+def document() -> str:
+    by_row, parts = carried_out(), [HEAD]
     for letter, title in GROUPS.items():
         rows = sorted(row for row in by_row if row.startswith(letter))
-        if not rows:
-            continue
-        lines += ["", f"## {letter}. {title}", "", "| id | test | file | result |", "|---|---|---|---|"]
-        for row in rows:
-            lines += [f"| {row} | {text} | `{path}` | {result} |" for text, path, result in by_row[row]]
-    return "\n".join(lines) + "\n"
+        lines = [line for row in rows for line in by_row[row]]
+        parts.append("\n".join([f"## {letter}. {title}", "", "| id | test | file |", "|---|---|---|", *lines, ""]))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    TABLE.write_text(document(), encoding="utf-8")
