@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 
 import httpx
+import msgspec
 from litestar.datastructures import State
 
 from kit.audit import Audit
@@ -14,6 +15,7 @@ from kit.errors import Unavailable
 from kit.jose import LocalKeySet, SigningKey
 from kit.offload import Offload
 from kit.outbound.fetch import Fetcher
+from kit.own_folder import own_folder
 from kit.pages import Pages
 from kit.sealed import derived_key
 from kit.throttle import Limit, Throttle
@@ -90,6 +92,9 @@ async def connect(
 ) -> Wiring:
     """``idp_transport`` carries requests to the provider in embedded mode; None is the network."""
     async with AsyncExitStack() as stack:
+        # Documents stand there while they are judged: none may outlive us, however we end.
+        folder = stack.enter_context(own_folder(settings.temporary_folder))
+        settings = msgspec.structs.replace(settings, temporary_folder=folder)
         db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
         stack.push_async_callback(db.close)
         http = httpx.AsyncClient(
@@ -139,6 +144,7 @@ async def connect(
             workers=settings.rendering_workers,
             waiting_max=settings.rendering_waiting_max,
             length_max=settings.deposit_pdf_max_bytes,
+            folder=folder,
         )
         stack.push_async_callback(pictures.close)
         judges = signature_workers(

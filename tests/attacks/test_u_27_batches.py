@@ -29,7 +29,8 @@ class Room:
         self.folder = folder
 
     def names(self) -> list[str]:
-        return [str(path.relative_to(self.folder)) for path in self.folder.rglob("*")]
+        """Below the process's own folder."""
+        return [str(path.relative_to(own)) for own in self.folder.iterdir() for path in own.rglob("*")]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
+
 import idp
 from idp.backchannel.ping import ping
 from idp.clients.registry import ClientRegistry
@@ -51,6 +53,7 @@ from kit.edge import log_json_lines
 from kit.errors import Unavailable
 from kit.jobs.store import Jobs
 from kit.outbound.fetch import Fetcher
+from kit.own_folder import own_folder
 from kit.pages import Pages
 from kit.throttle import Throttle
 from locker.archive.renew import renew
@@ -134,6 +137,8 @@ async def _work(found: Deployment, which: str) -> None:
                 )
         if which in ("locker", "both"):
             locker = found.locker_settings()
+            folder = stack.enter_context(own_folder(locker.temporary_folder))
+            locker = msgspec.structs.replace(locker, temporary_folder=folder)
             locker_db = await stack.enter_async_context(connected(locker.database_url))
             vault = await stack.enter_async_context(opened_vault(locker_db, locker))
             rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))

@@ -15,6 +15,7 @@ from kit.csrf import Csrf
 from kit.edge import Edge, exception_handlers
 from kit.jose import LocalKeySet, SigningKey
 from kit.offload import Offload
+from kit.own_folder import own_folder
 from kit.pages import Pages
 from kit.settings import Mode, Settings
 from locker.home.frame import refusal_page, see_other
@@ -103,7 +104,7 @@ def create_standalone(settings: VerificationSettings) -> Litestar:
                 file_max_bytes=settings.file_max_bytes,
                 receive_max_s=settings.receive_max_s,
                 per_address_per_minute=settings.per_address_per_minute,
-                folder=settings.temporary_folder,
+                folder=stack.enter_context(own_folder(settings.temporary_folder)),
             )
             yield
 
