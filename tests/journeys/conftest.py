@@ -1,3 +1,0 @@
-from tests.product import product
-
-__all__ = ["product"]
