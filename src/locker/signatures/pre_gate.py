@@ -7,8 +7,10 @@ from locker.signatures.schema import Policy
 
 _OBJECTS_MAX = 500_000
 # All that is counted has an e: what comes before it is looked at where there is one, in one pass over the file.
-_COUNTED = re.compile(rb"e(?:(?<=startxre)(f)|(?<=/ByteRange)()|(?<=/Size)\s+(\d{1,20}))")
-_STARTXREF, _BYTE_RANGE, _SIZE = 1, 2, 3
+_COUNTED = re.compile(
+    rb"e(?:(?<=startxre)(f)|(?<=/ByteRange)()|(?<=/Size)\s+(\d{1,20})|(?<=/Inde)x\s*\[([\d\s]{1,100000}))"
+)
+_STARTXREF, _BYTE_RANGE, _SIZE, _INDEX = 1, 2, 3, 4
 _EOF_WITHIN = 2048
 
 
@@ -26,6 +28,9 @@ def pre_gate(pdf: bytes, policy: Policy) -> str | None:
         counts[found.lastindex] += 1
         if found.lastindex == _SIZE and int(found[_SIZE]) > _OBJECTS_MAX:
             claims_too_much = claims_too_much or not _of_embedded_file(pdf, found.start())
+        elif found.lastindex == _INDEX and not claims_too_much:
+            # A table that is shorter than it says is read on to its end as if nothing were missing.
+            claims_too_much = any(int(word[:20]) > _OBJECTS_MAX for word in found[_INDEX].split())
     if counts[_STARTXREF] > policy.revisions_max:
         return "too-many-revisions"
     if counts[_BYTE_RANGE] > policy.signatures_max:

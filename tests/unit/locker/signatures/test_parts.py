@@ -150,6 +150,7 @@ def test_a_party_is_called_by_its_common_name() -> None:
         (b"%PDF-1.7\n" + b"startxref\n" * 161 + b"%%EOF", "too-many-revisions"),
         (b"%PDF-1.7\n" + b"/ByteRange\n" * 65 + b"%%EOF", "too-many-signatures"),
         (b"%PDF-1.7\n/Size 2000000000\n%%EOF", "too-many-objects"),
+        (b"%PDF-1.7\n/Size 61 /Index [25 2 42 1 56 2147483648]\n%%EOF", "too-many-objects"),
         (b"%PDF-1.7\n/Params << /Size 2000000000 >>\n%%EOF", None),
         (b"%PDF-1.7\n/Size 20\n%%EOF\n", None),
     ],
