@@ -39,8 +39,8 @@ from tests.unit.locker.signatures.signature_pki import Holder, issue, name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# A little later than what the deposits of this run bring along.
-TODAY = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
+# Later than what the deposits of this run bring along, however long the run takes to come here.
+TODAY = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 MARGIN = timedelta(days=180)
 # The seal's own time stamp, of another authority, holds for 1,800 days: until then a document needs no archive.
