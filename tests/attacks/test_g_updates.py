@@ -129,6 +129,8 @@ def _twice(evil_first: bool) -> Callable[[bytes], bytes]:
 
 
 DOUBTFUL: dict[str, Callable[[bytes], bytes]] = {
+    # pyHanko takes any two characters for the end of a dictionary if the first is ">".
+    "an end that is none": lambda pdf: hand_made(pdf, {3: body(pdf, 3).replace(b">>", b">b", 1)}),
     "a size that leaves the content out": lambda pdf: hand_made(pdf, {3: body(pdf, 3)}, size=4),
     "an object that no section names": lambda pdf: hand_made(pdf, {3: body(pdf, 3)}, unnamed=EVIL),
     "one that a comment hides": lambda pdf: hand_made(

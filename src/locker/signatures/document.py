@@ -81,6 +81,8 @@ class Document:
         self._written_in: dict[int, set[int]] = {}
         self.edges: dict[int, list[tuple[str, Any]]] = {}
         """What each object refers to, filled by who compares revisions."""
+        self.plain: set[int] = set()
+        """Places of objects that are plainly written, filled by the same."""
 
     def sha256(self, first_end: int, second_start: int, end: int) -> bytes:
         """Of ``[0, first_end)`` and ``[second_start, end)``; what several digests begin with is read once."""

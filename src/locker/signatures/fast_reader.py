@@ -32,11 +32,20 @@ class FastReader(PdfFileReader):
             return generic.NullObject()
         return super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
 
-    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
-        known = self._object_streams.get(stmnum)
+    def object_stream_data(self, number: int) -> bytes:
+        """Its objects one after the other, without their numbers."""
+        data, _, _, _ = self._object_stream(number)
+        stream: Any = generic.Reference(number, 0, self).get_object()
+        return data.getvalue()[int(stream["/First"]) :]
+
+    def _object_stream(self, number: int) -> tuple[BytesIO, dict[int, int], list[int], int]:
+        known = self._object_streams.get(number)
         if known is None:
-            known = self._object_streams[stmnum] = self._read_object_stream(stmnum)
-        data, offsets, order, count = known
+            known = self._object_streams[number] = self._read_object_stream(number)
+        return known
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
+        data, offsets, order, count = self._object_stream(stmnum)
         if self.strict and (len(offsets) < len(order) or order[idx : idx + 1] != [idnum]):
             raise PdfReadError("an object stream that is read in different ways")
         if not 0 <= idx < count or idnum not in offsets:

@@ -12,6 +12,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.xref import XRefSectionType, parse_xref_table
 
 from locker.signatures.document import Document
+from locker.signatures.plain_syntax import is_plain
 
 # Bounded, so that a file of comments costs no more than another.
 _SPACE = rb"(?:[ \t\r\n\f\x00]|%[^\r\n]{0,80}[\r\n]){1,16}"
@@ -29,8 +30,11 @@ class Altered(Exception):
 
 
 def require_plain_updates(document: Document, revision: int) -> None:
-    """Raises Altered unless each later section is where it is said to be, names each object once, where it is, brings
-    none back that an earlier one replaced, and none is left out. ``document`` is read strictly."""
+    """Raises Altered unless each later section is where it is said to be, names each object once, where it is and
+    plainly written, brings none back that an earlier one replaced, and none is left out.
+
+    ``document`` is read strictly.
+    """
     reader: Any = document.reader
     xrefs = reader.xrefs
     trailers = reader.trailer._trailer_revisions
@@ -66,6 +70,8 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
             entry.generation > _GENERATION_MAX for entry in entries
         ):
             raise Altered("xref")
+        if not is_plain(pdf, section.end_location):
+            raise Altered("trailer")
         # Raises for a key that stands twice.
         generic.DictionaryObject.read_from_stream(_from(pdf, section.end_location), trailer)
     elif section.xref_section_type is XRefSectionType.STREAM:
@@ -73,6 +79,8 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         if not header:
             raise Altered("startxref")
         start = _WHITE_SPACE.match(pdf, header.end()).end()  # type: ignore[union-attr]
+        if not is_plain(pdf, start):
+            raise Altered("trailer")
         generic.DictionaryObject.read_from_stream(_from(pdf, start), trailer)
         places.add(declared)
     else:
@@ -84,8 +92,20 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         if header is None or (int(header[1]), int(header[2])) != (object_number, generation):
             raise Altered(f"object {object_number}")
         places.add(begin)
+        _require_plain(document, object_number, begin, pdf, header.end())
+    for container in reader.xrefs.object_streams_used_in(number):
+        stream = reader.object_stream_data(container.idnum)
+        _require_plain(document, container.idnum, -container.idnum, stream, 0)
     _require_nothing_back(document, number)
     return places
+
+
+def _require_plain(document: Document, object_number: int, place: int, data: bytes, start: int) -> None:
+    """``place`` is what it is remembered by: each signature asks for what came after it."""
+    if place not in document.plain:
+        if not is_plain(data, start):
+            raise Altered(f"object {object_number}")
+        document.plain.add(place)
 
 
 def _require_nothing_back(document: Document, number: int) -> None:
