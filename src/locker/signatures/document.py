@@ -103,6 +103,11 @@ class Document:
         state.update(memoryview(self.pdf)[known_end:])
         return str(state.hexdigest())
 
+    def end_of(self, revision: int) -> int:
+        """Where what comes after this revision begins. In a linearized file the newest section stands first."""
+        xrefs = self.reader.xrefs
+        return max(int(xrefs.get_xref_container_info(number).end_location) for number in range(revision + 1))
+
     def written_in(self, revision: int) -> set[int]:
         """Numbers of the objects that this revision writes or frees."""
         if revision not in self._written_in:

@@ -29,9 +29,8 @@ def require_kept_signatures(document: Document, revision: int) -> None:
         now |= places
         written |= {offset: (object_number, number) for object_number, offset in places.items()}
     offsets = sorted(written)
-    start = max(xrefs.get_xref_container_info(number).end_location for number in range(revision + 1))
     reached: set[int] | None = None
-    for found in _BYTE_RANGE.finditer(document.pdf, start):
+    for found in _BYTE_RANGE.finditer(document.pdf, document.end_of(revision)):
         index = bisect_right(offsets, found.start()) - 1
         if index < 0:
             continue

@@ -49,9 +49,7 @@ def require_plain_updates(document: Document, revision: int) -> None:
         if "/Root" not in trailers[newest - number]:
             raise Altered("trailer/Root")
         places |= _places(document, number, section)
-    # In a linearized file the newest section stands first.
-    start = max(xrefs.get_xref_container_info(number).end_location for number in range(revision + 1))
-    for found in _OBJECT.finditer(document.pdf, start):
+    for found in _OBJECT.finditer(document.pdf, document.end_of(revision)):
         if found.start() not in places:
             raise Altered(f"object {int(found[1])}")
 
@@ -70,8 +68,7 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
             entry.generation > _GENERATION_MAX for entry in entries
         ):
             raise Altered("xref")
-        if not is_plain(pdf, section.end_location):
-            raise Altered("trailer")
+        _require_plain(document, "trailer", section.end_location, pdf, section.end_location)
         # Raises for a key that stands twice.
         generic.DictionaryObject.read_from_stream(_from(pdf, section.end_location), trailer)
     elif section.xref_section_type is XRefSectionType.STREAM:
@@ -79,8 +76,7 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         if not header:
             raise Altered("startxref")
         start = _WHITE_SPACE.match(pdf, header.end()).end()  # type: ignore[union-attr]
-        if not is_plain(pdf, start):
-            raise Altered("trailer")
+        _require_plain(document, "trailer", declared, pdf, start)
         generic.DictionaryObject.read_from_stream(_from(pdf, start), trailer)
         places.add(declared)
     else:
@@ -92,19 +88,19 @@ def _places(document: Document, number: int, section: Any) -> set[int]:
         if header is None or (int(header[1]), int(header[2])) != (object_number, generation):
             raise Altered(f"object {object_number}")
         places.add(begin)
-        _require_plain(document, object_number, begin, pdf, header.end())
+        _require_plain(document, f"object {object_number}", begin, pdf, header.end())
     for container in reader.xrefs.object_streams_used_in(number):
         stream = reader.object_stream_data(container.idnum)
-        _require_plain(document, container.idnum, -container.idnum, stream, 0)
+        _require_plain(document, f"object {container.idnum}", -container.idnum, stream, 0)
     _require_nothing_back(document, number)
     return places
 
 
-def _require_plain(document: Document, object_number: int, place: int, data: bytes, start: int) -> None:
+def _require_plain(document: Document, what: str, place: int, data: bytes, start: int) -> None:
     """``place`` is what it is remembered by: each signature asks for what came after it."""
     if place not in document.plain:
         if not is_plain(data, start):
-            raise Altered(f"object {object_number}")
+            raise Altered(what)
         document.plain.add(place)
 
 
@@ -113,7 +109,7 @@ def _require_nothing_back(document: Document, number: int) -> None:
     reader: Any = document.reader
     xrefs = reader.xrefs
     data = xrefs.get_xref_data(number)
-    began = max(xrefs.get_xref_container_info(earlier).end_location for earlier in range(number))
+    began = document.end_of(number - 1)
 
     def before(object_number: int, generation: int) -> Any:
         return xrefs.get_historical_ref(generic.Reference(object_number, generation, pdf=reader), number - 1)
