@@ -6,7 +6,6 @@ Algorithms are named at every verification. Signatures are checked by PyJWT's al
 import base64
 import binascii
 import hashlib
-import os
 import re
 import time
 from collections import OrderedDict
@@ -25,6 +24,7 @@ from jose import jwe as python_jose
 from joserfc import jwe, jwk
 
 from kit.errors import Unavailable
+from kit.whole_file import write_once
 
 Algorithm = Literal["ES256", "RS256", "PS256", "EdDSA"]
 ASYMMETRIC: tuple[Algorithm, ...] = ("ES256", "RS256", "PS256", "EdDSA")
@@ -114,20 +114,8 @@ class SigningKey(PublishedKey):
     def load_or_create(cls, path: Path, alg: Algorithm) -> "SigningKey":
         """Two starters at once end with one key: the file appears whole, and only if none was there."""
         if not path.exists():
-            fresh = cls.generate(alg)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part = path.with_suffix(f".{os.getpid()}.part")
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(fresh.pem())
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(part, path)
-            except FileExistsError:
-                pass
-            finally:
-                part.unlink(missing_ok=True)
+            write_once(path, cls.generate(alg).pem())
         return cls.load(path, alg)
 
     def pem(self) -> bytes:

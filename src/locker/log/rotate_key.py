@@ -1,10 +1,9 @@
 """Another key for the log. The one of before goes on to sign beside it, until everybody has the new one."""
 
-import os
-import secrets
 from pathlib import Path
 
 from kit.jose import SigningKey
+from kit.whole_file import replace
 from locker.log.checkpoint import BESIDE_FILE, FORMER_FILE, KEY_FILE, LogKey, verifier_key_of
 from locker.log.refusals import KeyBesideStands, NoKeyBeside
 
@@ -17,9 +16,9 @@ def rotate_key(keys_folder: Path, locker_url: str, *, origin: str | None = None)
     if beside.exists() and beside.read_bytes() != key.read_bytes():
         raise KeyBesideStands
     # Known as a former one before it is one: no checkpoint of ours is ever a stranger's.
-    _replace(keys_folder / FORMER_FILE, current.verifier_keys.encode() + b"\n")
-    _replace(beside, key.read_bytes())
-    _replace(key, SigningKey.generate("EdDSA").pem())
+    replace(keys_folder / FORMER_FILE, current.verifier_keys.encode() + b"\n")
+    replace(beside, key.read_bytes())
+    replace(key, SigningKey.generate("EdDSA").pem())
     return LogKey.load_or_create(keys_folder, locker_url, origin=origin)
 
 
@@ -33,22 +32,3 @@ def retire_key(keys_folder: Path, locker_url: str, *, origin: str | None = None)
     retired = verifier_key_of(SigningKey.load(beside, "EdDSA"), key.origin)
     beside.unlink()
     return retired
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Whole and on disk before it has its name."""
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        fresh.replace(file)
-    finally:
-        fresh.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kit.db import Database, Tx
+from kit.whole_file import replace, write_once
 from locker.vault import store
 from locker.vault.refusals import Erased
 from locker.vault.schema import CitizenKeyRow, EpochKeyRow
@@ -151,7 +152,7 @@ class FileMasterKey:
             return cls.load(file)
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
-        _write_once(file, secrets.token_bytes(KEY_BYTES))
+        write_once(file, secrets.token_bytes(KEY_BYTES))
         return cls.load(file)
 
     @property
@@ -198,36 +199,9 @@ def replace_file(file: Path) -> FileMasterKey:
         # Of two at once each replaces what the other made, never the same one.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         former = FileMasterKey.load(file)
-        _write_once(file.with_name(f"master-{former.id}.key"), file.read_bytes())
-        fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-        _write_once(fresh, secrets.token_bytes(KEY_BYTES))
-        fresh.replace(file)
-        os.fsync(descriptor)
+        write_once(file.with_name(f"master-{former.id}.key"), file.read_bytes())
+        replace(file, secrets.token_bytes(KEY_BYTES))
         return FileMasterKey.load(file)
-    finally:
-        os.close(descriptor)
-
-
-def _write_once(file: Path, content: bytes) -> None:
-    """Complete and on disk before its name appears; what is there stays."""
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, file)
-    finally:
-        fresh.unlink()
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

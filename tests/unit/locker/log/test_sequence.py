@@ -336,7 +336,7 @@ async def test_a_rotation_killed_anywhere_leaves_a_key_that_signs_and_is_known(
 ) -> None:
     before = LogKey.load_or_create(tmp_path, "https://locker.test")
     done = 0
-    replace = rotation._replace
+    replace = rotation.replace
 
     def dies(file: Path, content: bytes) -> None:
         nonlocal done
@@ -345,7 +345,7 @@ async def test_a_rotation_killed_anywhere_leaves_a_key_that_signs_and_is_known(
         done += 1
         replace(file, content)
 
-    monkeypatch.setattr(rotation, "_replace", dies)
+    monkeypatch.setattr(rotation, "replace", dies)
     with pytest.raises(SystemError):
         rotate_key(tmp_path, "https://locker.test")
     monkeypatch.undo()
