@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.seed import Seeded
-from bench.world import World
 
 MEASURED = ("document_list", "history", "share_opening", "deposit")
 CITIZENS = {False: 100_000, True: 1_000}
@@ -23,18 +22,13 @@ class Cost:
     """Of server and database."""
 
 
-async def rows(world: World) -> int:
-    many = await world.locker_db.fetchval("SELECT count(*) FROM locker.document")
-    assert isinstance(many, int)
-    return many
+def lines(costs: Mapping[str, tuple[Cost, Cost]], filled: Sequence[Seeded]) -> list[dict[str, Any]]:
+    """``costs`` are those of the databases that were ``filled``: the small one, and the large one."""
+    return list(_lines(costs, filled))
 
 
-def lines(costs: Mapping[str, tuple[Cost, Cost]], rows: Sequence[int], seeded: Seeded) -> list[dict[str, Any]]:
-    """``costs`` are with as many documents as ``rows`` says: the small database's, and the large one's."""
-    return list(_lines(costs, rows, seeded))
-
-
-def _lines(costs: Mapping[str, tuple[Cost, Cost]], rows: Sequence[int], seeded: Seeded) -> Iterator[dict[str, Any]]:
+def _lines(costs: Mapping[str, tuple[Cost, Cost]], filled: Sequence[Seeded]) -> Iterator[dict[str, Any]]:
+    seeded = filled[-1]
     yield {
         "measure": "seed",
         "citizens": seeded.citizens,
@@ -46,7 +40,7 @@ def _lines(costs: Mapping[str, tuple[Cost, Cost]], rows: Sequence[int], seeded: 
     for name, (small, large) in costs.items():
         yield {
             "measure": f"scale_{name}",
-            "documents": rows,
+            "documents": [each.documents_in_all for each in filled],
             "median_ms": [round(small.median_ms, 2), round(large.median_ms, 2)],
             "cpu_ms_per_op": [round(small.cpu_ms, 3), round(large.cpu_ms, 3)],
             "times": round(large.cpu_ms / small.cpu_ms, 2),

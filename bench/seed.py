@@ -25,6 +25,8 @@ _CHUNK_BYTES = 1 << 20
 class Seeded:
     citizens: int
     documents: int
+    documents_in_all: int
+    """With those that were there before."""
     seconds: float
     database_bytes: int
 
@@ -94,10 +96,12 @@ async def seed(owner_url: str, *, citizens: int, documents_each: int, connection
             await first.execute("ALTER TABLE locker.audit ENABLE TRIGGER USER")
         say("analysing")
         await first.execute("ANALYZE")
+        seconds = time.perf_counter() - began
+        in_all = await first.fetchval("SELECT count(*) FROM locker.document")
         size = await first.fetchval("SELECT pg_database_size(current_database())")
     finally:
         await first.close()
-    return Seeded(citizens, citizens * documents_each, time.perf_counter() - began, size)
+    return Seeded(citizens, citizens * documents_each, in_all, seconds, size)
 
 
 async def _template(connection: Any, table: str, condition: str) -> _Template:
