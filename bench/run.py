@@ -21,6 +21,7 @@ from bench.memory import memory
 from bench.product import Product, Spent, product
 from bench.results_day import results_day
 from bench.seed import seed
+from bench.webhooks import webhooks
 from bench.world import World
 from khizana.say import answer_line, say
 from kit.errors import Refusal
@@ -38,7 +39,7 @@ SETTINGS = {
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_CLIENT": "100000000",
     "KHIZANA_IDP_REQUESTS_PER_MINUTE_OF_ACCOUNT": "100000000",
 }
-NAMES = ("limits", *MEASURES, "memory", "flood", "log", "seals", "signatures", "scale", "results_day")
+NAMES = ("limits", *MEASURES, "memory", "flood", "log", "webhooks", "seals", "signatures", "scale", "results_day")
 
 
 class LoadFailed(Exception):
@@ -173,6 +174,8 @@ async def _measure(
         async for line in log.lines(world.product, quick=quick):
             answer_line(line)
         answer_line(await _beside_log(world, limits, plan))
+    elif name == "webhooks":
+        answer_line(await webhooks(world, quick=quick))
     elif name == "results_day":
         for line in await results_day(world, lambda job: _day_load(world, job), quick=quick):
             answer_line(line)
