@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +183,7 @@ class Limits:
             self._judge = SignatureJudge(pool)
         return self._judge
 
-    async def _judge_once(self, pdf: Path, *, as_deposit: bool) -> Once:
+    async def _judge_once(self, pdfs: Sequence[Path], *, as_deposit: bool) -> Once:
         judge, db = await self._judging(), self._world.locker_db
         depositor = await identify(db, client_id=MACHINE) if as_deposit else None
         assert depositor is None or depositor.administration == ADMINISTRATION
@@ -194,26 +194,30 @@ class Limits:
 
         async def once() -> None:
             # Another question each time: a verdict given a moment ago would be given again.
-            asked = msgspec.structs.replace(policy, version=str(next(questions)))
-            assert (await judge.validate(pdf, trust=trust, policy=asked)).passed
+            number = next(questions)
+            asked = msgspec.structs.replace(policy, version=str(number))
+            assert (await judge.validate(pdfs[number % len(pdfs)], trust=trust, policy=asked)).passed
 
         return once
 
-    async def judgements(self, pdf: Path, *, as_deposit: bool) -> Limit:
-        once = await self._judge_once(pdf, as_deposit=as_deposit)
+    async def judgements(self, pdfs: Sequence[Path], *, as_deposit: bool) -> Limit:
+        once = await self._judge_once(pdfs, as_deposit=as_deposit)
         return Limit(
-            f"validations by our own judge alone, {WORKERS} processes", lambda s: rate_of(once, s, at_once=WORKERS)
+            f"validations by our own judge alone, {WORKERS} processes, each as if new",
+            lambda s: rate_of(once, s, at_once=WORKERS),
         )
 
-    async def judgement_and_commits(self, pdf: Path) -> Limit:
-        judge = await self._judge_once(pdf, as_deposit=True)
+    async def judgement_and_commits(self, pdfs: Sequence[Path]) -> Limit:
+        judge = await self._judge_once(pdfs, as_deposit=True)
 
         async def once() -> None:
             await judge()
             await self._commit()
             await self._commit()
 
-        return Limit("validation by our own judge, then two commits, in turn", lambda s: rate_of(once, s, at_once=1))
+        return Limit(
+            "validation by our own judge, as if new, then two commits, in turn", lambda s: rate_of(once, s, at_once=1)
+        )
 
     async def blobs(self) -> S3BlobStore:
         if self._blobs is None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,12 @@ from idp.sessions.cookies import SESSION_COOKIE
 CONNECTIONS = 16
 PAPER, LARGE_PAPER = 100_000, 300_000
 LISTED = 50
+LIMITED_BY = 32
+"""Documents that the judge alone is asked about, round and round, each time as if they were new."""
+UNSEEN_MAX = 200
+"""Each takes some 20 ms to be sealed and stamped."""
+WARM_UP = 3
+ADDRESSES = 5_000
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 OPENINGS_MAX = 50
 
@@ -301,33 +308,38 @@ async def introspection(world: World, limits: Limits, plan: Plan) -> Work:
 
 
 async def deposit(world: World, limits: Limits, plan: Plan) -> Work:
-    pdf = await world.pdf(PAPER)
     return Work(
-        limit=await limits.judgements(pdf, as_deposit=True),
-        items=lambda: _deposits(world),
-        note=f"{pdf.stat().st_size // 1000} kB, B-T; judged, sealed, stored with fsync, read back, recorded",
-        warm_up=3,
+        limit=await limits.judgements(await world.unseen(PAPER, LIMITED_BY), as_deposit=True),
+        items=lambda: _deposits(world, _unseen(plan, CONNECTIONS * WARM_UP)),
+        note=f"{PAPER // 1000} kB, B-T, each another; judged, sealed, stored with fsync, read back, recorded",
+        once=True,
+        warm_up=WARM_UP,
     )
 
 
 async def deposit_alone(world: World, limits: Limits, plan: Plan) -> Work:
-    pdf = await world.pdf(PAPER)
     return Work(
-        limit=await limits.judgement_and_commits(pdf),
-        items=lambda: _deposits(world),
-        note="one after the other; against our own judge; the floor is meant against stock pyHanko",
+        limit=await limits.judgement_and_commits(await world.unseen(PAPER, LIMITED_BY)),
+        items=lambda: _deposits(world, _unseen(plan, CONNECTIONS)),
+        note="one after the other, each another; against our own judge; the floor is meant against stock pyHanko",
+        once=True,
         connections=1,
-        warm_up=16,
+        warm_up=CONNECTIONS,
     )
 
 
-async def _deposits(world: World) -> list[Any]:
-    machine, pdf = await world.machine(), await world.pdf(PAPER)
+def _unseen(plan: Plan, warm_up: int) -> int:
+    return warm_up + min(plan.items_max, UNSEEN_MAX)
+
+
+async def _deposits(world: World, count: int) -> list[Any]:
+    """Of documents that no judge has met: one is asked again only after its process ended."""
+    machine, citizens = held(await world.machine()), (await world.citizens())[:CONNECTIONS]
     found = []
-    for citizen in (await world.citizens())[:CONNECTIONS]:
-        body, content_type = await world.deposit_body(citizen, pdf)
+    for number, pdf in enumerate(await world.unseen(PAPER, count)):
+        body, content_type = await world.deposit_body(citizens[number % len(citizens)], pdf)
         item = {"method": "POST", "path": "/v1/deposits", "status": 201, "headers": content_type, "fresh_key": True}
-        found.append({**item, "body_file": str(body), "held": held(machine)})
+        found.append({**item, "body_file": str(body), "held": machine})
     return found
 
 
@@ -409,17 +421,39 @@ async def _links(world: World, count: int) -> list[Any]:
 
 
 async def verification(world: World, limits: Limits, plan: Plan) -> Work:
-    pdf = await world.pdf(PAPER)
-    headers = {"Content-Type": "application/pdf", "Accept": "application/json"}
-    item = {"method": "POST", "path": "/v1/verifications", "status": 200, "body_file": str(pdf)}
-    addresses = [f"10.9.{number // 250}.{number % 250 + 1}" for number in range(5_000)]
-    items = [{**item, "headers": {**headers, "X-Forwarded-For": address}} for address in addresses]
+    async def items() -> list[Any]:
+        return _verifications(await world.unseen(PAPER, _unseen(plan, CONNECTIONS * WARM_UP)))
+
     return Work(
-        limit=await limits.judgements(pdf, as_deposit=False),
-        items=always(items),
-        note=f"{pdf.stat().st_size // 1000} kB from {len(addresses)} addresses; the answer is signed",
-        warm_up=3,
+        limit=await limits.judgements(await world.unseen(PAPER, LIMITED_BY), as_deposit=False),
+        items=items,
+        note=f"{PAPER // 1000} kB, each another, from as many addresses; the answer is signed",
+        once=True,
+        warm_up=WARM_UP,
     )
+
+
+async def verification_again(world: World, limits: Limits, plan: Plan) -> Work:
+    pdf = await world.pdf(PAPER)
+    return Work(
+        limit=await limits.judgements([pdf], as_deposit=False),
+        items=always(_verifications([pdf] * ADDRESSES)),
+        note=f"{PAPER // 1000} kB, always the same file: judged in the last five minutes; from {ADDRESSES} addresses",
+        warm_up=WARM_UP,
+    )
+
+
+def _verifications(pdfs: list[Path]) -> list[Any]:
+    headers = {"Content-Type": "application/pdf", "Accept": "application/json"}
+    item = {"method": "POST", "path": "/v1/verifications", "status": 200}
+    return [
+        {
+            **item,
+            "body_file": str(pdf),
+            "headers": {**headers, "X-Forwarded-For": f"10.9.{number // 250}.{number % 250 + 1}"},
+        }
+        for number, pdf in enumerate(pdfs)
+    ]
 
 
 MEASURES: dict[str, Prepare] = {
@@ -442,4 +476,5 @@ MEASURES: dict[str, Prepare] = {
     "share_opening": share_opening,
     "share_opening_alone": share_opening_alone,
     "verification": verification,
+    "verification_again": verification_again,
 }

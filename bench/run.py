@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -237,8 +237,9 @@ async def _beside_log(world: World, limits: Limits, plan: Plan) -> dict[str, Any
 
 async def _scaled(small: World, large: World, plan: Plan, citizens: int) -> list[dict[str, Any]]:
     """Both have what a bench needs of its own; they are filled, and then measured in turn."""
+    fewer = replace(plan, items_max=scale.ITEMS_MAX)
     works = {
-        name: [(world, await MEASURES[name](world, Limits(world), plan)) for world in (small, large)]
+        name: [(world, await MEASURES[name](world, Limits(world), fewer)) for world in (small, large)]
         for name in scale.MEASURED
     }
     filled = [
@@ -360,7 +361,7 @@ async def _limits(world: World, limits: Limits) -> list[dict[str, Any]]:
         limits.sha256_blocks(),
         limits.aes_gcm_blocks(),
         limits.argon2_hashes(),
-        await limits.judgements(pdf, as_deposit=True),
+        await limits.judgements([pdf], as_deposit=True),
         await limits.puts(PAPER),
         await limits.gets(PAPER),
     ]

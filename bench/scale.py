@@ -10,6 +10,8 @@ MEASURED = ("document_list", "history", "share_opening", "deposit")
 CITIZENS = {False: 100_000, True: 1_000}
 CITIZENS_OF_SMALL = 50
 EACH = 20
+ITEMS_MAX = 100
+"""Openings and deposits in one round, of two connections."""
 GOAL = 1.2
 ROUNDS_FOR_ONE = 2
 """In turn, so that a moment in which the machine is busy falls on both."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -428,9 +429,23 @@ class World:
             file.write_bytes(await asyncio.to_thread(Press(pki, ADMINISTRATION).sealed, size))
         return file
 
+    async def unseen(self, size: int, count: int) -> list[Path]:
+        """Files that nobody was shown before, each with another document of about that size: what is judged is what a
+        judge remembers for some minutes."""
+        pki, folder = await self.pki(), Path(tempfile.mkdtemp(prefix="unseen-", dir=self.folder))
+
+        def make() -> list[Path]:
+            press = Press(pki, ADMINISTRATION)
+            files = [folder / f"{number}.pdf" for number in range(count)]
+            for file in files:
+                file.write_bytes(press.sealed(size))
+            return files
+
+        return await asyncio.to_thread(make)
+
     async def deposit_body(self, citizen: Citizen, pdf: Path) -> tuple[Path, dict[str, str]]:
         """A file with the request's body, and its Content-Type."""
-        file = self.folder / f"{pdf.stem}-{citizen.uid}.multipart"
+        file = pdf.with_name(f"{pdf.stem}-{citizen.uid}.multipart")
         if not file.exists():
             request = {"type": TYPE, "subject": {"uid": citizen.uid}, "fields": {"number": "12/2026"}}
             file.write_bytes(multipart(json.dumps(request).encode(), pdf.read_bytes()))
