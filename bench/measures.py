@@ -415,9 +415,9 @@ async def _links(world: World, count: int) -> list[Any]:
 
     for number, paths in enumerate(await gathered([links(citizen) for citizen in citizens])):
         address = {"X-Forwarded-For": citizens[number].address}
-        found += [{"path": path, "headers": address, "length": pdf.stat().st_size} for path in paths]
-    # Tokens are random: in their order neighbours are of different citizens, as strangers' links are.
-    return sorted(found, key=lambda one: one["path"])
+        found.append([{"path": path, "headers": address, "length": pdf.stat().st_size} for path in paths])
+    # In turn, as strangers' links are opened: openings of one share wait for each other.
+    return [item for each in zip(*found, strict=True) for item in each]
 
 
 async def verification(world: World, limits: Limits, plan: Plan) -> Work:
