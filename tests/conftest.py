@@ -20,6 +20,7 @@ from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.db import Database
 from kit.migrate import migrate
+from tests.ceph import Ceph, running_ceph
 from tests.product import product
 
 __all__ = ["product"]
@@ -154,6 +155,14 @@ def s3(home: Path) -> Iterator[EmbeddedS3]:
     server = EmbeddedS3.start(home)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def ceph(home: Path) -> Iterator[Ceph]:
+    folder = home / "ceph"
+    folder.mkdir()
+    with running_ceph(folder) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

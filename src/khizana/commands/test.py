@@ -140,6 +140,10 @@ WANTED: dict[str, Callable[[], object]] = {
     "softhsm2": lambda: find_program("softhsm2-util"),
     "clamav-daemon": lambda: find_program("clamd"),
     "libimage-exiftool-perl": lambda: find_program("exiftool"),
+    "ceph-mon": lambda: find_program("ceph-mon"),
+    "ceph-osd": lambda: find_program("ceph-osd"),
+    "ceph-common": lambda: find_program("ceph"),
+    "radosgw": lambda: find_program("radosgw"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The vault over real servers: PostgreSQL, the embedded S3 server and, where one is named, a Ceph RGW."""
+"""The vault over real servers: PostgreSQL, the embedded S3 server and a Ceph RGW."""
 
 from collections.abc import AsyncIterator
 
@@ -8,13 +8,13 @@ from kit.db import Database
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey
-from tests.unit.locker.vault.engines import Engine, ceph, embedded
+from tests.unit.locker.vault.engines import Engine, embedded, named_ceph
 
 
 @pytest.fixture(params=["embedded", pytest.param("ceph", marks=pytest.mark.ceph)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "ceph":
-        return ceph()
+        return named_ceph() or embedded(request.getfixturevalue("ceph"))
     return embedded(request.getfixturevalue("s3"))
 
 

@@ -1,0 +1,247 @@
+"""A real Ceph on this machine: a monitor, an OSD that keeps its objects in memory, and a RADOS gateway with one bucket.
+
+No manager: nothing that is tested here asks one, and without it a cluster of three small processes is up within seconds.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import urllib3
+from minio import Minio
+
+from khizana.commands.test import find_program
+from khizana.embedded import child
+from tests.product import free_port
+
+BUCKET = "khizana"
+UID = "khizana"
+STARTS_WITHIN_S = 60.0
+PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "ceph")
+
+# "ms mon client mode": the gateway alone asks for an encrypted monitor, which there is not without keys.
+_CONFIGURATION = """\
+[global]
+fsid = {fsid}
+mon host = [v2:127.0.0.1:{monitor_port}]
+mon initial members = a
+auth cluster required = none
+auth service required = none
+auth client required = none
+ms mon client mode = crc
+keyring = /dev/null
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+run dir = {folder}
+crash dir = {folder}
+log file = {folder}/$name.log
+admin socket =
+pid file =
+
+mon data = {folder}/mon
+mon allow pool size one = true
+mon data avail crit = 1
+mon data avail warn = 1
+mon tick interval = 1
+paxos propose interval = 0.05
+paxos min wait = 0.01
+
+osd data = {folder}/osd
+osd objectstore = memstore
+memstore device bytes = 1073741824
+osd crush chooseleaf type = 0
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 1
+osd pool default pg autoscale mode = off
+osd heartbeat grace = 4
+
+rgw data = {folder}/rgw
+rgw frontends = beast endpoint=127.0.0.1:{gateway_port}
+rgw thread pool size = 64
+rgw num control oids = 1
+rgw gc max objs = 1
+rgw lc max objs = 1
+rgw bucket quota ttl = 0
+"""
+
+
+@dataclass
+class Ceph:
+    """``bucket_folder``: as any S3 is, nobody but itself sees its files."""
+
+    folder: Path
+    monitor_port: int = field(default_factory=free_port)
+    port: int = field(default_factory=free_port)
+    access_key: str = "khizana-test"
+    secret_key: str = "0123456789abcdef0123456789abcdef"
+    bucket: str = BUCKET
+    bucket_folder: None = None
+    processes: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Call it, and every other ``start``, from a thread that lives as long as the server."""
+        for name in ("mon", "osd", "rgw"):
+            (self.folder / name).mkdir()
+        fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
+        self._configuration.write_text(
+            _CONFIGURATION.format(
+                fsid=fsid, folder=self.folder, monitor_port=self.monitor_port, gateway_port=self.port
+            )
+        )
+        monmap = str(self.folder / "monmap")
+        self.run("monmaptool", "--create", "--addv", "a", f"[v2:127.0.0.1:{self.monitor_port}]", "--fsid", fsid, monmap)
+        self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap)
+        self._begin("ceph-mon", "-i", "a")
+        self.run("ceph", "--connect-timeout", str(int(STARTS_WITHIN_S)), "osd", "new", osd)
+        self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
+        self.start_osd()
+        keys = ("--access-key", self.access_key, "--secret-key", self.secret_key)
+        self.admin("user", "create", "--uid", UID, "--display-name", UID, *keys)
+        self.start_gateway()
+        self.client().make_bucket(self.bucket)
+
+    def stop(self) -> None:
+        """At once: nothing of it is kept."""
+        for name in list(self.processes):
+            self.kill(name)
+
+    def start_osd(self) -> None:
+        self._begin("ceph-osd", "-i", "0")
+
+    def start_gateway(self) -> None:
+        gateway = self._begin("radosgw", "-n", "client.rgw")
+        up = child.wait_until(lambda: gateway.poll() is not None or self._answers(), STARTS_WITHIN_S)
+        assert up and gateway.poll() is None, f"radosgw did not start: {self._said('radosgw')}"
+
+    def kill(self, name: str) -> None:
+        """``ceph-mon``, ``ceph-osd`` or ``radosgw``, with SIGKILL."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """A process that is there and does nothing, as where a disk hangs."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.processes[name].send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """What the OSD holds is more than it may: writes and deletes wait until there is room, as Ceph has it."""
+        before = dict(json.loads(self.run("ceph", "osd", "dump", "--format", "json")))
+        ratios = {name: before[f"{name}_ratio"] for name in ("nearfull", "backfillfull", "full")}
+        self._ratios(dict.fromkeys(ratios, 1e-7))
+        try:
+            assert child.wait_until(self._is_full, STARTS_WITHIN_S), "the OSD does not find itself full"
+            yield
+        finally:
+            self._ratios(ratios)
+            assert child.wait_until(lambda: not self._is_full(), STARTS_WITHIN_S), "the OSD stays full"
+
+    def _ratios(self, ratios: dict[str, float]) -> None:
+        for name, ratio in ratios.items():
+            self.run("ceph", "osd", f"set-{name}-ratio", f"{ratio:f}")
+
+    def _is_full(self) -> bool:
+        return "OSD_FULL" in json.loads(self.run("ceph", "health", "--format", "json"))["checks"]
+
+    @contextmanager
+    def quota(self, *, objects_max: int) -> Iterator[None]:
+        """Of the user, over all its buckets."""
+        of_user = ("--uid", UID, "--quota-scope", "user")
+        self.admin("quota", "set", *of_user, "--max-objects", str(objects_max))
+        self.admin("quota", "enable", *of_user)
+        try:
+            yield
+        finally:
+            self.admin("quota", "disable", *of_user)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        self.admin("user", "suspend", "--uid", UID)
+        try:
+            yield
+        finally:
+            self.admin("user", "enable", "--uid", UID)
+
+    def admin(self, *words: str) -> str:
+        return self.run("radosgw-admin", *words)
+
+    def run(self, program: str, *words: str) -> str:
+        done = subprocess.run(
+            [_found(program), *self._named(), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=STARTS_WITHIN_S + 10,
+        )
+        assert done.returncode == 0, f"{program} {' '.join(words)}: {done.stderr[-2000:]}{self._said('ceph-mon')}"
+        return done.stdout
+
+    def client(self) -> Minio:
+        return Minio(
+            f"127.0.0.1:{self.port}",
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            secure=False,
+            region="us-east-1",
+        )
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder / "ceph.conf"
+
+    def _named(self) -> list[str]:
+        return ["-c", str(self._configuration)]
+
+    def _begin(self, program: str, *words: str) -> "subprocess.Popen[bytes]":
+        command = [*child.dying_with_us("KILL"), _found(program), "-f", *self._named(), *words]
+        process = child.spawn(command, log=self.folder / f"{program}.out")
+        self.processes[program] = process
+        return process
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return urllib3.request("GET", self.endpoint, timeout=2, retries=False).status == 200
+        return False
+
+    def _said(self, program: str) -> str:
+        return child.last_lines(self.folder / f"{program}.out")
+
+
+def _found(program: str) -> str:
+    path = find_program(program)
+    assert path is not None, program
+    return path
+
+
+@contextmanager
+def running_ceph(folder: Path) -> Iterator[Ceph]:
+    """Skips loudly where Debian's packages are not installed."""
+    missing = [program for program in PROGRAMS if find_program(program) is None]
+    if missing:
+        pytest.skip(
+            "SKIPPED: no Ceph here; install the packages ceph-mon, ceph-osd, radosgw and ceph-common, or name a gateway in"
+            " KHIZANA_TEST_CEPH_ENDPOINT, _ACCESS_KEY, _SECRET_KEY and _BUCKET"
+        )
+    ceph = Ceph(folder)
+    try:
+        ceph.start()
+        yield ceph
+    finally:
+        ceph.stop()
