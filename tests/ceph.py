@@ -1,6 +1,6 @@
 """A real Ceph on this machine: a monitor, an OSD that keeps its objects in memory, and a RADOS gateway with one bucket.
 
-No manager: nothing that is tested here asks one, and without it a cluster of three small processes is up within seconds.
+No manager: nothing that is tested here asks one, and three small processes are up within seconds.
 """
 
 import contextlib
@@ -96,9 +96,7 @@ class Ceph:
             (self.folder / name).mkdir()
         fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
         self._configuration.write_text(
-            _CONFIGURATION.format(
-                fsid=fsid, folder=self.folder, monitor_port=self.monitor_port, gateway_port=self.port
-            )
+            _CONFIGURATION.format(fsid=fsid, folder=self.folder, monitor_port=self.monitor_port, gateway_port=self.port)
         )
         monmap = str(self.folder / "monmap")
         self.run("monmaptool", "--create", "--addv", "a", f"[v2:127.0.0.1:{self.monitor_port}]", "--fsid", fsid, monmap)
@@ -123,7 +121,8 @@ class Ceph:
     def start_gateway(self) -> None:
         gateway = self._begin("radosgw", "-n", "client.rgw")
         up = child.wait_until(lambda: gateway.poll() is not None or self._answers(), STARTS_WITHIN_S)
-        assert up and gateway.poll() is None, f"radosgw did not start: {self._said('radosgw')}"
+        assert up, f"radosgw does not answer: {self._said('radosgw')}"
+        assert gateway.poll() is None, f"radosgw did not start: {self._said('radosgw')}"
 
     def kill(self, name: str) -> None:
         """``ceph-mon``, ``ceph-osd`` or ``radosgw``, with SIGKILL."""
@@ -236,8 +235,8 @@ def running_ceph(folder: Path) -> Iterator[Ceph]:
     missing = [program for program in PROGRAMS if find_program(program) is None]
     if missing:
         pytest.skip(
-            "SKIPPED: no Ceph here; install the packages ceph-mon, ceph-osd, radosgw and ceph-common, or name a gateway in"
-            " KHIZANA_TEST_CEPH_ENDPOINT, _ACCESS_KEY, _SECRET_KEY and _BUCKET"
+            "SKIPPED: no Ceph here; install the packages ceph-mon, ceph-osd, radosgw and ceph-common, or name a gateway"
+            " in KHIZANA_TEST_CEPH_ENDPOINT, _ACCESS_KEY, _SECRET_KEY and _BUCKET"
         )
     ceph = Ceph(folder)
     try:
