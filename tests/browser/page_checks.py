@@ -143,13 +143,18 @@ def _axe(page: Page, rules: list[str] | None = None) -> list[str]:
 
 
 def _scrolls(page: Page) -> list[str]:
+    """Neither the page nor a table in it is read by moving it sideways."""
+    cut = page.evaluate(
+        """[...document.querySelectorAll('.table-scroll')].filter(e => e.scrollWidth > e.clientWidth)
+            .map(e => `a table is ${e.scrollWidth} px wide in ${e.clientWidth}`)"""
+    )
     width = page.evaluate("document.documentElement.scrollWidth")
     if width <= NARROW["width"]:
-        return []
+        return [f"320 px: {line}" for line in cut]
     culprits = page.evaluate(
         """[...document.body.querySelectorAll('*')].filter(e => {
             const r = e.getBoundingClientRect();
-            return r.width && (r.right > 321 || r.left < -1) && !e.closest('.table-scroll,.skip,.visually-hidden');
+            return r.width && (r.right > 321 || r.left < -1) && !e.closest('.skip,.visually-hidden');
         }).slice(0, 5).map(e => e.outerHTML.slice(0, 120))"""
     )
-    return [f"320 px: the page is {width} px wide: {culprits}"]
+    return [f"320 px: the page is {width} px wide: {culprits}", *cut]
