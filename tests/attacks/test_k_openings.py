@@ -14,7 +14,7 @@ from locker.shares import store
 from locker.shares.caveats import CAVEATS_MAX
 from locker.shares.settle_ended import settle_ended
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.locker_world import LOCKER, YOUSSEF
+from tests.locker_world import AMINA, LOCKER, YOUSSEF
 from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -416,3 +416,17 @@ async def test_k_05_all_links_end_by_one_row_and_those_made_after_live(place: Ci
     told = await place.world.rows("SELECT body FROM locker.outbox WHERE owner = $1 AND topic = 'share.revoked'", owner)
     assert [row["body"] for row in told] == [{"share_ids": [bound_id]}]
     assert "Ended all shared links" in (await citizen.get("/wallet/history?of=shares&lang=en")).text
+
+
+async def test_k_05_who_began_to_end_all_before_and_comes_later_brings_nothing_back(
+    place: CitizenWorld, document_id: str
+) -> None:
+    owner, db = place.world.subs[AMINA], place.world.wiring.db
+    async with db.transaction() as slow:
+        # A server that stood still in the middle, and one that died after its row.
+        await slow.fetchval("SELECT now()")
+        _share_id, path = await place.share(document_id)
+        await store.end_all(db, owner=owner)
+        assert (await place.open(path)).status_code == 404
+        await store.end_all(slow, owner=owner)
+    assert (await place.open(path)).status_code == 404

@@ -101,8 +101,10 @@ class JobWorker:
         try:
             async with self._taking[kind.name]:
                 await self._start(kind)
+        # The next round asks anyway.
+        except Unavailable as refusal:
+            log.warning("jobs could not be taken: %s is away", refusal.detail)
         except Exception:
-            # The next round asks anyway.
             log.warning("jobs could not be taken", exc_info=True)
 
     async def _do(self, kind: Kind, job: Job) -> None:

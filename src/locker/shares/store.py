@@ -238,12 +238,14 @@ async def revoke(tx: Tx, *, owner: str, share_id: str) -> bool:
 
 
 async def end_all(tx: Tx, *, owner: str) -> tuple[int, list[str]]:
-    """Whatever this citizen shared until now; how many stood, and which of them were for one service."""
+    """Whatever this citizen shared until now; how many stood, and which of them were for one service. Of two that come at
+    once the later time holds, in whatever order they commit: what one of them ended stays ended."""
     row = await tx.fetchrow(
         f"""
         WITH ended AS (
-            INSERT INTO locker.shares_ended (owner, ended_at) VALUES ($1, now())
-            ON CONFLICT (owner) DO UPDATE SET ended_at = excluded.ended_at, settled_at = NULL
+            INSERT INTO locker.shares_ended AS e (owner, ended_at) VALUES ($1, now())
+            ON CONFLICT (owner) DO UPDATE
+               SET ended_at = greatest(e.ended_at, excluded.ended_at), settled_at = NULL
         )
         SELECT count(*) AS stood,
                coalesce(array_agg(s.share_id) FILTER (WHERE s.client_id IS NOT NULL), '{{}}') AS bound
