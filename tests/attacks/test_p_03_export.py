@@ -1,9 +1,14 @@
 """A citizen takes everything along: the ZIP says what the database and the API say, and anybody can check it."""
 
+import asyncio
 import hashlib
 import io
 import json
+import os
+import pickle
+import signal
 import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -12,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from examples.verify_proof import verify as verify_proof
@@ -19,14 +25,32 @@ from jose import jws as other_library
 
 from khizana.embedded.s3 import EmbeddedS3
 from khizana.rounds import export_desk, opened_sequencer
-from locker.exporting.make import end_expired, make_due
+from locker.exporting.make import ExportDesk, end_expired, make_due
 from locker.log.sequence import sequence
 from locker.sweeping.reconcile import reconcile
-from locker.vault import new_object_key
+from locker.sweeping.sweep import sweep
+from locker.vault import BlobDamaged, new_object_key
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.conftest import ROOT
 from tests.locker_world import AMINA, YOUSSEF
 from tests.unit.locker.deposits.signed_parts import signed, stamped_by
+
+PART_MAX = 20_000
+MAKER = """
+import asyncio, pathlib, pickle, sys
+import msgspec
+from khizana.databases import connected, opened_vault
+from khizana.rounds import export_desk
+from locker.exporting.make import make_due
+
+async def main():
+    settings = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+    async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
+        desk = export_desk(db, vault, settings)
+        await make_due(msgspec.structs.replace(desk, part_max_bytes=int(sys.argv[2])))
+
+asyncio.run(main())
+"""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,6 +70,7 @@ async def place(dsns: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 async def clean(place: CitizenWorld) -> None:
     """Each test begins a day of its own."""
     await place.world.owner_db.execute("DELETE FROM locker.throttle")
+    await place.world.owner_db.execute("DELETE FROM locker.export_part")
     await place.world.owner_db.execute("DELETE FROM locker.export")
 
 
@@ -60,9 +85,15 @@ async def ask(place: CitizenWorld, uid: str = AMINA) -> httpx.Response:
     return await place.world.locker.post("/v1/export", headers=fresh(place, uid))
 
 
-async def make(place: CitizenWorld) -> int:
+def desk(place: CitizenWorld) -> ExportDesk:
+    """So small that an export has many parts."""
     wiring = place.world.wiring
-    return await make_due(export_desk(wiring.db, wiring.vault, wiring.settings))
+    whole = export_desk(wiring.db, wiring.vault, wiring.settings)
+    return msgspec.structs.replace(whole, part_max_bytes=PART_MAX)
+
+
+async def make(place: CitizenWorld) -> int:
+    return await make_due(desk(place))
 
 
 async def taken(place: CitizenWorld, uid: str = AMINA) -> zipfile.ZipFile:
@@ -177,10 +208,10 @@ async def test_p_03_the_zip_is_the_database_s_truth(place: CitizenWorld, tmp_pat
     actions = [event["action"] for event in seen if event["action"].startswith("export.")]
     assert actions == ["export.downloaded", "export.downloaded", "export.made", "export.asked"]
     # Sealed as everything is: the object says nothing.
-    stored = await world.rows("SELECT object_key FROM locker.export")
-    blob = await world.wiring.vault.blobs.get(stored[0]["object_key"], start=0, length=30_000_000)
-    assert b"PK\x03\x04" not in blob.data[:100]
-    assert b"%PDF" not in blob.data
+    stored = await world.rows("SELECT object_key FROM locker.export_part ORDER BY number")
+    blobs = [await world.wiring.vault.blobs.get(one["object_key"], start=0, length=30_000_000) for one in stored]
+    assert b"PK\x03\x04" not in blobs[0].data[:100]
+    assert not any(b"%PDF" in blob.data for blob in blobs)
     reconciled = await reconcile(world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0)
     assert (reconciled.missing, reconciled.unknown) == ([], [])
     assert await remove(place) == 204
@@ -257,16 +288,211 @@ async def test_after_its_day_it_is_destroyed(place: CitizenWorld) -> None:
     await world.owner_db.execute("UPDATE locker.export SET expires_at = now() - interval '1 second'")
     assert (await world.locker.get("/v1/export/file", headers=fresh(place))).status_code == 404
     # Also before the worker came by, there is room for another.
-    key = (await world.rows("SELECT object_key FROM locker.export"))[0]["object_key"]
+    keys = {part["object_key"] for part in await parts(place)}
+    assert (await ask(place)).status_code == 202
+    assert await parts(place) == []
+    assert await make(place) == 1
+    keys |= {part["object_key"] for part in await parts(place)}
+    assert len(keys) > 6
+    await world.owner_db.execute("UPDATE locker.export SET expires_at = now() - interval '1 second'")
+    assert await end_expired(desk(place)) == 1
+    assert await world.rows("SELECT 1 FROM locker.export UNION ALL SELECT 1 FROM locker.export_part") == []
+    assert keys <= await intended(place)
+
+
+async def parts(place: CitizenWorld) -> list[dict[str, Any]]:
+    return await place.world.rows("SELECT * FROM locker.export_part ORDER BY number")
+
+
+async def intended(place: CitizenWorld) -> set[str]:
+    return {row["object_key"] for row in await place.world.rows("SELECT object_key FROM locker.deposit_intent")}
+
+
+async def download(place: CitizenWorld, span: str | None = None) -> httpx.Response:
+    return await place.world.locker.get(
+        "/v1/export/file", headers={**fresh(place), **({"Range": span} if span else {})}
+    )
+
+
+async def test_a_large_export_is_several_objects_that_are_taken_as_one(place: CitizenWorld) -> None:
+    for number in range(3):
+        await place.document(pdf=place.world.sealed(text=f"Acte {number}"))
     assert (await ask(place)).status_code == 202
     assert await make(place) == 1
-    await world.owner_db.execute("UPDATE locker.export SET expires_at = now() - interval '1 second'")
-    desk = export_desk(world.wiring.db, world.wiring.vault, world.wiring.settings)
-    assert await end_expired(desk) == 1
-    assert await world.rows("SELECT 1 FROM locker.export") == []
-    intents = await world.rows("SELECT object_key FROM locker.deposit_intent")
-    assert {"object_key": key} in intents
-    assert len(intents) >= 2
+    made = await parts(place)
+    assert len(made) > 4
+    for part in made:
+        head = await place.world.wiring.vault.blobs.head(part["object_key"])
+        assert head is not None
+        assert head.length < PART_MAX + 8_000, "its index behind it"
+        assert part["zip_length"] <= PART_MAX
+    whole = await download(place)
+    said = (await place.world.locker.get("/v1/export", headers=fresh(place))).json()
+    assert int(whole.headers["content-length"]) == len(whole.content) == said["length"]
+    assert hashlib.sha256(whole.content).hexdigest() == said["sha256"]
+    assert whole.headers["etag"] == f'"{said["sha256"]}"'
+    # A range that begins in one part and ends in another, or is a part, or the last byte.
+    place_of_second, third = made[0]["zip_length"], made[0]["zip_length"] + made[1]["zip_length"]
+    last = len(whole.content) - 1
+    for start, stop in (
+        (place_of_second - 3, place_of_second + 3), (place_of_second, third - 1), (5, third + 100), (last, last),
+        (0, last),
+    ):  # fmt: skip
+        part = await download(place, f"bytes={start}-{stop}")
+        assert part.status_code == 206
+        assert part.headers["content-range"] == f"bytes {start}-{stop}/{len(whole.content)}"
+        assert part.content == whole.content[start : stop + 1]
+    assert await remove(place) == 204
+    assert {part["object_key"] for part in made} <= await intended(place)
+
+
+FORGED = {
+    "swapped": [
+        "UPDATE locker.export_part SET number = 1001 WHERE number = 1",
+        "UPDATE locker.export_part SET number = 1 WHERE number = 2",
+        "UPDATE locker.export_part SET number = 2 WHERE number = 1001",
+    ],
+    "the last dropped": [
+        """UPDATE locker.export e SET parts = parts - 1, length = e.length - p.zip_length
+             FROM locker.export_part p WHERE p.number = e.parts - 1""",
+        "DELETE FROM locker.export_part p WHERE number = (SELECT max(number) FROM locker.export_part)",
+    ],
+    "one in the middle dropped": [
+        """UPDATE locker.export e SET parts = parts - 1, length = e.length - p.zip_length
+             FROM locker.export_part p WHERE p.number = 2""",
+        "DELETE FROM locker.export_part WHERE number = 2",
+    ],
+    "a row away": ["DELETE FROM locker.export_part WHERE number = 2"],
+    "one twice": [
+        """UPDATE locker.export_part p SET (object_key, wrapped_key, sha256, length, zip_length, ciphertext_sha256) =
+                  (q.object_key, q.wrapped_key, q.sha256, q.length, p.zip_length, q.ciphertext_sha256)
+             FROM locker.export_part q WHERE p.number = 2 AND q.number = 1"""
+    ],
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+async def test_v_15_parts_that_were_swapped_dropped_or_doubled_do_not_open(place: CitizenWorld, how: str) -> None:
+    await place.document(pdf=place.world.sealed(text="Acte"))
+    assert (await ask(place)).status_code == 202
+    assert await make(place) == 1
+    whole = (await download(place)).content
+    for statement in FORGED[how]:
+        await place.world.owner_db.execute(statement)
+    given = b""
+    try:
+        async with place.world.locker.stream("GET", "/v1/export/file", headers=fresh(place)) as answer:
+            if answer.status_code == 200:
+                async for frame in answer.aiter_bytes():
+                    given += frame
+                assert len(given) < int(answer.headers["content-length"])
+    except (httpx.HTTPError, BlobDamaged):
+        pass
+    assert len(given) < len(whole)
+    assert whole.startswith(given), "what left was verified"
+
+
+async def test_f_03_a_maker_is_killed_again_and_again_and_its_parts_are_gone_on_from(
+    place: CitizenWorld, tmp_path: Path
+) -> None:
+    world = place.world
+    for number in range(12):
+        await place.document(pdf=world.sealed(text=f"Acte {number}"))
+    (tmp_path / "maker.py").write_text(MAKER)
+    (tmp_path / "settings").write_bytes(pickle.dumps(world.wiring.settings))
+    # The bucket has objects of other databases too.
+    before = set((await reconcile(world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0)).unknown)
+    assert (await ask(place)).status_code == 202
+    left: list[dict[str, Any]] = []
+    for kill in range(3):
+        maker = subprocess.Popen(
+            [sys.executable, str(tmp_path / "maker.py"), str(tmp_path / "settings"), str(PART_MAX)],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(60):
+                while len(made := await parts(place)) < len(left) + 6:
+                    assert maker.poll() is None, "it ended before it was killed"
+                    await asyncio.sleep(0.005)
+        finally:
+            os.killpg(maker.pid, signal.SIGKILL)
+            maker.wait()
+        made = await parts(place)
+        # What it was in the middle of, of three parts at the most, is made again.
+        behind = max(0, len(left) - 4)
+        assert made[:behind] == left[:behind], (kill, "made again from the beginning")
+        left = made
+        state = (await world.locker.get("/v1/export", headers=fresh(place))).json()["state"]
+        assert state == "waiting"
+        assert await make(place) == 0, "its lease is not over"
+        await world.owner_db.execute("UPDATE locker.export SET next_attempt_at = now()")
+    assert await make(place) == 1
+    made = await parts(place)
+    assert made[: len(left) - 4] == left[: len(left) - 4]
+    whole = (await download(place)).content
+    said = (await world.locker.get("/v1/export", headers=fresh(place))).json()
+    assert hashlib.sha256(whole).hexdigest() == said["sha256"]
+    archive = zipfile.ZipFile(io.BytesIO(whole))
+    assert archive.testzip() is None
+    manifest = json.loads(archive.read("manifest.json"))
+    assert len(set(archive.namelist())) == len(archive.namelist()) == len(manifest["files"]) + 3
+    for each in manifest["files"]:
+        assert hashlib.sha256(archive.read(each["name"])).hexdigest() == each["sha256"], each["name"]
+    # Beyond the grace nothing is left but what the rows know.
+    settings = world.wiring.settings
+    await sweep(
+        world.wiring.db, world.wiring.audit, world.wiring.throttle, world.wiring.vault, grace_s=0,
+        outbox_lifetime_s=settings.outbox_lifetime_s, refused_lifetime_s=settings.quarantine_refused_lifetime_s,
+    )  # fmt: skip
+    reconciled = await reconcile(world.wiring.db, world.wiring.audit, world.wiring.vault, grace_s=0)
+    assert (reconciled.missing, set(reconciled.unknown) - before) == ([], set())
+    assert {part["object_key"] for part in made} <= await world.objects()
+    assert await remove(place) == 204
+
+
+async def test_an_export_whose_part_is_lost_is_made_from_the_beginning(place: CitizenWorld) -> None:
+    await place.document(pdf=place.world.sealed(text="Acte"))
+    assert (await ask(place)).status_code == 202
+    await dying(place, after=4)
+    before = await parts(place)
+    await place.world.wiring.vault.delete(before[0]["object_key"])
+    assert await make(place) == 1
+    assert {part["object_key"] for part in before} <= await intended(place)
+    assert (await taken(place)).testzip() is None
+    assert await remove(place) == 204
+
+
+async def test_what_is_removed_while_it_is_made_leaves_no_part(place: CitizenWorld) -> None:
+    await place.document(pdf=place.world.sealed(text="Acte"))
+    assert (await ask(place)).status_code == 202
+    await dying(place, after=3)
+    made = {part["object_key"] for part in await parts(place)}
+    assert len(made) == 3
+    assert await remove(place) == 204
+    assert await parts(place) == []
+    assert made <= await intended(place)
+
+
+async def dying(place: CitizenWorld, *, after: int) -> None:
+    """A worker that dies when it put ``after`` parts and one more that it did not record."""
+    put, many = place.world.wiring.vault.put, 0
+
+    async def dies(**members: Any) -> Any:
+        nonlocal many
+        stored = await put(**members)
+        many += 1
+        if many > after:
+            raise SystemError("killed")
+        return stored
+
+    place.world.wiring.vault.put = dies  # type: ignore[method-assign]
+    try:
+        with pytest.raises(SystemError):
+            await make(place)
+    finally:
+        place.world.wiring.vault.put = put  # type: ignore[method-assign]
+    await place.world.owner_db.execute("UPDATE locker.export SET next_attempt_at = now()")
 
 
 async def test_f_03_a_worker_killed_in_the_middle_is_followed_by_the_next(place: CitizenWorld) -> None:
@@ -297,9 +523,12 @@ async def test_f_03_a_worker_killed_in_the_middle_is_followed_by_the_next(place:
 async def test_f_03_an_export_that_kills_whoever_makes_it_fails_and_is_told(place: CitizenWorld) -> None:
     world = place.world
     assert (await ask(place)).status_code == 202
+    await dying(place, after=2)
+    assert len(await parts(place)) == 2
     await world.owner_db.execute("UPDATE locker.export SET attempts = 6, next_attempt_at = now()")
     assert await make(place) == 0
     assert (await world.locker.get("/v1/export", headers=fresh(place))).json()["state"] == "failed"
+    assert await parts(place) == [], "they wait for nobody"
     assert (await ask(place)).status_code == 202, "asked for again"
     assert await make(place) == 1
     assert await remove(place) == 204
@@ -349,11 +578,14 @@ async def test_a_large_export_is_never_in_memory_whole(place: CitizenWorld) -> N
     tracemalloc.start()
     began = time.perf_counter()
     try:
-        assert await make(place) == 1
+        wiring = world.wiring
+        whole = export_desk(wiring.db, wiring.vault, wiring.settings)
+        assert await make_due(msgspec.structs.replace(whole, part_max_bytes=10_000_000)) == 1
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 16_000_000, (peak, time.perf_counter() - began)
     rows = await world.rows("SELECT length FROM locker.export WHERE owner = $1", owner)
     assert rows[0]["length"] > length
+    assert len(await parts(place)) == 5
     await world.owner_db.execute("DELETE FROM locker.upload WHERE upload_id = $1", upload_id)

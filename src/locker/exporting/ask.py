@@ -4,8 +4,8 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.ids import new_public_id
 from kit.throttle import Limit, Throttle
-from locker.deposits import orphans
 from locker.exporting import store
+from locker.exporting.destroy import destroy
 from locker.exporting.refusals import ExportStands, NoExport
 from locker.exporting.schema import Export, Ready
 from locker.vault.refuse_erased import refuse_erased
@@ -19,8 +19,8 @@ async def ask(db: Database, audit: Audit, throttle: Throttle, *, owner: str, act
 
     async def record(tx: Tx) -> Export:
         await refuse_erased(tx, owner=owner)
-        for object_key in await store.make_room(tx, owner=owner):
-            await orphans.intend(tx, owner=owner, object_key=object_key)
+        if over := await store.to_make_room(tx, owner=owner):
+            await destroy(tx, owner=owner, export_id=over)
         if not await store.ask(tx, owner=owner, export_id=export_id):
             raise ExportStands
         await throttle.count(tx, EXPORTS, owner)
@@ -49,12 +49,10 @@ async def remove(db: Database, audit: Audit, *, owner: str, actor: str) -> None:
     """Its key is gone when this returns, its bytes by the next sweep. Raises NoExport."""
 
     async def end(tx: Tx) -> None:
-        removed = await store.remove(tx, owner=owner)
-        if removed is None:
+        export_id = await store.to_remove(tx, owner=owner)
+        if export_id is None:
             raise NoExport
-        export_id, object_key = removed
-        if object_key is not None:
-            await orphans.intend(tx, owner=owner, object_key=object_key)
+        await destroy(tx, owner=owner, export_id=export_id)
         await _append(tx, audit, "export.removed", owner, actor, export_id)
 
     await db.transact(end)

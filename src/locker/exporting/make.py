@@ -10,15 +10,14 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Refusal
 from kit.jose import LocalKeySet
-from locker.deposits import orphans
 from locker.exporting import store
 from locker.exporting.collect import Collecting
-from locker.exporting.schema import VERSION, Taken
-from locker.exporting.spool import Spool
-from locker.exporting.zip_stream import EntryChanged, ZipFrames
-from locker.vault import LengthMismatch, Vault, new_object_key
+from locker.exporting.destroy import destroy, let_go
+from locker.exporting.parts import LEASE_S, PART_MAX_BYTES, Overtaken, Parts
+from locker.exporting.schema import Taken
+from locker.exporting.zip_stream import EntryChanged
+from locker.vault import LengthMismatch, Vault
 
-LEASE_S = 3_000
 ATTEMPTS_MAX = 6
 WAIT_S = 60.0
 _BATCH = 100
@@ -35,16 +34,13 @@ class ExportDesk(msgspec.Struct, frozen=True, kw_only=True):
     lifetime_s: int
     folder: Path | None
     """Where the sealed spool stands; else the system's place for temporary files."""
-
-
-class _Overtaken(Exception):
-    pass
+    part_max_bytes: int = PART_MAX_BYTES
 
 
 async def make_due(desk: ExportDesk, *, exports_max: int = 10) -> int:
     """How many are ready. Each is taken by one worker; after one that died, by the next."""
     await end_expired(desk)
-    if failed := await store.fail_overtaken(desk.db, attempts_max=ATTEMPTS_MAX):
+    if failed := await desk.db.transact(_fail_overtaken):
         log.error("%s exports failed: whoever made them died, each time", failed)
     made = 0
     for _ in range(exports_max):
@@ -52,21 +48,14 @@ async def make_due(desk: ExportDesk, *, exports_max: int = 10) -> int:
         if taken is None:
             break
         try:
-            async with asyncio.timeout(LEASE_S - 60):
-                await _make(desk, taken)
+            await _make(desk, taken)
             made += 1
-        except _Overtaken:
+        except Overtaken:
             continue
         except (Refusal, EntryChanged, LengthMismatch, TimeoutError) as fault:
             # Something in it was removed meanwhile, or a part is away: the next attempt sees another state.
             log.warning("export %s: %s", taken.export_id, type(fault).__name__)
-            await store.put_off(
-                desk.db,
-                owner=taken.owner,
-                attempt=taken.attempt,
-                wait_s=WAIT_S * 2**taken.attempts,
-                failed=taken.attempts >= ATTEMPTS_MAX,
-            )
+            await _put_off(desk, taken)
     return made
 
 
@@ -74,9 +63,9 @@ async def end_expired(desk: ExportDesk) -> int:
     """Their keys are gone with their rows; the sweeper takes the objects."""
 
     async def end(tx: Tx) -> int:
-        over = await store.remove_expired(tx, batch_max=_BATCH)
-        for owner, export_id, object_key in over:
-            await orphans.intend(tx, owner=owner, object_key=object_key)
+        over = await store.expired(tx, batch_max=_BATCH)
+        for owner, export_id in over:
+            await destroy(tx, owner=owner, export_id=export_id)
             await _append(tx, desk.audit, "export.ended", owner, export_id)
         return len(over)
 
@@ -84,36 +73,51 @@ async def end_expired(desk: ExportDesk) -> int:
 
 
 async def _make(desk: ExportDesk, taken: Taken) -> None:
-    spool = Spool(desk.folder)
-    try:
-        collecting = Collecting(desk.db, desk.vault, desk.keys, spool, locker=desk.locker_url, owner=taken.owner)
-        frames = ZipFrames(await collecting.everything(taken), at=taken.asked_at)
-        object_key = new_object_key()
-        await orphans.intend(desk.db, owner=taken.owner, object_key=object_key)
-        stored = await desk.vault.put(
-            owner=taken.owner,
-            document_id=vault_name(taken.export_id),
-            version=VERSION,
-            object_key=object_key,
-            frames=frames,
-            length=frames.length,
-        )
-    finally:
-        spool.close()
+    """Up to the lease for each part, not for all of them."""
+    loop = asyncio.get_running_loop()
 
-    async def record(tx: Tx) -> None:
-        await desk.vault.hold_owner_key(tx, owner=taken.owner, parted_too=True)
-        fulfilled = await orphans.fulfil(tx, owner=taken.owner, object_key=object_key)
-        if not fulfilled or not await store.finish(tx, taken, stored, lifetime_s=desk.lifetime_s):
-            raise _Overtaken
+    async def record(tx: Tx, parts: int, sha256: bytes, length: int) -> None:
+        if not await store.finish(tx, taken, parts=parts, sha256=sha256, length=length, lifetime_s=desk.lifetime_s):
+            raise Overtaken
         await _append(tx, desk.audit, "export.made", taken.owner, taken.export_id)
 
-    await desk.db.transact(record)
+    async with asyncio.timeout(LEASE_S - 60) as until:
+        parts = Parts(
+            desk.db,
+            desk.vault,
+            desk.folder,
+            taken,
+            part_max=desk.part_max_bytes,
+            came_on=lambda: until.reschedule(loop.time() + LEASE_S - 60),
+        )
+        try:
+            await parts.resume()
+            await Collecting(desk.db, desk.vault, desk.keys, parts, locker=desk.locker_url, taken=taken).everything()
+            await parts.finish(record)
+        finally:
+            parts.close()
 
 
-def vault_name(export_id: str) -> str:
-    """No document has such an id."""
-    return f"export-{export_id}"
+async def _fail_overtaken(tx: Tx) -> int:
+    failed = await store.fail_overtaken(tx, attempts_max=ATTEMPTS_MAX)
+    for owner, export_id in failed:
+        await let_go(tx, owner=owner, export_id=export_id)
+    return len(failed)
+
+
+async def _put_off(desk: ExportDesk, taken: Taken) -> None:
+    async def put_off(tx: Tx) -> None:
+        attempts = await store.attempts(tx, taken)
+        failed = attempts >= ATTEMPTS_MAX
+        if (
+            await store.put_off(
+                tx, owner=taken.owner, attempt=taken.attempt, wait_s=WAIT_S * 2**attempts, failed=failed
+            )
+            and failed
+        ):
+            await let_go(tx, owner=taken.owner, export_id=taken.export_id)
+
+    await desk.db.transact(put_off)
 
 
 async def _append(tx: Tx, audit: Audit, action: str, owner: str, export_id: str) -> None:

@@ -10,12 +10,12 @@ from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
 from locker.access.step_up import just_signed_in, need_fresh_session, need_fresh_token
 from locker.documents.content_disposition import attachment
-from locker.documents.send_bytes import send_bytes
+from locker.documents.send_bytes import send_opened
 from locker.exporting import store
 from locker.exporting.ask import ask, remove, take
-from locker.exporting.make import vault_name
+from locker.exporting.parts import open_parts
 from locker.exporting.refusals import ExportStands, NoExport
-from locker.exporting.schema import VERSION, Export, State
+from locker.exporting.schema import Export, State
 from locker.home.frame import AnyRequest, checked_form, page, see_other
 from locker.problem import problems
 from locker.wiring import Wiring
@@ -135,13 +135,11 @@ async def api_remove(wiring: NamedDependency[Wiring], caller: NamedDependency[Ci
 
 async def _file(request: AnyRequest, wiring: Wiring, owner: str, actor: str) -> Response[Any]:
     ready = await take(wiring.db, wiring.audit, owner=owner, actor=actor)
-    return await send_bytes(
+    return await send_opened(
         request,
-        wiring.vault,
-        ready.stored,
-        owner=owner,
-        document_id=vault_name(ready.export_id),
-        version=VERSION,
+        lambda start, end: open_parts(wiring.vault, ready, owner=owner, start=start, end=end),
+        length=ready.length,
+        sha256=ready.sha256,
         media_type="application/zip",
         disposition=attachment("khizana", "zip"),
     )

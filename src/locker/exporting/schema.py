@@ -10,6 +10,7 @@ VERSION = 1
 """Of the file, as the vault binds it: an export never changes."""
 
 State = Literal["waiting", "ready", "failed"]
+Stage = Literal["documents", "uploads", "shares", "openings", "history", "end"]
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +32,33 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to ``offset`` in the ZIP everything is whole; ``stage`` goes on after the one named ``after``."""
+
+    offset: int = 0
+    stage: Stage = "documents"
+    after: str = ""
+    documents: int = 0
+    uploads: int = 0
+    shares: int = 0
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One object of an export: ``zip_length`` bytes of the ZIP, behind them the index of the files that end in it."""
+
+    number: int
+    name: str
+    """Under which the vault sealed it."""
+    stored: Stored
+    zip_length: int
+    checkpoint: Checkpoint
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     export_id: str
-    stored: Stored
+    length: int
+    sha256: bytes
+    parts: list[Part]
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +68,7 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ZIP holds besides itself, its signature and the keys."""
+    """What the ZIP holds besides itself, its signature and the keys; ``files`` are written one by one."""
 
     export_id: str
     made_at: dt.datetime
@@ -53,4 +78,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     uploads: int
     shares: int
-    files: list[ManifestFile]
+
+
+def part_name(export_id: str, number: int, *, last: bool) -> str:
+    """What the key and every segment of a part are bound to: one that was moved, or after which others were dropped,
+    does not open. No document has such an id."""
+    return f"export-{export_id}.{number}{'.last' if last else ''}"
+
+
+def whole_name(export_id: str) -> str:
+    """Of one that was made when an export was one object."""
+    return f"export-{export_id}"

@@ -1,15 +1,12 @@
-"""What is made for an export before its length is known waits in a temporary file, sealed under a key of this process's
-memory: nothing plain ever lies on the disk, and what a killed worker leaves is noise."""
+"""A part of an export waits in a temporary file until it is full, sealed under a key of this process's memory: nothing
+plain ever lies on the disk, and what a killed worker leaves is noise."""
 
-import hashlib
 import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
-from locker.exporting.zip_stream import ZipEntry
 from locker.vault.streaming import (
     KEY_BYTES,
     Decryptor,
@@ -24,7 +21,7 @@ _SEGMENTS = 4
 
 
 class Spool:
-    """Append, then ``seal``, then read any part any number of times."""
+    """Append, then ``seal``, then iterate any number of times."""
 
     def __init__(self, folder: Path | None) -> None:
         self._file = tempfile.TemporaryFile(prefix="khizana-export-", dir=folder, buffering=0)  # noqa: SIM115
@@ -34,14 +31,18 @@ class Spool:
         self._decryptor: Decryptor | None = None
         self.length = 0
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | memoryview) -> None:
         self.length += len(content)
-        if sealed := self._encryptor.update(content):
+        if sealed := self._encryptor.update(bytes(content)):
             self._write(sealed)
 
     def seal(self) -> None:
         self._write(self._encryptor.finalize())
         self._decryptor = Decryptor(self._key, _ASSOCIATED, self._encryptor.header, length=self.length)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for frame in self.read(0, self.length):
+            yield frame
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         assert self._decryptor is not None
@@ -63,21 +64,3 @@ class Spool:
         while left:
             # A file without a buffer may take a part.
             left = left[self._file.write(left) :]
-
-
-class SpooledFile:
-    """One file of the export on its way into the spool."""
-
-    def __init__(self, spool: Spool, name: str) -> None:
-        self._spool, self._name, self._start = spool, name, spool.length
-        self._sha256 = hashlib.sha256()
-
-    def write(self, content: bytes) -> None:
-        self._spool.append(content)
-        self._sha256.update(content)
-
-    def entry(self) -> tuple[ZipEntry, str]:
-        """And the SHA-256 of its content, hexadecimal."""
-        start, end = self._start, self._spool.length
-        entry = ZipEntry(name=self._name, length=end - start, source=partial(self._spool.read, start, end))
-        return entry, self._sha256.hexdigest()

@@ -1,15 +1,15 @@
-"""A ZIP whose length is known before its first byte, written file by file (APPNOTE 6.3.10): stored, not deflated, with
-its checksums after each file. It can be iterated again, and gives the same bytes where the files do."""
+"""A ZIP, written front to back without knowing what follows (APPNOTE 6.3.10): stored, not deflated, with its checksums
+after each file. ZIP64 where a file or its place asks for it."""
 
 import datetime as dt
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
 _NARROW_MAX = 0xFFFF_FFFF
-_FILES_MAX = 0xFFFF - 1
+_FILES_MAX = 0xFFFF
 # Bit 3: sizes and checksum follow the file. Bit 11: the name is UTF-8.
 _FLAGS = 0x0808
 _UNIX_FILE = 0o100600 << 16
@@ -18,87 +18,94 @@ _WIDE_END, _WIDE_LOCATOR = 0x06064B50, 0x07064B50
 
 
 class ZipEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was written: what the directory at the end and the manifest say of it."""
+
     name: str
+    sha256: str
     length: int
-    source: Callable[[], AsyncIterator[bytes]]
-    """Gives exactly ``length`` bytes, each time that it is asked."""
+    crc: int
+    at: int
+    """Where its header begins."""
+    wide: bool
 
 
 class EntryChanged(Exception):
     """A file was not as long as it was said to be."""
 
 
-class ZipFrames:
-    def __init__(self, entries: Sequence[ZipEntry], *, at: dt.datetime, wide: bool | None = None) -> None:
-        """``wide``: ZIP64, which is taken where it must be."""
-        self._entries = [(entry, entry.name.encode()) for entry in entries]
-        date = (at.year - 1980) << 9 | at.month << 5 | at.day
-        self._moment = at.hour << 11 | at.minute << 5 | at.second // 2, date
-        self._wide = False
-        self.length = self._count()
-        if wide or self.length > _NARROW_MAX or len(entries) > _FILES_MAX:
-            self._wide = True
-            self.length = self._count()
+class ZipFile:
+    """One file on its way: ``head``, its bytes through ``count``, ``tail``. ``length`` None: nobody knows it before."""
 
-    def _count(self) -> int:
-        """Everything but the files' own bytes is of a length that depends on names alone."""
-        around = sum(
-            len(self._local(name)) + len(self._descriptor(0, 0)) + len(self._central(name, 0, 0, 0))
-            for _entry, name in self._entries
-        )
-        return around + sum(entry.length for entry, _name in self._entries) + len(self._end(0, 0))
+    def __init__(self, name: str, *, at: int, moment: dt.datetime, length: int | None) -> None:
+        self._name, self._at, self._expected, self._moment = name, at, length, moment
+        self._wide = length is None or length >= _NARROW_MAX
+        self._crc = self._length = 0
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        place, central = 0, bytearray()
-        for entry, name in self._entries:
-            head = self._local(name)
-            yield head
-            crc = length = 0
-            async for frame in entry.source():
-                crc, length = zlib.crc32(frame, crc), length + len(frame)
-                yield frame
-            if length != entry.length:
-                raise EntryChanged(entry.name)
-            tail = self._descriptor(crc, length)
-            yield tail
-            central += self._central(name, crc, length, place)
-            place += len(head) + length + len(tail)
-        yield bytes(central)
-        yield self._end(len(central), place)
-
-    def _local(self, name: bytes) -> bytes:
+    def head(self) -> bytes:
+        name = self._name.encode()
         sizes, extra = (_NARROW_MAX, struct.pack("<HHQQ", 1, 16, 0, 0)) if self._wide else (0, b"")
-        fixed = struct.pack(
-            "<IHHHHHIIIHH", _LOCAL, self._needs, _FLAGS, 0, *self._moment, 0, sizes, sizes, len(name), len(extra)
+        needs, moment = _needs(wide=self._wide), _moment(self._moment)
+        fixed = struct.pack("<IHHHHHIIIHH", _LOCAL, needs, _FLAGS, 0, *moment, 0, sizes, sizes, len(name), len(extra))
+        return fixed + name + extra
+
+    def count(self, frame: bytes) -> None:
+        self._crc, self._length = zlib.crc32(frame, self._crc), self._length + len(frame)
+
+    def tail(self) -> bytes:
+        """Raises EntryChanged."""
+        if self._expected is not None and self._length != self._expected:
+            raise EntryChanged(self._name)
+        return struct.pack("<IIQQ" if self._wide else "<IIII", _DESCRIPTOR, self._crc, self._length, self._length)
+
+    def entry(self, sha256: str) -> ZipEntry:
+        return ZipEntry(
+            name=self._name, sha256=sha256, length=self._length, crc=self._crc, at=self._at, wide=self._wide
         )
-        return fixed + name + extra
 
-    def _descriptor(self, crc: int, length: int) -> bytes:
-        return struct.pack("<IIQQ" if self._wide else "<IIII", _DESCRIPTOR, crc, length, length)
 
-    def _central(self, name: bytes, crc: int, length: int, place: int) -> bytes:
-        extra, sizes, offset = b"", length, place
-        if self._wide:
-            extra, sizes, offset = struct.pack("<HHQQQ", 1, 24, length, length, place), _NARROW_MAX, _NARROW_MAX
-        fixed = struct.pack(
-            "<IHHHHHHIIIHHHHHII",
-            _CENTRAL, 3 << 8 | self._needs, self._needs, _FLAGS, 0, *self._moment, crc, sizes, sizes, len(name),
-            len(extra), 0, 0, 0, _UNIX_FILE, offset,
-        )  # fmt: skip
-        return fixed + name + extra
+def central(entry: ZipEntry, *, moment: dt.datetime) -> bytes:
+    """Its line in the directory at the end."""
+    name, wide = entry.name.encode(), b""
+    length, at = entry.length, entry.at
+    if entry.wide:
+        wide, length = struct.pack("<QQ", length, length), _NARROW_MAX
+    if at >= _NARROW_MAX:
+        wide, at = wide + struct.pack("<Q", at), _NARROW_MAX
+    extra = struct.pack("<HH", 1, len(wide)) + wide if wide else b""
+    needs = _needs(wide=bool(wide))
+    fixed = struct.pack(
+        "<IHHHHHHIIIHHHHHII",
+        _CENTRAL, 3 << 8 | needs, needs, _FLAGS, 0, *_moment(moment), entry.crc, length, length, len(name),
+        len(extra), 0, 0, 0, _UNIX_FILE, at,
+    )  # fmt: skip
+    return fixed + name + extra
 
-    def _end(self, central_length: int, central_at: int) -> bytes:
-        many = len(self._entries)
-        if not self._wide:
-            return struct.pack("<IHHHHIIH", _END, 0, 0, many, many, central_length, central_at, 0)
-        version = self._needs
+
+def end(many: int, *, central_length: int, central_at: int) -> bytes:
+    wide, locator = b"", b""
+    if many >= _FILES_MAX or central_length >= _NARROW_MAX or central_at >= _NARROW_MAX:
+        needs = _needs(wide=True)
         wide = struct.pack(
-            "<IQHHIIQQQQ", _WIDE_END, 44, 3 << 8 | version, version, 0, 0, many, many, central_length, central_at
+            "<IQHHIIQQQQ", _WIDE_END, 44, 3 << 8 | needs, needs, 0, 0, many, many, central_length, central_at
         )
         locator = struct.pack("<IIQI", _WIDE_LOCATOR, 0, central_at + central_length, 1)
-        narrow = struct.pack("<IHHHHIIH", _END, 0, 0, 0xFFFF, 0xFFFF, _NARROW_MAX, _NARROW_MAX, 0)
-        return wide + locator + narrow
+    files = min(many, _FILES_MAX)
+    narrow = struct.pack(
+        "<IHHHHIIH", _END, 0, 0, files, files, min(central_length, _NARROW_MAX), min(central_at, _NARROW_MAX), 0
+    )
+    return wide + locator + narrow
 
-    @property
-    def _needs(self) -> int:
-        return 45 if self._wide else 20
+
+def entries_in(lines: Iterable[bytes]) -> Iterable[ZipEntry]:
+    return (_DECODER.decode(line) for line in lines if line)
+
+
+_DECODER = msgspec.json.Decoder(ZipEntry)
+
+
+def _moment(at: dt.datetime) -> tuple[int, int]:
+    return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
+
+
+def _needs(*, wide: bool) -> int:
+    return 45 if wide else 20
