@@ -238,8 +238,8 @@ async def revoke(tx: Tx, *, owner: str, share_id: str) -> bool:
 
 
 async def end_all(tx: Tx, *, owner: str) -> tuple[int, list[str]]:
-    """Whatever this citizen shared until now; how many stood, and which of them were for one service. Of two that come at
-    once the later time holds, in whatever order they commit: what one of them ended stays ended."""
+    """Whatever this citizen shared until now; how many stood, and which of them were for one service. Of two that come
+    at once the later time holds, in whatever order they commit: what one of them ended stays ended."""
     row = await tx.fetchrow(
         f"""
         WITH ended AS (
