@@ -30,6 +30,7 @@ AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that was told to step back
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the server said last has come, that it hung up has not
 )
 
 
@@ -155,6 +156,10 @@ class Database:
                 raise Unavailable("database") from fault
             try:
                 yield connection
+            except asyncpg.InternalClientError:
+                # It begins nothing any more, and looks idle: the next one would get it.
+                connection.terminate()
+                raise
             finally:
                 try:
                     # Without a bound it would wait for a network that is gone to take the cancellation.

@@ -207,3 +207,19 @@ async def test_a_nul_is_what_no_row_can_hold_and_no_fault(idp_db: Database) -> N
         with pytest.raises(Malformed):
             async with idp_db.transaction() as tx:
                 await tx.execute(f"SELECT $1::{kind}", value)
+
+
+async def test_f_04_a_connection_that_was_ended_while_nobody_used_it_is_away_and_replaced(dsns: Dsns) -> None:
+    """What the server said last has come, and that it hung up has not: asyncpg begins nothing on such a connection."""
+    fields = (b"SFATAL", b"VFATAL", b"C57P01", b"Mterminating connection due to administrator command")
+    body = b"".join(field + b"\0" for field in fields) + b"\0"
+    db = await Database.connect(dsns.idp, connections_max=1)
+    try:
+        assert await db.fetchval("SELECT 1") == 1
+        async with db._connection() as connection:
+            connection._con._protocol.data_received(b"E" + (len(body) + 4).to_bytes(4, "big") + body)
+        with pytest.raises(Unavailable):
+            await db.fetchval("SELECT 1")
+        assert await db.fetchval("SELECT 1") == 1
+    finally:
+        await db.close()
