@@ -205,6 +205,7 @@ async def test_every_table_that_knows_an_object_is_known_to_reconcile(world: Wor
         "deposit_intent.object_key",
         "document.object_key",
         "export.object_key",
+        "export_part.object_key",
         "quarantine.data_object_key",
         "quarantine.object_key",
         "seal_version.object_key",
