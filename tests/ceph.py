@@ -4,8 +4,6 @@ No manager: nothing that is tested here asks one, and three small processes are 
 """
 
 import contextlib
-import json
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -129,54 +127,6 @@ class Ceph:
         process = self.processes.pop(name)
         process.kill()
         process.wait()
-
-    @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """A process that is there and does nothing, as where a disk hangs."""
-        self.processes[name].send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.processes[name].send_signal(signal.SIGCONT)
-
-    @contextmanager
-    def full(self) -> Iterator[None]:
-        """What the OSD holds is more than it may: writes and deletes wait until there is room, as Ceph has it."""
-        before = dict(json.loads(self.run("ceph", "osd", "dump", "--format", "json")))
-        ratios = {name: before[f"{name}_ratio"] for name in ("nearfull", "backfillfull", "full")}
-        self._ratios(dict.fromkeys(ratios, 1e-7))
-        try:
-            assert child.wait_until(self._is_full, STARTS_WITHIN_S), "the OSD does not find itself full"
-            yield
-        finally:
-            self._ratios(ratios)
-            assert child.wait_until(lambda: not self._is_full(), STARTS_WITHIN_S), "the OSD stays full"
-
-    def _ratios(self, ratios: dict[str, float]) -> None:
-        for name, ratio in ratios.items():
-            self.run("ceph", "osd", f"set-{name}-ratio", f"{ratio:f}")
-
-    def _is_full(self) -> bool:
-        return "OSD_FULL" in json.loads(self.run("ceph", "health", "--format", "json"))["checks"]
-
-    @contextmanager
-    def quota(self, *, objects_max: int) -> Iterator[None]:
-        """Of the user, over all its buckets."""
-        of_user = ("--uid", UID, "--quota-scope", "user")
-        self.admin("quota", "set", *of_user, "--max-objects", str(objects_max))
-        self.admin("quota", "enable", *of_user)
-        try:
-            yield
-        finally:
-            self.admin("quota", "disable", *of_user)
-
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        self.admin("user", "suspend", "--uid", UID)
-        try:
-            yield
-        finally:
-            self.admin("user", "enable", "--uid", UID)
 
     def admin(self, *words: str) -> str:
         return self.run("radosgw-admin", *words)

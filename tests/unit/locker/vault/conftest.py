@@ -8,14 +8,14 @@ from kit.db import Database
 from locker.vault import Vault
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey
-from tests.unit.locker.vault.engines import Engine, embedded, named_ceph
+from tests.unit.locker.vault.engines import Engine, named_ceph, started
 
 
 @pytest.fixture(params=["embedded", pytest.param("ceph", marks=pytest.mark.ceph)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "ceph":
-        return named_ceph() or embedded(request.getfixturevalue("ceph"))
-    return embedded(request.getfixturevalue("s3"))
+        return named_ceph() or started(request.getfixturevalue("ceph"))
+    return started(request.getfixturevalue("s3"))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Engine:
         )
 
 
-def embedded(s3: Any) -> Engine:
+def started(s3: Any) -> Engine:
     return Engine(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, s3.bucket_folder)
 
 

@@ -29,7 +29,7 @@ from locker.vault import (
 from locker.vault import vault as vault_module
 from locker.vault.keys import FileMasterKey, content_associated_data
 from locker.vault.streaming import HEADER_BYTES, PLAIN_BYTES, SEGMENT_BYTES
-from tests.unit.locker.vault.engines import embedded
+from tests.unit.locker.vault.engines import started
 from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
 from tests.unit.locker.vault.test_streaming import tink_decrypt
 
@@ -228,7 +228,7 @@ Faulty = tuple[FaultEngine, Vault]
 @pytest.fixture
 async def faulty(s3: Any, locker_db: Database, master: FileMasterKey) -> AsyncIterator[Faulty]:
     async with fault_engine(s3.endpoint) as engine:
-        blobs = await embedded(s3).connect(endpoint=engine.endpoint)
+        blobs = await started(s3).connect(endpoint=engine.endpoint)
         yield engine, Vault(locker_db, master, blobs)
         await blobs.close()
 

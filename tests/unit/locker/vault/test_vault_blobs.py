@@ -12,7 +12,7 @@ import pytest
 from locker.vault import blobs as blobs_module
 from locker.vault.blobs import BlobStore, S3BlobStore, is_object_key, new_object_key
 from locker.vault.refusals import BlobDamaged, BlobMissing, BlobStoreUnavailable
-from tests.unit.locker.vault.engines import Engine, embedded
+from tests.unit.locker.vault.engines import Engine, started
 from tests.unit.locker.vault.fault_engine import FaultEngine, fault_engine
 
 
@@ -153,7 +153,7 @@ async def test_the_synced_file_must_be_where_the_setting_says(s3: Any, tmp_path:
 @pytest.fixture
 async def faulty(s3: Any) -> AsyncIterator[tuple[FaultEngine, S3BlobStore]]:
     async with fault_engine(s3.endpoint) as engine:
-        store = await embedded(s3).connect(endpoint=engine.endpoint)
+        store = await started(s3).connect(endpoint=engine.endpoint)
         yield engine, store
         await store.close()
 
