@@ -3,10 +3,7 @@
 import asyncio
 import hashlib
 import itertools
-import os
 import secrets
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench.product import WORKERS, free_port
+from bench.product import WORKERS
+from bench.small_server import small_server
 from bench.world import ADMINISTRATION, AT_ONCE, MACHINE, World
-from khizana.embedded import child
 from locker.administrations.identify import identify
 from locker.catalogue.schema import SignatureRequirement
 from locker.deposits.judge import policy_of
@@ -153,25 +150,14 @@ class Limits:
     async def bare_url(self) -> str:
         """An ASGI application that does nothing, behind the same server with as many workers."""
         if self._bare_url is None:
-            port = free_port()
             log = self._world.folder / "bare.log"
-            command = [*child.dying_with_us("KILL"), sys.executable, str(Path(__file__).parent / "bare.py"), str(port)]
-            process = child.spawn(command, log=log, environ=dict(os.environ))
-            self._world.stack.callback(child.end, process, (signal.SIGTERM,), each_s=5)
-            url = f"http://127.0.0.1:{port}"
-            for _ in range(200):
-                await asyncio.sleep(0.05)
-                try:
-                    async with self._world.http.get(url) as answer:
-                        if answer.status == 200:
-                            self._bare_url = url
-                            break
-                except OSError:
-                    continue
-            else:
-                raise RuntimeError(child.last_lines(log))
-        assert self._bare_url is not None
+            bare = await self._world.stack.enter_async_context(small_server("bare.py", log=log, ready=self._answers))
+            self._bare_url = f"http://127.0.0.1:{bare.port}"
         return self._bare_url
+
+    async def _answers(self, port: int) -> bool:
+        async with self._world.http.get(f"http://127.0.0.1:{port}") as answer:
+            return answer.status == 200
 
     # -- judging and storing ---------------------------------------------------------------------------------------
 

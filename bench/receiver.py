@@ -1,4 +1,5 @@
-"""A receiver of webhooks that takes everything and looks at nothing: the least that a message can cost there."""
+"""``python bench/receiver.py PORT CERTIFICATE``: a receiver of webhooks that takes everything and looks at nothing, the
+least that a message can cost there."""
 
 import asyncio
 import ssl
@@ -13,7 +14,7 @@ async def take(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def serve(certificate: Path, port: int) -> None:
+async def serve(port: int, certificate: Path) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
     app = web.Application()
@@ -25,4 +26,4 @@ async def serve(certificate: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2])))

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.measures import held
-from bench.paper import Press
 from bench.product import Spent, tree
-from bench.world import ADMINISTRATION, MACHINE, TYPE, Citizen, Held, World, multipart
+from bench.world import MACHINE, TYPE, Citizen, Held, World, multipart
 from khizana.deposit_batch import MANIFEST
 
 DOCUMENT_BYTES = 20_000
@@ -43,14 +42,9 @@ class Cost:
 async def results_day(world: World, load: Load, *, quick: bool) -> list[dict[str, Any]]:
     """Two lines. Each way deposits documents that were never seen before: a judge remembers its verdicts."""
     documents = DOCUMENTS_QUICK if quick else DOCUMENTS
-    folder = world.folder / "day"
-    folder.mkdir()
     machine, citizens = await world.machine(), await world.citizens()
-    press = Press(await world.pki(), ADMINISTRATION)
     # The last few are for whoever needs to be started by a first document.
-    for number in range(2 * documents + CONNECTIONS):
-        pdf = await asyncio.to_thread(press.sealed, DOCUMENT_BYTES)
-        (folder / f"{number}.pdf").write_bytes(pdf)
+    folder = (await world.unseen(DOCUMENT_BYTES, 2 * documents + CONNECTIONS))[0].parent
     await asyncio.gather(
         *(
             world.deposit(citizens[0], folder / f"{2 * documents + number}.pdf", machine)

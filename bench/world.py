@@ -430,8 +430,8 @@ class World:
         return file
 
     async def unseen(self, size: int, count: int) -> list[Path]:
-        """Files that nobody was shown before, each with another document of about that size: what is judged is what a
-        judge remembers for some minutes."""
+        """Files that nobody was shown before, each with another document of about that size, in a folder of their own
+        as ``0.pdf``, ``1.pdf`` and so on: what is judged is what a judge remembers for some minutes."""
         pki, folder = await self.pki(), Path(tempfile.mkdtemp(prefix="unseen-", dir=self.folder))
 
         def make() -> list[Path]:
