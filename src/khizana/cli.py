@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 something checked is not right, 2 refused and one line say
 import argparse
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -73,6 +74,10 @@ class CommandRefused(Exception):
         self.sentence = sentence
 
 
+_DASHED = re.compile(r"-(?!-|h$|\d*\.?\d+$).+")
+"""Neither an option nor a number."""
+
+
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
@@ -89,6 +94,9 @@ def main(argv: list[str]) -> int:
     if getattr(verb, "PASSES_ON", False) and rest not in (["-h"], ["--help"]):
         # Its arguments are another program's, options and all.
         rest = ["--", *rest]
+    elif rest and _DASHED.fullmatch(rest[-1]):
+        # An identifier is random, and one of 64 begins so. No command has an option of one dash but -h.
+        rest = [*rest[:-1], "--", rest[-1]]
     try:
         # argparse itself leaves with 2 for arguments that it does not know.
         return verb.run(parser.parse_args(rest))

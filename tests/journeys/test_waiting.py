@@ -132,3 +132,5 @@ def test_an_operator_answers_for_a_tester_by_command(product: Product) -> None:
     assert poll(product, party, CIBA, auth_req_id=refused["auth_req_id"]).json()["error"] == "access_denied"
     again = product.khizana("ciba", "approve", allowed["auth_req_id"])
     assert (again.returncode, "unknown-request" in again.stderr) == (2, True)
+    dashed = product.khizana("ciba", "deny", "-" + allowed["auth_req_id"][1:])
+    assert (dashed.returncode, "unknown-request" in dashed.stderr) == (2, True), dashed.stderr
