@@ -127,7 +127,11 @@ class World:
         locker_db = await Database.connect(locker_settings.database_url, connections_max=DATABASE_CONNECTIONS)
         stack.push_async_callback(locker_db.close)
         jar = aiohttp.DummyCookieJar()
-        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar, trust_env=False))
+        # The server ends a connection on which nothing is asked; a POST that meets its end fails.
+        connector = aiohttp.TCPConnector(keepalive_timeout=4)
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False)
+        )
         return cls(product, folder, http, idp_db, locker_db, citizens_count, stack)
 
     @property

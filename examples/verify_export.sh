@@ -22,6 +22,7 @@ kid=$(printf '%s\n' "${jws%%.*}" | unbase64url | jq -r 'select(.alg == "ES256" a
 point=$(for part in x y; do
     jq -r --arg kid "$kid" ".keys[] | select(.kid == \$kid and .crv == \"P-256\").$part" "$keys" | unbase64url | hex
 done)
+test -n "$point" || { echo "no key of this list signed it: the list is old, or the key is distrusted" >&2; exit 1; }
 
 # A P-256 key as SubjectPublicKeyInfo, and the signature as DER, which openssl reads.
 cat > key.conf <<EOF

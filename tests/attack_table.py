@@ -48,8 +48,9 @@ def carried_out() -> dict[str, list[str]]:
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             found = rows_of(node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
-            for row in found[0] if found is not None else ():
-                by_row[row].append(f"| {row} | {found[1]} | `{file.relative_to(ROOT)}` |")
+            rows, said = found or ([], "")
+            for row in rows:
+                by_row[row].append(f"| {row} | {said} | `{file.relative_to(ROOT)}` |")
     return by_row
 
 

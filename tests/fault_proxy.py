@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
-Fault = Literal["none", "refused", "silent", "slow", "dripping", "spoilt"]
+Fault = Literal["none", "refused", "silent", "slow", "dripping", "spoilt", "spoilt-sent", "cut"]
 """Refused: nobody listens. Silent: connections stay and nothing passes, as where a cable was cut. Slow: each answer is
-held back. Dripping: answers come a byte at a time. Spoilt: the last byte of each piece of an HTTP body is another."""
+held back. Dripping: answers come a byte at a time. Spoilt: the last byte of each piece of an HTTP body is another.
+Spoilt-sent: the same of what is sent there. Cut: the connection breaks before an answer, within it, or behind it."""
 
 
 @dataclass
 class _Held:
     fault: Fault = "none"
     delay_s: float = 0.0
+    each: int = 1
+    """Spoilt, spoilt-sent and cut happen to each so-manieth piece."""
+    pieces: int = 0
+
+    def strikes(self) -> bool:
+        self.pieces += 1
+        return self.pieces % self.each == 0
 
 
 class FaultProxy:
@@ -43,8 +51,8 @@ class FaultProxy:
         finally:
             self.turn("none")
 
-    def turn(self, fault: Fault, *, delay_s: float = 0.0) -> None:
-        self._do(self._turn(_Held(fault, delay_s)))
+    def turn(self, fault: Fault, *, delay_s: float = 0.0, each: int = 1) -> None:
+        self._do(self._turn(_Held(fault, delay_s, each)))
 
     def close(self) -> None:
         self._do(self._turn(_Held("refused")))
@@ -90,7 +98,8 @@ class FaultProxy:
             there_reader, there = await self._connect()
             self._writers.add(there)
             await asyncio.gather(self._pump(reader, there, False), self._pump(there_reader, writer, True))
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # The other side is gone, or the proxy ends.
             pass
         finally:
             for each in (writer, there):
@@ -115,7 +124,15 @@ class FaultProxy:
                         writer.write(data[at : at + 1])
                         await self._until_turned(0.5)
                     continue
-                writer.write(_spoilt(data) if answering and state.fault == "spoilt" else data)
+                if answering and state.fault == "cut" and state.strikes():
+                    writer.write(data[: len(data) * (state.pieces // state.each % 3) // 2])
+                    await writer.drain()
+                    return
+                if answering and state.fault == "spoilt" and state.strikes():
+                    data = _spoilt(data)
+                if not answering and state.fault == "spoilt-sent" and _is_body(data) and state.strikes():
+                    data = _spoilt(data)
+                writer.write(data)
                 await writer.drain()
         finally:
             writer.close()
@@ -125,9 +142,17 @@ class FaultProxy:
             await asyncio.wait_for(self._turned.wait(), seconds)
 
 
+_METHODS = (b"GET ", b"HEAD ", b"PUT ", b"POST ", b"DELETE ")
+
+
+def _is_body(data: bytes) -> bool:
+    """At least at its end."""
+    return not data.startswith(_METHODS) or not data.endswith(b"\r\n\r\n")
+
+
 def _spoilt(data: bytes) -> bytes:
     head, end, body = data.partition(b"\r\n\r\n")
-    if data.startswith(b"HTTP/1.") and not body:
+    if data.startswith((b"HTTP/1.", *_METHODS)) and not body:
         return data
     return (head + end if end else b"") + (body or head)[:-1] + bytes([(body or head)[-1] ^ 1])
 

@@ -90,8 +90,9 @@ class RelyingParty:
         assert signer is not None
         return signer.sign({name: value for name, value in claims.items() if value is not None}, typ=typ)
 
-    def holder(self, access_token: str | None = None) -> httpx.Auth | None:
-        return Holder(self.dpop, access_token) if self.dpop else None
+    def holder(self, access_token: str | None = None) -> httpx.Auth:
+        """What adds its proofs to a request; nothing, where its tokens are bound to no key."""
+        return Holder(self.dpop, access_token) if self.dpop else httpx.Auth()
 
     def authentication(self) -> dict[str, str]:
         if self.key is not None:
@@ -343,6 +344,8 @@ async def running_provider(idp_dsn: str, owner_dsn: str, **settings: Any) -> Asy
                     "database_url": idp_dsn,
                     "secret": "0123456789abcdef" * 4,
                     "keys_folder": Path(folder),
+                    # What it answers is asked, not how soon: the machine may be busy with other tests.
+                    "connections_wait_s": 5.0,
                     **settings,
                 }
             )

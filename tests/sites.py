@@ -136,7 +136,9 @@ async def running_site(
         if clients is not None:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(clients)
-    runner = web.ServerRunner(web.Server(site._handle), shutdown_timeout=0.1)
+    # A server's requests are all of this kind; its type says any.
+    server = web.Server(site._handle)  # type: ignore[arg-type]
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, host, 0, ssl_context=context).start()
     site.port = runner.addresses[0][1]

@@ -30,7 +30,7 @@ class Authority:
         stamper = DummyTimeStamper(
             x509.Certificate.load(self.holder.der),
             keys.PrivateKeyInfo.load(encoded),
-            [x509.Certificate.load(der) for der in self.holder.chain_der],
+            [x509.Certificate.load(der) for der in self.holder.chain_der],  # type: ignore[arg-type]
             fixed_dt=self.now or datetime.now(UTC).replace(microsecond=0),
         )
         self.answered += 1

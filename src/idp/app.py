@@ -16,6 +16,7 @@ from idp.activation import routes as activation
 from idp.alerts import routes as alerts
 from idp.authorization import routes as authorization
 from idp.backchannel import routes as backchannel
+from idp.body import StrictRequest
 from idp.clients import routes as clients
 from idp.consents import routes as consents
 from idp.device import routes as device
@@ -111,11 +112,14 @@ def create_app(settings: IdpSettings, *, describe: bool = False) -> Litestar:
         [Router("/idp", route_handlers=ROUTES), discovery.rfc8414, pages.static.handler()],
         dependencies={"wiring": Provide(parts.provide_wiring)},
         exception_handlers=handlers,
+        request_class=StrictRequest,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Khizana provider", version="1", use_handler_docstrings=True)
         if describe
         else None,
         request_max_body_size=_BODY_MAX,
+        # Its own would take the place of the process's, which is lines for programs (kit/edge.py).
+        logging_config=None,
         debug=False,
     )
     # Outermost, so that also what no route answers has its headers.

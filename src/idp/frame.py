@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -16,7 +15,7 @@ from kit.edge import CONTENT_SECURITY_POLICY, address_prefix, client_address
 from kit.errors import Refusal
 from kit.form import form_of
 from kit.i18n import Locale
-from kit.pages import lang_cookie, locale_of
+from kit.pages import lang_cookie, locale_of, own_address
 
 AnyRequest = Request[Any, Any, Any]
 FORM_FIELDS_MAX = 20
@@ -58,11 +57,10 @@ def page(
     origins of frames.
     """
     spoken = locale(request, ui_locales=ui_locales, profile=profile)
-    here = urlsplit(str(request.url))
     html = wiring.pages.render(
         template,
         locale=spoken,
-        path=path or (f"{here.path}?{here.query}" if here.query else here.path),
+        path=path or own_address(request.scope),
         csrf=wiring.csrf.token(browser.token),
         **view,
     )
@@ -96,11 +94,10 @@ def page(
 def refusal_page(request: AnyRequest, refusal: Refusal, status: int, request_id: str) -> str:
     """What failed, in words, with a reference and a way on."""
     wiring: Wiring = request.app.state.wiring
-    here = urlsplit(str(request.url))
     return wiring.pages.render(
         "kit/pages/error.html",
         locale=locale(request),
-        path=f"{here.path}?{here.query}" if request.method == "GET" and status not in (404, 500) else None,
+        path=own_address(request.scope) if request.method == "GET" and status not in (404, 500) else None,
         title=getattr(refusal, "http_title", refusal.title),
         code=getattr(refusal, "http_code", refusal.code),
         reference=request_id,

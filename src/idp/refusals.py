@@ -1,6 +1,9 @@
 """The error codes that several endpoints share, as the RFCs spell them."""
 
-from kit.errors import OAuthRefusal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kit.errors import OAuthRefusal, TooManyRequests
 
 
 class InvalidRequest(OAuthRefusal):
@@ -65,3 +68,12 @@ class TooFast(OAuthRefusal):
     """RFC 6585 §4. RFC 6749 §5.2 has no code for it; this one it has for the authorization endpoint (§4.1.2.1)."""
 
     code, status, title = "temporarily_unavailable", 429, "Too many requests. Wait a little and try again."
+
+
+@contextmanager
+def said_as_oauth() -> Iterator[None]:
+    """A limit of the database's, as an endpoint of OAuth says it. Raises TooFast."""
+    try:
+        yield
+    except TooManyRequests as refused:
+        raise TooFast(headers=refused.headers) from None

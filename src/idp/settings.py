@@ -19,6 +19,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     secret changes every citizen's ``sub``."""
     keys_folder: Path
     """Holds the signing keys, one PEM file each, mode 0600."""
+    keys_reread_s: float = 30.0
+    """How often each process looks at the signing keys again, for what was rotated or retired."""
     pkcs11_module: Path | None = None
     """Library of a device that keeps the signing keys instead; ``keys_folder`` then remembers their public halves."""
     pkcs11_token: str | None = None
@@ -40,6 +42,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     """Fetch also from loopback addresses: for tests of relying parties on this machine."""
 
     connections_max: int = 10
+    connections_wait_s: float = 0.8
+    """How long a request waits for one of these connections to the database before it is told to come again."""
     password_threads: int = 2
     password_waiting_max: int = 64
 
@@ -78,6 +82,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
     """Beginnings of the numbers that get text messages; premium ranges and other countries cost what nobody planned."""
     sms_day_max: int = 100_000
     """Text messages a day, to everybody."""
+    messages_at_once_max: int = 8
+    """Sends of one channel that a worker has under way side by side."""
 
     demo_outbox: bool = False
     """Show the messages that were sent, to anybody: for the demo."""
@@ -96,6 +102,8 @@ class IdpSettings(Settings, frozen=True, kw_only=True):
             raise ValueError("issuer: the provider lives under /idp")
         if len(self.secret) < 64 or not all(digit in "0123456789abcdefABCDEF" for digit in self.secret):
             raise ValueError("secret: at least 64 hexadecimal digits")
+        if not 1 <= self.messages_at_once_max <= 100:
+            raise ValueError("messages_at_once_max: from 1 to 100")
         if self.pkcs11_module is not None and not self.pkcs11_token:
             raise ValueError("pkcs11_token: the label of the token is needed")
         if self.pkcs11_module is not None and not self.pkcs11_pin:

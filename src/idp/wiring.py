@@ -76,9 +76,14 @@ def origin_of(url: str) -> str:
 
 
 async def connect(settings: IdpSettings, pages: Pages) -> Wiring:
-    db = await Database.connect(settings.database_url, connections_max=settings.connections_max, by_keys=True)
+    db = await Database.connect(
+        settings.database_url,
+        connections_max=settings.connections_max,
+        acquire_timeout_s=settings.connections_wait_s,
+        by_keys=True,
+    )
     secrets = Secrets(bytes.fromhex(settings.secret))
-    audit, keys, clients = Audit("idp"), KeyRing(place_of(settings)), ClientRegistry()
+    audit, keys, clients = Audit("idp"), KeyRing(place_of(settings), reread_s=settings.keys_reread_s), ClientRegistry()
     await keys.start()
     proofs = Proofs(
         issuer=settings.issuer,

@@ -21,6 +21,7 @@ import msgspec
 from khizana.cli import CommandRefused
 from khizana.holder import Holder
 from khizana.say import Progress, say
+from kit import strict_json
 from kit.ids import new_public_id
 from kit.jose import SigningKey, client_assertion
 
@@ -154,7 +155,7 @@ def _manifest(folder: Path) -> bytes:
 
 def _with_digest(folder: Path, line: bytes, missing: list[str]) -> bytes:
     try:
-        value = msgspec.json.decode(line)
+        value = strict_json.decode(line)
     except msgspec.DecodeError:
         return line
     for named, digest in _FILES.items():

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from khizana.cli import CommandRefused
+from kit import strict_json
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def read_json(file: str, wanted: type[T]) -> T:
 
 def decoded(data: bytes, wanted: type[T], *, where: str) -> T:
     try:
-        return msgspec.json.decode(data, type=wanted)
+        return strict_json.decode(data, wanted)
     except msgspec.ValidationError as fault:
         raise CommandRefused("invalid", f"{where}: {fault}") from None
     except msgspec.DecodeError as fault:

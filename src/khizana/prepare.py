@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from idp.authorization.details import TYPES
 from idp.clients import register as clients
 from idp.clients.register_resource import register_resource
 from idp.clients.schema import ClientRegistration
@@ -50,6 +51,7 @@ async def prepare(deployment: Deployment) -> None:
             name="Khizana locker",
             scopes=LOCKER_SCOPES,
             sector=LOCKER_SECTOR,
+            details_types=TYPES,
             officer="khizana",
         )
         registration = msgspec.convert(

@@ -4,7 +4,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
+from functools import partial
 
 import httpx
 
@@ -14,12 +15,17 @@ from idp.authorization import store as authorization
 from idp.backchannel import store as backchannel
 from idp.clients import store as clients
 from idp.device import store as device
+from idp.erasing import store as erasing
 from idp.freezing import store as freezing
 from idp.keys.keep_rotating import keep_rotating
 from idp.keys.ring import KeyPlace
+from idp.keys.secrets import Secrets
 from idp.logout import store as logout
 from idp.mandates import store as mandates
 from idp.messages import store as messages
+from idp.messages.deliver import MessageDelivery
+from idp.messages.forget_late import forget_late
+from idp.messages.schema import Channel
 from idp.officers import store as officers
 from idp.recovery import store as recovery
 from idp.sessions import store as sessions
@@ -27,19 +33,18 @@ from idp.settings import IdpSettings
 from idp.sign_in import store as sign_in
 from idp.token import store as token
 from idp.upstream import store as upstream
+from khizana.senders import Senders
 from kit import metrics
 from kit.audit import Audit
-from kit.db import Database, Tx
+from kit.db import Database, Tx, database_time
 from kit.errors import Unavailable
 from kit.jobs.store import Jobs
 from kit.jobs.worker import JobWorker
-from kit.jose import LocalKeySet, SigningKey
 from kit.outbound.fetch import Fetcher
 from kit.settings import SettingRefused
 from kit.throttle import Throttle
 from locker.access import store as access
 from locker.access.provider import Provider
-from locker.access.sessions import SessionLimits
 from locker.access.standing import ClientStanding
 from locker.archive import store as archive
 from locker.archive.desk import ArchiveDesk
@@ -56,15 +61,18 @@ from locker.log.sequence import Sequencer
 from locker.log.witness import ANSWER_MAX_S, Witness, WitnessRefused
 from locker.references.let_go import let_go
 from locker.requests import store as requests
+from locker.retention.remove_overdue import remove_overdue
 from locker.scanning.scanner import Scanner
 from locker.seals import forget as seals
 from locker.seals.collect import Collector
 from locker.settings import LockerSettings
 from locker.shares import store as shares
+from locker.shares.forget_keys import forget_keys
 from locker.shares.settle_ended import settle_ended
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.seal_workers import SealWorkers, seal_workers
 from locker.signatures.time_stamp_client import TimeStampClient
+from locker.signing.ring import SigningKeys
 from locker.sweeping.schema import Swept
 from locker.sweeping.sweep import sweep
 from locker.trust import list_store as trust_lists
@@ -88,6 +96,8 @@ TRUST_ROUND_MAX_S = 1_800.0
 REQUESTS_KEPT_S = 86_400.0
 """After their time, so that who asked can fetch the answer."""
 STATUS_MAX_S = 5.0
+RETENTION_STEPS = 20
+"""Of 1,000 documents each."""
 REWRAP_BATCHES = 10
 """Of 500 keys each."""
 
@@ -98,9 +108,11 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
     "proofs seen": clients.sweep_proofs,
     "backchannel": backchannel.sweep,
     "devices": device.sweep,
+    "erased accounts": erasing.sweep,
     "logout notices": logout.sweep,
     "mandates": mandates.sweep,
     "messages": messages.sweep,
+    "late messages": forget_late,
     "officers' requests": officers.sweep,
     "recovery": recovery.sweep,
     "sessions": sessions.sweep,
@@ -113,14 +125,30 @@ IDP_SWEEPS: dict[str, Callable[[Tx], Awaitable[None]]] = {
 
 
 async def sweep_idp(db: Database) -> None:
-    """Rows past their time, each kind in a transaction of its own."""
-    for sweep_one in IDP_SWEEPS.values():
-        await sweep_one(db)
+    """Rows past their time."""
+    await _in_turn(*(partial(sweep_one, db) for sweep_one in IDP_SWEEPS.values()))
 
 
 async def count_waiting(db: Database) -> None:
     metrics.waiting.labels("messages").set(await messages.count_waiting(db))
     metrics.waiting.labels("logout notices").set(await logout.count_waiting(db))
+
+
+@asynccontextmanager
+async def opened_deliveries(
+    db: Database, secrets: Secrets, senders: Senders, *, at_once_max: int
+) -> AsyncIterator[dict[Channel, MessageDelivery]]:
+    """Of each channel that has a sender. What they have in hand at the end is sent or goes back to the others."""
+    deliveries = {
+        channel: MessageDelivery(db, secrets, senders, channel=channel, at_once_max=at_once_max)
+        for channel in senders.channels
+    }
+    try:
+        yield deliveries
+    finally:
+        for left in await asyncio.gather(*(one.close() for one in deliveries.values()), return_exceptions=True):
+            if isinstance(left, Exception) and not isinstance(left, Unavailable):
+                raise left
 
 
 async def rotate_keys(db: Database, place: KeyPlace, settings: IdpSettings) -> None:
@@ -257,14 +285,7 @@ async def opened_jobs(db: Database, settings: LockerSettings, *, ca_file: str | 
         async with httpx.AsyncClient(
             verify=verify, timeout=settings.provider_timeout_s, follow_redirects=False, trust_env=False
         ) as http:
-            provider = Provider(
-                http,
-                issuer=settings.issuer,
-                client_id=settings.client_id,
-                client_key=SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256"),
-                keys_age_max_s=settings.provider_keys_age_max_s,
-                keys_refresh_min_s=settings.provider_keys_refresh_min_s,
-            )
+            provider = Provider.of(http, settings)
             delivery = WebhookDelivery(
                 db,
                 Audit("locker"),
@@ -293,7 +314,7 @@ def webhook_limits(settings: LockerSettings) -> Delivery:
 
 async def make_partitions(db: Database) -> None:
     """Of the audit, for the next two months."""
-    month = datetime.now(UTC).date().replace(day=1)
+    month = (await database_time(db)).astimezone(UTC).date().replace(day=1)
     for _ in range(2):
         month = (month + timedelta(days=31)).replace(day=1)
         await log.make_partition(db, month)
@@ -313,12 +334,12 @@ async def count_lapsed(db: Database) -> None:
     metrics.waiting.labels("lapsed copies").set(await archive.count_copies(db, state="lapsed"))
 
 
-def export_desk(db: Database, vault: Vault, settings: LockerSettings) -> ExportDesk:
+def export_desk(db: Database, vault: Vault, keys: SigningKeys, settings: LockerSettings) -> ExportDesk:
     return ExportDesk(
         db=db,
         audit=Audit("locker"),
         vault=vault,
-        keys=LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")]),
+        keys=keys,
         locker_url=settings.locker_url,
         lifetime_s=settings.export_lifetime_s,
         folder=settings.temporary_folder,
@@ -331,23 +352,55 @@ async def rewrap_keys(db: Database, vault: Vault) -> None:
 
 
 async def sweep_locker(db: Database, vault: Vault, settings: LockerSettings, *, dry_run: bool = False) -> Swept:
-    if not dry_run:
-        await let_go(db, older_than_s=settings.reference_cache_s)
-        await access.sweep(db, idle_s=SessionLimits().idle_s)
-        await shares.sweep_drafts(db)
-        await requests.sweep(db, kept_s=REQUESTS_KEPT_S)
-        await settle_ended(db)
-        await shares.forget_keys(db)
-        await seals.forget_expired(db)
-        await batches.forget_expired(db)
-        await webhooks.forget(db, lifetime_s=settings.outbox_lifetime_s)
-    return await sweep(
-        db,
-        Audit("locker"),
-        Throttle("locker"),
-        vault,
-        grace_s=settings.deposit_intent_grace_s,
-        outbox_lifetime_s=settings.outbox_lifetime_s,
-        refused_lifetime_s=settings.quarantine_refused_lifetime_s,
-        dry_run=dry_run,
+    async def swept() -> Swept:
+        return await sweep(
+            db,
+            Audit("locker"),
+            Throttle("locker"),
+            vault,
+            grace_s=settings.deposit_intent_grace_s,
+            outbox_lifetime_s=settings.outbox_lifetime_s,
+            refused_lifetime_s=settings.quarantine_refused_lifetime_s,
+            dry_run=dry_run,
+        )
+
+    if dry_run:
+        return await swept()
+    *_, last = await _in_turn(
+        partial(let_go, db, older_than_s=settings.reference_cache_s),
+        partial(access.sweep, db, idle_s=settings.session_idle_s),
+        partial(shares.sweep_drafts, db),
+        partial(requests.sweep, db, kept_s=REQUESTS_KEPT_S),
+        partial(settle_ended, db),
+        partial(forget_keys, db),
+        partial(seals.forget_expired, db),
+        partial(batches.forget_expired, db),
+        partial(webhooks.forget, db, lifetime_s=settings.outbox_lifetime_s),
+        swept,
     )
+    assert isinstance(last, Swept)
+    return last
+
+
+async def remove_past_retention(db: Database) -> None:
+    """Some thousands of documents a round: of an issue day as many are past their time on one day."""
+    for _ in range(RETENTION_STEPS):
+        if not (await remove_overdue(db, Audit("locker"))).truncated:
+            break
+
+
+async def _in_turn(*steps: Callable[[], Awaitable[object]]) -> list[object]:
+    """What each says. One that fails holds no other up; what failed is raised at the end."""
+    said: list[object] = []
+    failed: list[Exception] = []
+    for step in steps:
+        try:
+            said.append(await step())
+        except Exception as fault:
+            failed.append(fault)
+    faults = [one for one in failed if not isinstance(one, Unavailable)]
+    if len(faults) > 1:
+        raise ExceptionGroup("several failed", faults)
+    if failed:
+        raise next(iter(faults), failed[0])
+    return said

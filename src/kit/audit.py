@@ -51,12 +51,13 @@ class Audit:
         """In one statement, in their order."""
         await tx.execute(self.cte_of_several(f"{self.unnested(1)} ORDER BY n"), *self.arguments_of_several(events))
 
-    def cte(self, first: int, *, source: str) -> str:
+    def cte(self, first: int, *, source: str, detail: str = "") -> str:
         """The same row as one part of a larger statement: ``SELECT … FROM source`` with the nine parameters of
-        ``arguments`` numbered from ``first``."""
+        ``arguments`` numbered from ``first``. ``detail`` is SQL of a jsonb object: what only the statement knows of
+        it."""
         kinds = ("uuid", "text", "text", "text", "text", "text", "text", "text", "jsonb")
         numbers = ", ".join(f"${number}::{kind}" for number, kind in enumerate(kinds, first))
-        return f"{self._into} SELECT {numbers} FROM {source}"
+        return f"{self._into} SELECT {numbers}{detail and f' || {detail}'} FROM {source}"
 
     def cte_of_several(self, source: str) -> str:
         """One row for each of ``source``, which has the columns of ``unnested``."""
@@ -81,9 +82,20 @@ class Audit:
 
     @staticmethod
     def arguments(event: AuditEvent) -> tuple[Any, ...]:
+        """Of a row that will be written: it is counted."""
+        Audit.count(event)
+        return Audit.columns(event, audit_id=new_id())
+
+    @staticmethod
+    def count(event: AuditEvent) -> None:
         metrics.event(event.action, event.result, event.detail)
+
+    @staticmethod
+    def columns(event: AuditEvent, *, audit_id: UUID) -> tuple[Any, ...]:
+        """``arguments`` of a row that is only written if the statement finds something to do: whoever sees that it did
+        counts it."""
         return (
-            new_id(),
+            audit_id,
             event.action,
             event.actor_kind,
             event.actor,

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
 import asyncpg
@@ -41,6 +42,12 @@ class Tx(Protocol):
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]: ...
     async def fetchval(self, sql: str, *args: Any) -> Any: ...
     async def execute(self, sql: str, *args: Any) -> str: ...
+
+
+async def database_time(tx: Tx) -> datetime:
+    """As its rows are dated: that of the transaction's beginning."""
+    found: datetime = await tx.fetchval("SELECT now()")
+    return found
 
 
 # A NUL in somebody's text: no row holds one, so what they ask for is not there and what they send is not kept.

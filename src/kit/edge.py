@@ -9,13 +9,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
 from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, LitestarException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from kit import metrics, tracing
@@ -61,13 +61,19 @@ _DEFAULT_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
     (b"cache-control", b"no-store"),
 )
+_OF_A_PART = frozenset({b"range", b"if-range"})
 _HEADERS_MAX = 100
 _HEADER_BYTES_MAX = 32_768
 _PATH_BYTES_MAX = 8_192
+_WRAPPED_MAX = 6
 
 
 class _SenderTooSlow(Exception):
     """The body of a request came too slowly to be waited for."""
+
+
+class _HeadSent(Exception):
+    """The head was asked for and is sent: whatever still makes the body need not go on."""
 
 
 class PageRefusal(Refusal):
@@ -95,6 +101,9 @@ class _Identifiers:
 
 class Edge:
     """Outermost ASGI layer. It knows nothing of routes; a handler that sets one of the headers itself keeps it.
+
+    HEAD is answered as GET without its body (RFC 9110 §9.3.2): for everything behind this layer it is GET, with the
+    effects of GET and no other.
 
     ``trusted_proxies`` are networks whose X-Forwarded-For names the client (its last entry, the one they added), and
     whose Client-Cert is what the client showed them in TLS (RFC 9440 §4): from anybody else it is dropped.
@@ -125,49 +134,76 @@ class Edge:
         request_id.set(identifier)
         asking = Caller()
         _caller.set(asking)
-        scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope)}
+        method = scope["method"]
+        scope["state"] = {**scope.get("state", {}), "client_address": self._client_address(scope), "method": method}
         certificates = [name for name, _ in scope["headers"]].count(CLIENT_CERTIFICATE)
         if certificates and (certificates > 1 or not self._from_trusted(scope)):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != CLIENT_CERTIFICATE]
+        if method == "HEAD":
+            scope["method"] = "GET"
+            # A part is of a body (RFC 9110 §14.2).
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _OF_A_PART]
         status = 0
+        head: Message | None = None
+        said = False
+        # The head was asked for and is sent: what still makes the body is broken off.
+        over = False
 
-        # No coroutine of its own: it is there twice a request.
+        # No coroutine of its own for what goes on as it is.
         def send_with_headers(message: Message) -> Awaitable[None]:
-            nonlocal status
+            nonlocal status, head, said, over
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = list(message.get("headers", ()))
+                if status in (204, 405):
+                    headers = [_with_head(pair) for pair in headers]
                 present = {name.lower() for name, _ in headers}
                 headers += [pair for pair in self._defaults if pair[0] not in present]
                 headers.append((b"x-request-id", identifier.encode()))
                 message["headers"] = headers
-            return send(message)
+                # It goes with the first portion: until that is there, something else may have to be said.
+                head = message
+                return _NOTHING
+            if head is None:
+                return send(message)
+            first, head, said = head, None, True
+            if method == "HEAD":
+                over = bool(message.get("more_body"))
+                return _head_alone(send, first, over=over)
+            return _both(send, first, message)
 
         shown = dict(scope["headers"]) if tracing.is_on() and self._from_trusted(scope) else None
-        with tracing.of_request(scope["method"], shown) as span:
+        with tracing.of_request(method, shown) as span:
             try:
                 early = _refused_early(scope)
                 if early:
                     await _answer(send_with_headers, early)
                 else:
                     await self._bounded(scope, receive, send_with_headers)
-            except Unavailable as refusal:
-                # Only where nothing was answered yet.
-                await _answer(send_with_headers, refusal.status, refusal.code, refusal.headers)
             except _SenderTooSlow:
                 await _answer(send_with_headers, 408, "too-slow")
+            except Exception as fault:
+                if over:
+                    return
+                if said:
+                    raise
+                refusal = _refusal_in(fault)
+                if refusal is None:
+                    fault_log.error("unexpected", exc_info=fault, extra={"event": "fault", "request_id": identifier})
+                    refusal = Fault()
+                await _answer(send_with_headers, refusal.status, refusal.code, refusal.headers)
             finally:
                 # The template, never the path: a share link's path is a secret (K-08).
                 route, took_s = scope.get("path_template") or "-", time.perf_counter() - started
-                metrics.request_done(scope["method"], route, status, took_s)
+                metrics.request_done(method, route, status, took_s)
                 span.set("http.route", route)
                 span.set("http.response.status_code", status)
                 span.set("khizana.request_id", identifier)
                 if access_log.isEnabledFor(logging.INFO):
-                    said = {"request_id": identifier, "method": scope["method"], "route": route, "status": status}
+                    line = {"request_id": identifier, "method": method, "route": route, "status": status}
                     if asking.client_id:
-                        said["client_id"] = asking.client_id
-                    access_log.info("", extra={**said, "event": "request", "ms": round(took_s * 1000, 1)})
+                        line["client_id"] = asking.client_id
+                    access_log.info("", extra={**line, "event": "request", "ms": round(took_s * 1000, 1)})
 
     async def _bounded(self, scope: Any, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
         """In its lane and within our time and the sender's. Raises Unavailable or _SenderTooSlow where nothing was
@@ -197,7 +233,8 @@ class Edge:
                 raise
 
         def sent(message: Message) -> Awaitable[None]:
-            budget.end()
+            if message["type"] != "http.response.start":
+                budget.end()
             # The server waits for who reads only where more is to come.
             return taken(send(message)) if message.get("more_body") else send(message)
 
@@ -252,6 +289,11 @@ def client_address(scope: Mapping[str, Any]) -> str:
     return str(scope["state"].get("client_address", "-"))
 
 
+def method_sent(scope: Mapping[str, Any]) -> str:
+    """As the client sent it, and signed it where it proves something by it: a HEAD is a GET to everybody else."""
+    return str(scope["state"].get("method") or scope["method"])
+
+
 @lru_cache(maxsize=4_096)
 def address_prefix(address: str) -> str:
     """What one household or one attacker can easily hold: an IPv4 address, an IPv6 /64."""
@@ -273,6 +315,47 @@ def _refused_early(scope: Mapping[str, Any]) -> int | None:
         if name == b"content-encoding" and value.strip().lower() != b"identity":
             return 415
     return None
+
+
+class _Nothing:
+    """Done when it is awaited."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+_NOTHING = _Nothing()
+
+
+async def _both(send: Send, head: Message, portion: Message) -> None:
+    await send(head)
+    await send(portion)
+
+
+def _refusal_in(fault: BaseException) -> Refusal | None:
+    """The framework wraps what happens behind the head of an answer: in a group of one, behind an exception of its
+    own."""
+    found: BaseException | None = fault
+    for _ in range(_WRAPPED_MAX):
+        if isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+            found = found.exceptions[0]
+        elif isinstance(found, LitestarException):
+            found = found.__cause__
+    return found if isinstance(found, Refusal) else None
+
+
+async def _head_alone(send: Send, head: Message, *, over: bool) -> None:
+    await send(head)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    if over:
+        raise _HeadSent
+
+
+def _with_head(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = pair
+    if name.lower() != b"allow" or b"GET" not in value or b"HEAD" in value:
+        return pair
+    return name, value + b", HEAD"
 
 
 async def _answer(send: Send, status: int, code: str = "", headers: Mapping[str, str] = {}) -> None:
@@ -332,7 +415,7 @@ class _Http(Refusal):
 
     @classmethod
     def of(cls, exc: HTTPException) -> "_Http":
-        code, title = _HTTP_TITLES.get(exc.status_code, ("malformed", "This request cannot be read."))
+        code, title = HTTP_TITLES.get(exc.status_code, ("malformed", "This request cannot be read."))
         detail = None
         if isinstance(exc, ValidationException) and isinstance(exc.extra, list):
             detail = "; ".join(
@@ -341,7 +424,7 @@ class _Http(Refusal):
         return cls(code, title, detail, exc.headers)
 
 
-_HTTP_TITLES = {
+HTTP_TITLES = {
     401: ("unauthenticated", "Sign in to go on."),
     403: ("forbidden", "You may not do this."),
     404: ("not-found", "There is nothing at this address."),

@@ -15,6 +15,8 @@ class Refusal(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
     title: ClassVar[str] = "This request was refused."
+    other_codes: ClassVar[tuple[str, ...]] = ()
+    """What an instance may answer in its place, by its ``http_code``."""
 
     def __init__(
         self,
@@ -69,6 +71,15 @@ class Invalid(Refusal):
 
 class Malformed(Refusal):
     code, status, title = "malformed", 400, "This request cannot be read."
+
+
+class MemberTwiceRefused(Malformed):
+    """Two members of one JSON object have one name."""
+
+    code = "member-twice"
+
+    def __init__(self) -> None:
+        super().__init__("a member stands there twice")
 
 
 class BodyTooLarge(Refusal):

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp, Receive, Send
 
+from kit.clock import SKEW_MAX_S, clock_skew_s
 from kit.db import Database
 from kit.errors import Unavailable
 
-SKEW_MAX_S = 30.0
 LOOK_EVERY_S = 0.5
 """However often it is asked, the database is asked no more often than this."""
 DRAIN = signal.SIGUSR1
@@ -88,12 +88,10 @@ class Health:
         )
 
     async def _skew(self) -> float | None:
-        before = self._clock()
         try:
-            there = float(await self._database().fetchval("SELECT extract(epoch FROM clock_timestamp())"))
+            return await clock_skew_s(self._database(), clock=self._clock)
         except Unavailable:
             return None
-        return round((before + self._clock()) / 2 - there, 2)
 
 
 async def _say(send: Send, status: int, body: bytes) -> None:

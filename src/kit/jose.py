@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from jose import jwe as python_jose
 from joserfc import jwe, jwk
 
+from kit import strict_json
 from kit.errors import Unavailable
 from kit.whole_file import write_once
 
@@ -37,6 +38,7 @@ _KEYS_MAX = 20
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _TOKENS_REMEMBERED = 8_192
 _RSA_BITS_MAX = 8_192
+_PROOF = b"signed to see whether the key is whole"
 
 
 class TokenRefused(Exception):
@@ -107,8 +109,13 @@ class SigningKey(PublishedKey):
 
     @classmethod
     def load(cls, path: Path, alg: Algorithm) -> "SigningKey":
-        private = serialization.load_pem_private_key(path.read_bytes(), None)
-        return cls(cast("PrivateKey", private), alg)
+        """ValueError for a key that signs what its public half does not verify."""
+        # Whether p and q are prime was settled where they were chosen, and costs a start a tenth of a second each time.
+        private = serialization.load_pem_private_key(path.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
+        loaded = cls(cast("PrivateKey", private), alg)
+        if not loaded._algorithm.verify(_PROOF, loaded.public, loaded.signature(_PROOF)):
+            raise ValueError(f"{path.name}: a damaged key")
+        return loaded
 
     @classmethod
     def load_or_create(cls, path: Path, alg: Algorithm) -> "SigningKey":
@@ -449,8 +456,8 @@ def _decoded_or_refused(segment: str) -> bytes:
 
 def _object_in(segment: str) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(_decoded_or_refused(segment))
-    except (ValueError, RecursionError):
+        found = strict_json.decode(_decoded_or_refused(segment))
+    except msgspec.DecodeError:
         raise TokenRefused("not a JWT") from None
     if not isinstance(found, dict):
         raise TokenRefused("not a JWT")
@@ -553,8 +560,8 @@ def unverified_claims(token: str) -> dict[str, Any]:
     """What the token says of itself, to find whose key must have made it. Never a basis for a decision."""
     try:
         encoded = token.split(".")[1]
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (IndexError, ValueError, RecursionError):
+        claims = strict_json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (IndexError, ValueError):
         raise TokenRefused("not a JWS") from None
     if not isinstance(claims, dict):
         raise TokenRefused("not a JWT")

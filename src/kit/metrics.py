@@ -52,6 +52,17 @@ keys_read_age = Gauge(
     "How old the published keys are at most: more than a minute says that their place is away.",
     multiprocess_mode="livemax",
 )
+messages = Counter(
+    "khizana_messages_total",
+    "Messages to citizens by channel and outcome: sent, again (one try that failed), late (past its use, never sent).",
+    ("channel", "outcome"),
+)
+message_seconds = Histogram(
+    "khizana_message_seconds",
+    "From a message's reason to its being taken by mail server or gateway; awaited: by somebody just then (a code).",
+    ("channel", "awaited"),
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3_600, 21_600),
+)
 jobs = Counter(
     "khizana_jobs_total",
     "Attempts at background jobs by kind and outcome: done, again, dead, lease-lost.",
@@ -62,6 +73,11 @@ trust_lists = Gauge(
     "Followed trust lists: in-force, expired (still used), closed, never-read; failing: the last try was refused.",
     ("state",),
     multiprocess_mode="livemax",
+)
+log_damaged = Counter(
+    "khizana_log_damaged_total",
+    "Objects of the log that were not what was written there, by kind; each was written again.",
+    ("object",),
 )
 
 _requests: dict[tuple[str, str, int], Any] = {}

@@ -1,11 +1,12 @@
 """Temporary files that do not outlive their process for long: whoever starts next removes what a killed one left."""
 
+import asyncio
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 _PREFIX = "khizana-run-"
@@ -27,6 +28,17 @@ def own_folder(parent: Path | None) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+@asynccontextmanager
+async def temporary_folder(prefix: str, parent: Path | None) -> AsyncIterator[Path]:
+    """For one request. Its removal stands in line for the file system's journal, on a busy disk for tens of
+    milliseconds, so it is done in a thread."""
+    folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
+    try:
+        yield Path(folder.name)
+    finally:
+        await asyncio.to_thread(folder.cleanup)
 
 
 def _locked(base: Path) -> tuple[Path, int]:

@@ -9,6 +9,7 @@ import msgspec
 
 from kit.db import Tx
 from kit.errors import TooManyRequests
+from kit.expired import forget
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ class Throttle:
                 window_starts_at = excluded.window_starts_at
              WHERE t.window_starts_at <= excluded.window_starts_at
             RETURNING bucket, extract(epoch FROM window_starts_at)::bigint, attempts"""
-        self._sweep = f"DELETE FROM {schema}.throttle WHERE window_starts_at < now() - interval '1 day'"
+        self._table = f"{schema}.throttle"
 
     async def count(self, tx: Tx, limit: Limit, key: str, *, blocks: bool = True) -> bool:
         """Count one attempt; False, or TooManyRequests if it ``blocks``, once the window's attempts are used up."""
@@ -82,4 +83,4 @@ class Throttle:
         return {(row[0], row[1]): row[2] for row in rows}
 
     async def sweep(self, tx: Tx) -> None:
-        await tx.execute(self._sweep)
+        await forget(tx, self._table, "window_starts_at < now() - interval '1 day'")

@@ -3,6 +3,7 @@
 Each worker is ``python -m kit.worker_child module:function`` and speaks length-prefixed frames over its stdin and
 stdout. It has no secrets (its environment is emptied), no network, a small address space, and it dies with us. A job
 that costs too much kills its worker: the job is refused with a typed exception, and another worker takes the place.
+A worker that is killed before it began the job is no answer to it: another one is asked.
 """
 
 import asyncio
@@ -13,16 +14,21 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kit.errors import Unavailable
 from kit.lanes import current_lane
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _FRAME = struct.Struct(">cI")
 _START_S = 60.0
+_TRIES = 3
+"""Workers that are asked for one job, where somebody kills those that have not begun it."""
 _SOURCES = str(Path(__file__).resolve().parent.parent)
 
 
@@ -38,6 +44,10 @@ class WorkerDied(WorkerFailed):
     """The worker ended in the middle of the job: out of memory, killed, crashed in native code."""
 
 
+class _NeverBegun(WorkerDied):
+    """Killed while it waited for a job, or while it started."""
+
+
 class WorkerTimeout(WorkerFailed):
     """The job took more CPU seconds (``cpu``) or wall-clock seconds (``wall``) than it may."""
 
@@ -50,8 +60,11 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.jobs = 0
+        self.begun = False
+        self.successor: asyncio.Task[_Worker | None] | None = None
 
     async def send(self, argument: bytes) -> None:
+        self.begun = False
         assert self.process.stdin is not None
         self.process.stdin.write(_FRAME.pack(b"?", len(argument)) + argument)
         await self.process.stdin.drain()
@@ -62,6 +75,13 @@ class _Worker:
         if length > answer_max_bytes:
             raise WorkerDied("answer-too-large")
         return kind, await self.process.stdout.readexactly(length)
+
+    async def answer(self, answer_max_bytes: int) -> tuple[bytes, bytes]:
+        kind, body = await self.receive(answer_max_bytes)
+        if kind != b"b":
+            return kind, body
+        self.begun = True
+        return await self.receive(answer_max_bytes)
 
     async def end(self) -> int:
         with contextlib.suppress(ProcessLookupError):
@@ -75,8 +95,9 @@ class WorkerPool:
     ``target`` is ``"module:function"`` with ``function(argument: bytes) -> bytes``; the module is imported before a
     worker counts as ready, so importing is the place to warm up. Documents go by path, not through the pipe.
     ``address_space_bytes`` holds on Linux only (RLIMIT_AS); ``file_max_bytes`` is the largest file a worker may write,
-    by default none. ``kept_for_last`` places are for work that is shed last. Workers start with the first job, or with
-    ``await start()``. One pool serves one event loop.
+    by default none. ``kept_for_last`` places are for work that is shed last. A worker that has done ``jobs_max`` jobs
+    goes on until another is ready in its place. Workers start with the first job, or with ``await start()``. One pool
+    serves one event loop.
     """
 
     def __init__(
@@ -116,7 +137,7 @@ class WorkerPool:
         for _ in range(workers):
             self._free.put_nowait(None)
         self._alive: set[_Worker] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Start every worker now, so that the first jobs do not wait for imports."""
@@ -133,8 +154,13 @@ class WorkerPool:
             raise Unavailable(self._name)
         self._taken += 1
         try:
-            worker = await self._take()
-            return await self._ask(worker, argument, self._wall_s if wall_s is None else wall_s)
+            for _ in range(_TRIES):
+                try:
+                    worker = await self._take()
+                    return await self._ask(worker, argument, self._wall_s if wall_s is None else wall_s)
+                except _NeverBegun as killed:
+                    log.warning("a worker was killed before it began its job: %s", killed)
+            raise Unavailable(self._name)
         finally:
             self._taken -= 1
 
@@ -143,12 +169,18 @@ class WorkerPool:
             place = await asyncio.wait_for(self._free.get(), self._waiting_s)
         except TimeoutError:
             raise Unavailable(self._name) from None
-        if place is not None and place.process.returncode is None:
-            return place
         if place is not None:
+            place = self._succeeded(place)
+            if place.process.returncode is None:
+                return place
             self._alive.discard(place)
         try:
-            return await self._spawn()
+            # One that is on its way already is not left without a place.
+            successor = place and place.successor and await place.successor
+            return successor or await self._spawn()
+        except OSError as fault:
+            self._free.put_nowait(None)
+            raise Unavailable(self._name) from fault
         except BaseException:
             self._free.put_nowait(None)
             raise
@@ -158,16 +190,17 @@ class WorkerPool:
         try:
             async with asyncio.timeout(wall_s):
                 await worker.send(argument)
-                kind, answer = await worker.receive(self._answer_max_bytes)
+                kind, answer = await worker.answer(self._answer_max_bytes)
         except TimeoutError:
             await self._replace(worker)
             raise WorkerTimeout("wall", f"{self._name}: more than {wall_s} s") from None
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self._reap(worker)
-            self._background_refill()
+            self._background_refill(worker)
             if code == -signal.SIGXCPU:
                 raise WorkerTimeout("cpu", f"{self._name}: more than {self._cpu_s} s") from None
-            raise WorkerDied(f"signal {-code}" if code < 0 else f"exit {code}", self._name) from None
+            died = WorkerDied if worker.begun else _NeverBegun
+            raise died(f"signal {-code}" if code < 0 else f"exit {code}", self._name) from None
         except WorkerDied:
             await self._replace(worker)
             raise
@@ -178,17 +211,36 @@ class WorkerPool:
         if kind == b"m":
             await self._replace(worker)
             raise WorkerDied("memory", self._name)
-        if worker.jobs >= self._jobs_max:
-            await self._replace(worker)
-        else:
-            self._free.put_nowait(worker)
+        if worker.jobs >= self._jobs_max and worker.successor is None:
+            worker.successor = self._in_background(self._started())
+        self._free.put_nowait(worker)
         if kind == b"!":
             raise WorkerFault("fault", answer.decode(errors="replace"))
         return answer
 
+    def _succeeded(self, worker: _Worker) -> _Worker:
+        """Its successor where that is ready. Until then it goes on: a start takes half a second of a core, and beside
+        other work ten seconds, in which nobody would be served."""
+        if worker.successor is None or not worker.successor.done():
+            return worker
+        successor = None if worker.successor.cancelled() else worker.successor.result()
+        worker.successor = None
+        if successor is None:
+            return worker
+        self._in_background(self._reap(worker, kill=True))
+        return successor
+
+    async def _started(self) -> _Worker | None:
+        try:
+            return await self._spawn()
+        except (OSError, WorkerFailed):
+            # After its next job the old one asks for another.
+            log.exception("worker of %s did not start", self._name)
+            return None
+
     async def _replace(self, worker: _Worker) -> None:
         await self._reap(worker, kill=True)
-        self._background_refill()
+        self._background_refill(worker)
 
     async def _reap(self, worker: _Worker, *, kill: bool = False) -> int:
         self._alive.discard(worker)
@@ -198,21 +250,23 @@ class WorkerPool:
                 return await asyncio.wait_for(worker.process.wait(), 2.0)
         return await worker.end()
 
-    def _background_refill(self) -> None:
+    def _background_refill(self, ended: _Worker) -> None:
         if self._closed:
             self._free.put_nowait(None)
             return
-        task = asyncio.get_running_loop().create_task(self._refill())
+        self._in_background(self._refill(ended.successor))
+
+    def _in_background(self, what: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.get_running_loop().create_task(what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _refill(self) -> None:
+    async def _refill(self, successor: "asyncio.Task[_Worker | None] | None" = None) -> None:
         place: _Worker | None = None
         try:
-            place = await self._spawn()
-        except (OSError, WorkerFailed):
-            # The next job tries again, and gets the reason.
-            log.exception("worker of %s did not start", self._name)
+            # If it does not start, the next job tries again, and gets the reason.
+            place = await (successor or self._started())
         finally:
             self._free.put_nowait(place)
 
@@ -244,7 +298,8 @@ class WorkerPool:
                 kind, _ = await worker.receive(1024)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
             code = await self._reap(worker)
-            raise WorkerDied(f"exit {code}", f"{self._name} did not start") from None
+            died = _NeverBegun if code == -signal.SIGKILL else WorkerDied
+            raise died(f"exit {code}", f"{self._name} did not start") from None
         except BaseException:
             self._alive.discard(worker)
             with contextlib.suppress(ProcessLookupError):

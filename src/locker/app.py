@@ -119,6 +119,8 @@ def create_app(
         if describe
         else None,
         request_max_body_size=settings.body_max_bytes,
+        # Its own would take the place of the process's, which is lines for programs (kit/edge.py).
+        logging_config=None,
         debug=False,
     )
     # Outermost, so that also what no route answers has its headers.

@@ -22,9 +22,12 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     secret: str
     """At least 64 hexadecimal digits. Form tokens and other keyed digests derive from it."""
     keys_folder: Path
-    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem``,
+    """Holds ``master.key``, ``client-ES256.pem`` (what we show the provider), ``signing-ES256.pem``
+    (signs receipts and answers; after rotations ``signing-ES256-activates_at.pem``, ``….pub``, ``….distrusted`` too),
     ``report-seal-ES256.pem`` with ``report-seal.crt`` (the seal of verification reports) and ``log-Ed25519.pem`` (signs
     the log's checkpoints; after a rotation ``log-Ed25519-beside.pem`` and ``log-former.keys`` too), mode 0600."""
+    keys_reread_s: float = 30.0
+    """How often each process looks at the folder of signing keys again, for what was rotated or withdrawn."""
     master_pkcs11_module: Path | None = None
     """The master key lives in this PKCS#11 module's token instead of ``master.key``: khizana keys rotate-master."""
     master_pkcs11_token: str | None = None
@@ -70,6 +73,8 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     """Who is asked to cosign checkpoints of the log (C2SP tlog-witness): ``https://<prefix>#<verifier key>``."""
 
     connections_max: int = 10
+    connections_wait_s: float = 0.8
+    """How long a request waits for one of these connections to the database before it is told to come again."""
     provider_timeout_s: float = 5.0
     provider_keys_age_max_s: int = 300
     provider_keys_refresh_min_s: int = 10
@@ -174,6 +179,11 @@ class LockerSettings(Settings, frozen=True, kw_only=True):
     verify_file_max_bytes: int = 25_000_000
     verify_receive_max_s: float = 60.0
     verifications_per_address_per_minute: int = 30
+    verifications_at_once_max: int = 2
+    """Files that people bring, judged by one process at once: one more than ``judge_workers`` keeps them all busy."""
+    verifications_waiting_max: int = 32
+    verifications_wait_max_s: float = 5.0
+    """What waits longer, or comes when so many wait, is answered 503."""
     paper_waiting_max: int = 16
     """Certificates of verification that wait to be drawn and sealed; the next one is answered 503."""
     rendering_workers: int = 1

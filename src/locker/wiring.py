@@ -12,7 +12,6 @@ from kit.csrf import Csrf
 from kit.db import Database
 from kit.dpop import Nonces
 from kit.errors import Unavailable
-from kit.jose import LocalKeySet, SigningKey
 from kit.offload import Offload
 from kit.outbound.fetch import Fetcher
 from kit.own_folder import own_folder
@@ -43,6 +42,7 @@ from locker.shares.code import Codes
 from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.signing.ring import SigningKeys
 from locker.trust.register import TrustRegister
 from locker.uploads.desk import UploadDesk, UploadLimits
 from locker.uploads.files import Files
@@ -59,7 +59,7 @@ class Wiring:
     audit: Audit
     throttle: Throttle
     csrf: Csrf
-    signing: LocalKeySet
+    signing: SigningKeys
     """What the locker itself says for somebody's file: receipts, answers of verification."""
     provider: Provider
     bearer: BearerTokens
@@ -95,7 +95,11 @@ async def connect(
         # Documents stand there while they are judged: none may outlive us, however we end.
         folder = stack.enter_context(own_folder(settings.temporary_folder))
         settings = msgspec.structs.replace(settings, temporary_folder=folder)
-        db = await Database.connect(settings.database_url, connections_max=settings.connections_max)
+        db = await Database.connect(
+            settings.database_url,
+            connections_max=settings.connections_max,
+            acquire_timeout_s=settings.connections_wait_s,
+        )
         stack.push_async_callback(db.close)
         http = httpx.AsyncClient(
             transport=idp_transport,
@@ -105,14 +109,7 @@ async def connect(
             headers={"Accept": "application/json"},
         )
         stack.push_async_callback(http.aclose)
-        provider = Provider(
-            http,
-            issuer=settings.issuer,
-            client_id=settings.client_id,
-            client_key=SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256"),
-            keys_age_max_s=settings.provider_keys_age_max_s,
-            keys_refresh_min_s=settings.provider_keys_refresh_min_s,
-        )
+        provider = Provider.of(http, settings)
         bearer = BearerTokens(
             db,
             provider,
@@ -154,7 +151,9 @@ async def connect(
         )
         stack.push_async_callback(judges.close)
         audit, throttle = Audit("locker"), Throttle("locker")
-        signing = LocalKeySet([SigningKey.load_or_create(settings.keys_folder / "signing-ES256.pem", "ES256")])
+        signing = SigningKeys(settings.keys_folder, reread_s=settings.keys_reread_s)
+        stack.push_async_callback(signing.stop)
+        await signing.start()
         judge, trust = SignatureJudge(judges), TrustRegister()
         files = Files.start(
             workers=settings.upload_workers,
@@ -189,7 +188,7 @@ async def connect(
         references = ReferenceDesk(
             deposits=deposits,
             fetcher=fetcher,
-            key=signing.keys[0],
+            signing=signing,
             freshness_s=settings.reference_freshness_s,
             fetch_max_s=settings.reference_fetch_max_s,
             room=Room(settings.references_at_once_max, wait_max_s=settings.reference_fetch_max_s),
@@ -215,6 +214,7 @@ async def connect(
                 db=db,
                 audit=audit,
                 throttle=throttle,
+                provider=provider,
                 vault=vault,
                 signing=signing,
                 pins=Pins(derived_key(settings.secret, "share-pin")),

@@ -10,13 +10,18 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from kit import metrics
+from kit.errors import Unavailable
 from kit.jose import SigningKey
+from locker.log import store
 from locker.log.checkpoint import Checkpoint, LogKey, read_checkpoint
 from locker.log.commit import canonical_event
 from locker.log.forget_owner import forget_owner
+from locker.log.objects import LogObjects
 from locker.log.refusals import LogLed, NotToBeAdopted
 from locker.log.republish import republish
 from locker.log.schema import Finding
+from locker.log.sequence import LogForked
 from locker.log.store import held_leaves
 from locker.log.tiles import Tile
 from locker.log.verify import verify
@@ -325,6 +330,180 @@ async def test_a_11_a_checkpoint_that_our_key_did_not_sign_is_refused(place: Log
         stranger.sign(read_checkpoint(note, place.sequencer.key.verifier_key))
     )
     assert await kinds(place) == {"refused"}
+
+
+async def damaged(place: LogWorld) -> float:
+    """How often the log said so of its checkpoint."""
+    return float(metrics.log_damaged.labels("checkpoint")._value.get())
+
+
+async def test_a_11_one_altered_byte_of_the_checkpoint_is_no_other_history(place: LogWorld) -> None:
+    """Wherever it is: the log goes on, says so, and publishes what the database knows was signed."""
+    await place.act(4)
+    await place.rounds()
+    note = await place.sequencer.objects.read_checkpoint()
+    assert note
+    sound, said = note.encode(), await damaged(place)
+    for at in range(0, len(sound), 3):
+        await place.write("checkpoint", sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        await place.rounds()
+        assert await place.sequencer.objects.read_checkpoint() == note, at
+    # At the most all of them: of an altered line of our signature the rest may read as a stranger's.
+    assert await damaged(place) - said == len(range(0, len(sound), 3))
+    for rubbish in (b"\xff\x00", b"\n\n", sound[:-1], sound * 9):
+        await place.write("checkpoint", rubbish)
+        await place.rounds()
+        assert await place.sequencer.objects.read_checkpoint() == note
+    await place.act(2)
+    await place.rounds()
+    assert (await kinds(place), (await store.head(place.db)).published) == (set(), 6)
+
+
+async def set_back(place: LogWorld, size: int, note: str | None) -> None:
+    """To a backup of when there were so many leaves, whose newest checkpoint was ``note``."""
+    await place.owner_db.execute(
+        f"DELETE FROM locker.log_leaf WHERE leaf_index >= {size};"
+        f"DELETE FROM locker.log_entry WHERE leaf_index >= {size};"
+        "DELETE FROM locker.audit AS a WHERE NOT EXISTS (SELECT FROM locker.log_leaf l WHERE l.audit_id = a.audit_id);"
+        "DELETE FROM locker.log_waiting;"
+        f"DELETE FROM locker.log_tile WHERE {size} >> 8 * level = 0;"
+        f"UPDATE locker.log_tile SET hashes = substr(hashes, 1, ({size} >> 8 * level) * 32)"
+    )
+    await place.owner_db.execute(
+        "UPDATE locker.log_head SET size = $1, published = $2, checkpoint = $3", size, size if note else 0, note
+    )
+
+
+@pytest.mark.parametrize("how", ["altered", "rubbish", "gone", "unsigned", "oldest"])
+@pytest.mark.parametrize("sizes", [(5, 8), (256, 300), (250, 256), (300, 300 + 256)])
+async def test_a_11_who_damages_the_checkpoint_hides_no_rollback(
+    place: LogWorld, how: str, sizes: tuple[int, int]
+) -> None:
+    """He may write to the bucket and has the database set back: the tiles say that there was more."""
+    before, after = sizes
+    await place.act_at_once(before - 1)
+    await place.rounds()
+    oldest = await place.sequencer.objects.read_checkpoint()
+    await place.act(1)
+    await place.rounds()
+    older = await place.sequencer.objects.read_checkpoint()
+    await place.act_at_once(after - before)
+    await place.rounds()
+    newer = await place.sequencer.objects.read_checkpoint()
+    assert oldest
+    assert older
+    assert newer
+    await set_back(place, before, older)
+    match how:
+        case "altered":
+            await place.write("checkpoint", newer.replace(f"\n{after}\n", f"\n{before}\n").encode())
+        case "rubbish":
+            await place.write("checkpoint", b"rubbish")
+        case "gone":
+            await place.blobs.delete(f"{place.prefix}/checkpoint")
+        case "oldest":
+            await place.write("checkpoint", oldest.encode())
+        case "unsigned":
+            await place.write("checkpoint", older.replace("locker.test/log ", "locker.test/log  ", 1).encode())
+    await place.act(3)
+    for _ in range(2):
+        with pytest.raises(LogForked):
+            await place.rounds()
+    head = await store.head(place.db)
+    assert (head.size, head.checkpoint) == (before, older)
+
+
+async def test_a_11_what_our_key_signed_otherwise_stays_a_fork(place: LogWorld) -> None:
+    await place.act(4)
+    await place.rounds()
+    key = place.sequencer.key
+    for size in (3, 4, 5):
+        other = key.sign(Checkpoint(key.origin, size, b"other history".ljust(32)))
+        await place.write("checkpoint", other.encode())
+        with pytest.raises(LogForked):
+            await place.rounds()
+        assert await place.sequencer.objects.read_checkpoint() == other
+
+
+async def test_a_11_the_note_of_another_log_is_not_written_over(place: LogWorld) -> None:
+    """Two deployments that share a prefix would else overwrite one another for ever."""
+    await place.act(4)
+    await place.rounds()
+    other = LogKey(SigningKey.generate("EdDSA"), "other.test/log")
+    note = other.sign(Checkpoint(other.origin, 9, b"theirs".ljust(32)))
+    await place.write("checkpoint", note.encode())
+    with pytest.raises(LogForked, match="another log"):
+        await place.rounds()
+    assert await place.sequencer.objects.read_checkpoint() == note
+
+
+async def test_a_11_a_strangers_note_under_our_name_is_damage(place: LogWorld) -> None:
+    """Nobody can tell it from an altered one, and it says nothing that anybody believes."""
+    await place.act(4)
+    await place.rounds()
+    note = await place.sequencer.objects.read_checkpoint()
+    stranger = LogKey(SigningKey.generate("EdDSA"), place.sequencer.key.origin)
+    await place.write("checkpoint", stranger.sign(Checkpoint(stranger.origin, 9, b"theirs".ljust(32))).encode())
+    await place.rounds()
+    assert await place.sequencer.objects.read_checkpoint() == note
+
+
+async def test_a_11_what_the_database_would_publish_again_must_be_signed_too(place: LogWorld) -> None:
+    await place.act(4)
+    await place.rounds()
+    stranger = LogKey(SigningKey.generate("EdDSA"), place.sequencer.key.origin)
+    theirs = stranger.sign(Checkpoint(stranger.origin, 4, b"theirs".ljust(32)))
+    for checkpoint in (theirs, place.sequencer.key.sign(Checkpoint(stranger.origin, 4, b"other".ljust(32)))):
+        await place.owner_db.execute("UPDATE locker.log_head SET checkpoint = $1", checkpoint)
+        await place.write("checkpoint", b"rubbish")
+        with pytest.raises(LogForked):
+            await place.rounds()
+
+
+class Spoiling:
+    """The store behind a network that alters a byte of what is sent, and the store takes it."""
+
+    def __init__(self, blobs: Any, what: str, times: int) -> None:
+        self._blobs, self._what, self._times = blobs, what, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    async def put(self, key: str, body: Any, length: int, *, repeatable: bool) -> None:
+        content = b"".join([part async for part in body()])
+        if self._what in key and self._times:
+            self._times -= 1
+            content = content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
+
+        async def altered() -> AsyncIterator[bytes]:
+            yield content
+
+        await self._blobs.put(key, altered, length, repeatable=repeatable)
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "tile/0/", "tile/entries/"])
+async def test_a_11_what_the_store_took_otherwise_is_written_again_before_the_round_is_done(
+    place: LogWorld, what: str
+) -> None:
+    place.sequencer.objects = LogObjects(Spoiling(place.blobs, what, 1), place.prefix)
+    await place.act_at_once(300)
+    await place.rounds()
+    assert await kinds(place) == set()
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "tile/0/"])
+async def test_a_11_a_store_that_alters_all_of_it_gets_no_checkpoint_served(place: LogWorld, what: str) -> None:
+    await place.act(2)
+    await place.rounds()
+    sound = place.sequencer.objects
+    place.sequencer.objects = LogObjects(Spoiling(place.blobs, what, 99), place.prefix)
+    await place.act(2)
+    with pytest.raises(Unavailable):
+        await place.rounds()
+    assert (await store.head(place.db)).published == 2
+    place.sequencer.objects = sound
+    await place.rounds()
+    assert (await kinds(place), (await store.head(place.db)).published) == (set(), 4)
 
 
 @pytest.mark.parametrize("path", ["0/000", "1/000.p/1", "entries/000", "entries/001.p/44"])

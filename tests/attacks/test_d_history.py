@@ -82,4 +82,19 @@ async def test_u_29_a_history_of_a_hundred_thousand_lines_leaves_a_few_hundred_a
     stream = export_csv(wiring.db, wiring.cursors, owner=place.world.subs[YOUSSEF], chosen=Chosen())
     lines = [(await anext(stream)).count(b"\n") for _ in range(6)]
     await stream.aclose()  # type: ignore[attr-defined]
-    assert lines == [1, *[500] * 5]
+    assert lines == [1 + 500, *[500] * 5]
+
+
+@pytest.mark.parametrize("path", ["/wallet/history/export.csv", "/wallet/history/export.jsonl", "/v1/history/export"])
+async def test_without_the_database_an_export_of_the_history_is_a_503(place: CitizenWorld, path: str) -> None:
+    """It goes when the citizen was known and the lines were not yet read: no 200 is on its way then."""
+    citizen = await place.signed_in()
+    headers = place.world.citizen() if path.startswith("/v1") else {}
+    async with place.world.owner_db.transaction() as tx:
+        # What the session and the counters need stands elsewhere.
+        await tx.execute("LOCK TABLE locker.log_entry IN ACCESS EXCLUSIVE MODE")
+        answer = await citizen.get(path, **headers)
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+    assert "content-disposition" not in answer.headers, "nothing that is saved as a file"
+    assert (await citizen.get(path, **headers)).status_code == 200

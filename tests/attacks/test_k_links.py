@@ -129,6 +129,19 @@ async def test_k_05_revoked_expired_used_up_and_unknown_are_one_neutral_answer(
     assert ("share.refused", "share-closed") in await events(place, used_id)
 
 
+async def test_d_12_whoever_holds_an_ended_link_cannot_fill_its_owners_history(
+    place: CitizenWorld, document_id: str
+) -> None:
+    async def opens(_number: int) -> int:
+        share_id, path = await place.share(document_id, openings=1)
+        assert (await place.open(path)).status_code == 200
+        answers = [await place.open(path, f"198.51.100.{number}") for number in range(70)]
+        assert {answer.status_code for answer in answers} == {404}
+        return (await events(place, share_id)).count(("share.refused", "share-closed"))
+
+    assert await in_one_window(3_600, opens) == 60
+
+
 @pytest.mark.parametrize("agent", ["WhatsApp/2.23", "Slackbot-LinkExpanding 1.0", "facebookexternalhit/1.1"])
 async def test_k_07_a_robot_sees_nothing_and_spends_nothing(place: CitizenWorld, document_id: str, agent: str) -> None:
     share_id, path = await place.share(document_id, recipient="Notaire Z", purpose="Vente secrete")

@@ -79,7 +79,19 @@ async def test_k_03_whoever_loses_the_race_stands_in_the_history(place: CitizenW
     assert seen.count(("share.refused", "share-closed")) == 49
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
+async def test_k_07_head_shows_and_spends_nothing(place: CitizenWorld, document_id: str) -> None:
+    share_id, path = await place.share(document_id)
+    before = await lines(place, share_id)
+    for method in ("HEAD", "GET"):
+        answer = await place.world.locker.request(method, path, headers={"X-HTTP-Method-Override": "POST"})
+        assert answer.status_code == 200
+    assert await used(place, share_id) == 0
+    assert await lines(place, share_id) == before
+    over = await place.world.locker.head(f"/s/{new_token()}")
+    assert (over.status_code, over.content) == (404, b"")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "PATCH", "DELETE"])
 async def test_k_07_no_other_method_opens(place: CitizenWorld, document_id: str, method: str) -> None:
     share_id, path = await place.share(document_id)
     answer = await place.world.locker.request(method, path, headers={"X-HTTP-Method-Override": "POST"})

@@ -613,6 +613,14 @@ async def test_o_49_foreign_host_changes_nothing(idp: Provider, headers: dict[st
     assert "evil.test" not in page.text
 
 
+@pytest.mark.parametrize("host", ["[", "[::1", "]", "id.test:99999", "id.test:abc", "http://id.test"])
+async def test_o_49_a_host_that_is_none_is_no_fault(idp: Provider, host: str) -> None:
+    for path, status in (("/idp/sign-in", 200), ("/idp/authorize", 400), ("/idp/nowhere", 404)):
+        page = await idp.http.get(path, headers={"Accept": "text/html", "Host": host})
+        assert page.status_code in (status, 400)
+        assert "content-security-policy" in page.headers
+
+
 async def test_o_50_forms_answer_303_and_nothing_is_cached(idp: Provider) -> None:
     party = await idp.client()
     browser = await idp.signed_in(await idp.citizen())

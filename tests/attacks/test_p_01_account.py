@@ -102,6 +102,7 @@ async def test_the_identifier_stays_taken_and_opens_nothing(idp: Provider) -> No
         assert refused.status_code != 303
         unknown = await first_factor(browser, Person("2999999999", person.citizen_id, person.password, None))
         assert refused.status_code == unknown.status_code, "who tries it cannot tell"
+    assert {row.partition(" ")[0] for row in await everything(idp) if str(person.citizen_id) in row} == {"idp.citizen"}
     assert await subjects.select_citizen_by_uid(idp.wiring.db, person.uid) is None
     with pytest.raises(UnknownCitizen):
         await erase(idp, person.uid)

@@ -35,7 +35,7 @@ from locker.retention.hold import place_hold, release_hold
 from locker.vault.keys import REMEMBERED_S
 from locker.vault.refusals import Erased as ErasedRefusal
 from tests.citizen_browser import CitizenWorld, open_citizen_world
-from tests.locker_world import YOUSSEF
+from tests.locker_world import YOUSSEF, plain_pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -153,10 +153,12 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
         await browser.get(chosen.headers["location"]), recipient=CANARIES[16], purpose=CANARIES[17]
     )
     assert said.status_code == 303
+    # And one that asked for what is not there.
+    assert (await browser.get(f"/wallet/documents/{'0' * 25}")).status_code == 404
     owner, wiring = world.subs[uid], world.wiring
     # A copy of all of it, ready to be taken.
     await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, actor=owner)
-    assert await make_due(export_desk(wiring.db, wiring.vault, wiring.settings)) == 1
+    assert await make_due(export_desk(wiring.db, wiring.vault, wiring.signing, wiring.settings)) == 1
     await world.owner_db.execute(
         "UPDATE locker.session SET names = jsonb_build_object('name', $2::text) WHERE owner = $1", owner, CANARIES[18]
     )
@@ -293,12 +295,12 @@ async def test_p_01_what_comes_while_a_worker_ends_an_erasure_is_not_left_behind
     objects = erase_module._remove_objects
     looked = 0
 
-    async def looks(*parts: Any) -> int:
+    async def looks(*parts: Any, **more: Any) -> int:
         nonlocal looked
         looked += 1
         if looked == 2:
             assert await resume(wiring.db, owners=[owner, "nobody"]) == 1
-        return await objects(*parts)
+        return await objects(*parts, **more)
 
     erase_module._remove_objects = looks
     try:
@@ -371,6 +373,38 @@ async def test_a_deposit_beside_an_erasure_is_whole_or_refused(place: CitizenWor
     await due(place)
     for table in ("document", "document_uri", "archived", "holding", "outbox", "deposit_intent", "erasure"):
         assert await place.world.rows(f"SELECT 1 FROM locker.{table} WHERE owner = $1", owner) == [], table
+
+
+async def test_p_01_what_is_asked_for_while_its_rows_go_is_not_there_and_no_fault(place: CitizenWorld) -> None:
+    world, uid = place.world, await newcomer(place, "2000000071")
+    owner, document_id = world.subs[uid], await place.document(uid)
+    headers = world.citizen(uid, scope="documents:read documents:share documents:upload")
+    sent = await world.locker.post(
+        "/v1/uploads", headers={**headers, "Idempotency-Key": '"u1"'}, files={"file": ("a.pdf", plain_pdf())}
+    )
+    assert sent.status_code == 201, sent.text
+    share = {"recipient": "R", "purpose": "P"}
+    bodies = [
+        ("/v1/shares", {**share, "documents": [document_id]}),
+        ("/v1/shares", {**share, "uploads": [sent.json()["upload_id"]]}),
+        (f"/v1/documents/{document_id}/printed", {"fields": []}),
+    ]
+    # From here on this node remembers the key that opens the fields.
+    assert (await world.locker.get(f"/v1/documents/{document_id}", headers=headers)).status_code == 200
+    async with world.owner_db.transaction() as tx:
+        await tx.execute(
+            "UPDATE locker.citizen_key SET wrapped_key = NULL, destroyed_at = now() WHERE owner = $1", owner
+        )
+        await tx.execute("SELECT locker.erase_rows_of($1)", owner)
+        asking = [asyncio.create_task(world.locker.post(to, headers=headers, json=body)) for to, body in bodies]
+        async with asyncio.timeout(5):
+            while await world.owner_db.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < len(asking):
+                await asyncio.sleep(0.02)
+    assert [answer.status_code for answer in await asyncio.gather(*asking)] == [404, 404, 404]
+    assert await resume(world.wiring.db, owners=[owner]) == 1
+    assert (await due(place)).finished == 1
+    for table in ("share", "share_document", "share_upload", "printed", "deposit_intent", "erasure"):
+        assert await world.rows(f"SELECT 1 FROM locker.{table} WHERE owner = $1", owner) == [], table
 
 
 async def test_the_waiting_time_can_be_used_to_undo(place: CitizenWorld) -> None:

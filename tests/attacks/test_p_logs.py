@@ -4,14 +4,21 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 
+from idp.app import create_app as create_idp
+from idp.settings import IdpSettings
 from kit.edge import log_json_lines
+from locker.app import create_app as create_locker
+from locker.verification.standalone import VerificationSettings, create_standalone
 from tests.conftest import Dsns
+from tests.locker_world import settings_for
 from tests.people import PASSWORD
-from tests.provider import Provider, running_provider
+from tests.provider import ISSUER, Provider, running_provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,6 +56,22 @@ async def test_p_06_what_a_caller_sends_makes_no_line_of_its_own(idp: Provider, 
     assert all(400 <= line["status"] < 500 for line in requests)
     assert "forged" not in said
     assert "[2J" not in said
+
+
+async def test_p_06_an_app_leaves_the_log_as_its_process_set_it_up(lines: io.StringIO, tmp_path: Path) -> None:
+    """The framework would set up its own, for eyes: with line ends, escapes and values of rows as they come."""
+    nowhere = SimpleNamespace(endpoint="http://x", access_key="", secret_key="", bucket="x", bucket_folder=None)
+    create_idp(
+        IdpSettings(
+            mode="embedded", issuer=ISSUER, database_url="postgresql://x", secret="0" * 64, keys_folder=tmp_path
+        )
+    )
+    create_locker(settings_for("postgresql://x", nowhere, tmp_path))
+    create_standalone(
+        VerificationSettings(mode="embedded", url="http://x", trust_folder=tmp_path, keys_folder=tmp_path)
+    )
+    logging.getLogger("khizana.fault").error("a file named %s", HOSTILE)
+    assert json.loads(lines.getvalue())["message"] == f"a file named {HOSTILE}"
 
 
 async def test_p_06_a_message_with_hostile_text_is_one_escaped_line(lines: io.StringIO) -> None:

@@ -44,7 +44,9 @@ def logs() -> Any:
     outside = [logging.getLogger(name) for name in ("httpx", "httpcore", "asyncio")]
     for logger in outside:
         logger.propagate = False
-    before, root.level = root.level, logging.DEBUG
+    before = root.level
+    # Not by the attribute: each logger remembers what it was asked before, and only `setLevel` makes it forget.
+    root.setLevel(logging.DEBUG)
     root.addHandler(kept)
     yield kept.lines
     root.removeHandler(kept)

@@ -5,9 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
+from khizana.rounds import sweep_locker
 from kit.tokens import digest, new_token
 from locker.access.sessions import SESSION_COOKIE
 from locker.app import ROUTES
@@ -66,6 +68,27 @@ async def test_s_03_a_session_ends_when_idle_and_for_good_after_twelve_hours(pla
     assert row["life"].total_seconds() == 12 * 3600
     await place.world.owner_db.execute(f"UPDATE locker.session SET {moved} WHERE session_sha256 = $1", sha256)
     assert (await browser.get("/wallet")).status_code == 303
+
+
+async def test_s_03_the_sweep_ends_sessions_by_the_same_setting(place: CitizenWorld) -> None:
+    wiring = place.world.wiring
+    longer = msgspec.structs.replace(wiring.settings, session_idle_s=3_600)
+    for minutes, settings, left in (
+        (30, longer, 1),
+        (61, longer, 0),
+        (14, wiring.settings, 1),
+        (16, wiring.settings, 0),
+    ):
+        browser = await place.signed_in()
+        sha256 = digest(browser.cookies[SESSION_COOKIE])
+        await place.world.owner_db.execute(
+            "UPDATE locker.session SET last_seen_at = now() - make_interval(mins => $2) WHERE session_sha256 = $1",
+            sha256,
+            minutes,
+        )
+        await sweep_locker(wiring.db, wiring.vault, settings)
+        rows = await place.world.rows("SELECT FROM locker.session WHERE session_sha256 = $1", sha256)
+        assert len(rows) == left, minutes
 
 
 async def test_s_04_a_cookie_of_before_the_sign_out_opens_nothing(place: CitizenWorld) -> None:
@@ -153,6 +176,18 @@ async def test_s_14_nothing_personal_is_kept_for_the_back_button(place: CitizenW
     assert '"cache"' in out.headers["clear-site-data"]
     for path in paths:
         assert (await browser.get(path)).status_code == 303
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "]", "localhost:99999", "localhost:abc", "http://localhost"])
+async def test_o_49_a_host_that_is_none_is_no_fault(place: CitizenWorld, host: str) -> None:
+    browser = await place.signed_in()
+    for path, status in (("/", 200), ("/wallet", 200), ("/verify", 200), ("/nothing", 404), ("/wallet/uploads/x", 404)):
+        answer = await browser.get(path, Host=host)
+        assert answer.status_code in (status, 400)
+        assert "content-security-policy" in answer.headers
+    sent = await place.browser().get("/wallet", Host=host)
+    assert sent.status_code in (303, 400)
+    assert "content-security-policy" in sent.headers
 
 
 async def test_s_15_every_answer_has_the_headers(place: CitizenWorld) -> None:

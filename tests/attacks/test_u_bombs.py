@@ -1,6 +1,7 @@
 """Group U of the catalogue where a parser is the target: each file is answered in its bound, and the next one too."""
 
 import io
+import time
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from locker.signatures.judge import SignatureJudge, signature_workers
 from locker.signatures.policies import DEPOSIT, VERIFY, deposit_policy
 from locker.signatures.schema import Policy, Verdict
 from locker.signatures.seal import seal
-from tests.unit.locker.signatures.signature_pki import NOW, pki, plain_pdf, raw_pdf, sealed_pdf, trust, update
+from tests.unit.locker.signatures.signature_pki import NOW, judged, pki, plain_pdf, raw_pdf, sealed_pdf, trust, update
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,6 +155,28 @@ async def test_u_06_objects_that_refer_to_themselves(bench: Bench) -> None:
         b"<< /T (a) /Kids [4 0 R] /Parent 4 0 R >>",
     )
     assert answered(await bench.judge(circle))
+
+
+def form_of(*nodes: bytes) -> bytes:
+    """A tree of fields that begins with the first of ``nodes``, which are objects 4, 5, 6 …"""
+    return raw_pdf(b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [4 0 R] >> >>", PAGES, PAGE, *nodes)
+
+
+async def test_u_06_a_tree_of_thirty_fields_with_a_thousand_million_ways(bench: Bench) -> None:
+    ways = (b"<< /T (a) /Kids [%d 0 R %d 0 R] >>" % (number, number) for number in range(5, 35))
+    verdict = await bench.judge(form_of(*ways, b"<< /T (a) >>"))
+    # Not "too-costly": that is a judge's five seconds and its life.
+    assert verdict.reasons == ("unreadable",)
+
+
+async def test_u_06_a_tree_of_three_thousand_levels_costs_as_little_as_its_first_ones() -> None:
+    levels = (b"<< /T (a) /Kids [%d 0 R] >>" % number for number in range(5, 3_005))
+    pdf = form_of(*levels, b"<< /T (a) >>")
+    began_s = time.process_time()
+    verdict = judged(pdf, policy=VERIFY)
+    assert verdict.reasons == ("unreadable",)
+    # Looking up from each field to the first was a second and more; of processor time, whatever else runs here.
+    assert time.process_time() - began_s < 0.5
 
 
 async def test_u_08_thirty_thousand_signature_fields(bench: Bench) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import dataclasses
 import io
+import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -202,6 +204,22 @@ async def test_u_04_one_citizen_does_not_cost_worker_after_worker(world: World, 
     assert (await uploaded(world, plain_pdf())).status_code == 429
     await wiring.throttle.forget(wiring.db, COSTLY, owner)
     assert (await uploaded(world, plain_pdf())).status_code == 201
+
+
+async def test_f_03_a_worker_killed_while_it_waited_is_not_the_files_doing(tmp_path: Path) -> None:
+    """Or a good file would be too costly, and a few of them would shut its citizen out for an hour."""
+    files, path = Files.start(workers=1, waiting_max=1, file_max_bytes=1_000_000), tmp_path / "file"
+    path.write_bytes(plain_pdf())
+    try:
+        before = await files.inspect(path)
+        for child in Path("/proc/self/task").glob("*/children"):
+            for pid in map(int, child.read_text().split()):
+                if b"locker.uploads.worker:work" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0)
+        assert await files.inspect(path) == before
+    finally:
+        await files.close()
 
 
 async def test_u_18_a_length_that_lies_and_a_body_that_never_ends(world: World) -> None:

@@ -50,7 +50,11 @@ async def test_v_01_a_document_of_another_citizen_is_not_there_and_the_try_is_lo
         "SELECT actor, owner FROM locker.audit WHERE object_id = $1 AND result = 'document-unknown'", document_id
     )
     assert len(rows) == 4
-    assert {row["owner"] for row in rows} == {None}
+    # In the history of who tried, never of whose it is.
+    assert {row["owner"] for row in rows} == {place.world.subs[YOUSSEF]}
+    shown = await youssef.get("/wallet/history")
+    assert "Refusé" in shown.text
+    assert f"/wallet/documents/{document_id}" not in shown.text
 
 
 async def test_v_03_no_member_assigns_what_is_not_the_callers_to_say(
@@ -89,13 +93,37 @@ async def test_v_07_a_token_without_the_scope_or_of_another_audience_opens_nothi
 async def test_v_09_other_methods_have_no_effect(place: CitizenWorld, original: tuple[str, bytes]) -> None:
     document_id, pdf = original
     headers = place.share_headers()
-    for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "HEAD"):
+    for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"):
         answer = await place.world.locker.request(method, f"/v1/documents/{document_id}", headers=headers)
         assert answer.status_code == 405, method
     override = {**headers, "X-HTTP-Method-Override": "DELETE"}
     assert (await place.world.locker.post(f"/v1/documents/{document_id}", headers=override)).status_code == 405
     answer = await place.world.locker.get(f"/v1/documents/{document_id}/original", headers=override)
     assert answer.content == pdf
+
+
+async def test_v_09_head_is_get_without_its_body_and_stands_in_the_history_as_it_does(
+    place: CitizenWorld, original: tuple[str, bytes]
+) -> None:
+    document_id, _pdf = original
+    path = f"/v1/documents/{document_id}/original"
+
+    async def lines() -> list[tuple[str, str]]:
+        sql = "SELECT action, result FROM locker.audit WHERE object_id = $1 ORDER BY at DESC"
+        return [tuple(row) for row in await place.world.rows(sql, document_id)]
+
+    before = await lines()
+    got = await place.world.locker.get(path, headers=place.world.citizen())
+    of_get = await lines()
+    head = await place.world.locker.head(path, headers={**place.world.citizen(), "Range": "bytes=0-9"})
+    assert (head.status_code, head.content) == (200, b"")
+    own = {"x-request-id", "date"}
+    assert {**head.headers, **dict.fromkeys(own, "")} == {**got.headers, **dict.fromkeys(own, "")}
+    assert (len(await lines()) - len(of_get), (await lines())[0]) == (len(of_get) - len(before), of_get[0])
+    of_another = await place.world.locker.head(path, headers=place.world.citizen(YOUSSEF))
+    unknown = await place.world.locker.head(f"/v1/documents/{'0' * 25}/original", headers=place.world.citizen(YOUSSEF))
+    assert (of_another.status_code, unknown.status_code) == (404, 404)
+    assert {**of_another.headers, **dict.fromkeys(own, "")} == {**unknown.headers, **dict.fromkeys(own, "")}
 
 
 async def test_v_11_a_changed_or_foreign_cursor_is_refused(place: CitizenWorld) -> None:

@@ -21,6 +21,11 @@ _LATIN = """() => {
     while (texts.nextNode())
         texts.currentNode.nodeValue = texts.currentNode.nodeValue.replace(/[\u0600-\u06ff]/g, 'n');
 }"""
+# Pictures of pages are drawn when they are first asked for; one further down may not be asked for yet.
+_SHOWN = """() => Promise.all([...document.images].map(image => {
+    image.loading = 'eager';
+    return image.decode().catch(() => null);
+}))"""
 _SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
 
@@ -64,7 +69,8 @@ def check_page(page: Page, name: str, locale: str) -> None:
     """``name`` is the picture's file name; AssertionError with all that is wrong with the page shown now."""
     folder = SCREENS / locale
     folder.mkdir(parents=True, exist_ok=True)
-    page.wait_for_load_state("networkidle")  # pictures of pages are drawn when they are first asked for
+    page.wait_for_load_state("load")
+    page.evaluate(_SHOWN)
     page.screenshot(path=folder / f"{name}.png", full_page=True)
     wrong = [*_strangers(page), *_language(page, locale), *_with_scripts(page)]
     assert not wrong, f"{name} in {locale} at {page.url}:\n" + "\n".join(wrong)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,11 +15,15 @@ from aiohttp import web
 from idp.account.end_sessions import end_sessions
 from idp.account.routes import parts_of
 from idp.citizens.change_state import change_state
+from idp.keys.ring import KeyRing, Placed
+from idp.logout.deliver import LogoutDelivery
 from idp.sessions import store as sessions
 from idp.sessions.end import end_all_for
 from idp.sessions.sid import sid_at
 from idp.sessions.start import start
-from kit.jose import ASYMMETRIC, PublicKeys, header_of, verify
+from kit.errors import Unavailable
+from kit.jose import ASYMMETRIC, Algorithm, DeviceKey, PublicKeys, SigningKey, header_of, verify
+from kit.outbound.fetch import Fetcher
 from tests.provider import ISSUER, Provider, RelyingParty, answer_of
 from tests.sites import Request, Site
 
@@ -373,6 +378,106 @@ async def test_o_48_one_slow_client_does_not_keep_others_from_being_told(idp: Pr
         assert time.monotonic() - began < 3
     over.set()
     await idp.wiring.logout_delivery.idle()
+
+
+class _DeviceAway:
+    """Keys whose public halves are known and whose device does not answer."""
+
+    fresh = True
+
+    async def read(self) -> Sequence[Placed]:
+        async def sign(_: bytes) -> bytes:
+            raise Unavailable("signing device")
+
+        keys = [DeviceKey(SigningKey.generate(alg).public, alg, sign) for alg in ("ES256", "RS256")]  # type: ignore[arg-type]
+        return [Placed(f"{key.alg}-0", key.alg, 0, key) for key in keys]
+
+    async def create(self, alg: Algorithm, *, activates_at: int) -> str:
+        raise NotImplementedError
+
+    async def remove(self, placed: Placed) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        return None
+
+
+async def test_our_own_absence_is_no_try_of_the_clients(idp: Provider, site: Site) -> None:
+    """Else a device that is away for some minutes would leave clients untold for hours, and then for good."""
+    party, path = await party_with_ear(idp, site)
+    citizen = await idp.citizen()
+    browser = await idp.signed_in(citizen)
+    await idp.tokens(browser, party)
+    wiring = idp.wiring
+    await wiring.db.transact(lambda tx: end_all_for(tx, wiring.audit, citizen, because="password.changed"))
+    ring = KeyRing(_DeviceAway())
+    await ring.reread()
+    away = LogoutDelivery(
+        wiring.db,
+        wiring.audit,
+        fetcher=Fetcher.of(wiring.settings),
+        keys=ring,
+        clients=wiring.clients,
+        issuer=ISSUER,
+    )
+    try:
+        for _ in range(8):
+            await _due(idp, party)
+            await away.deliver()
+            row = (await _notices(idp, party))[0]
+            assert (row["tries"], row["settled_at"]) == (0, None)
+            assert row["delay"] < 20
+        await _due(idp, party)
+        await wiring.logout_delivery.deliver()
+        await heard(site, path)
+        row = (await _notices(idp, party))[0]
+        assert (row["tries"], row["status"]) == (1, 200)
+        # A notice whose day is over is not carried on for ever.
+        await idp.owner(
+            "UPDATE idp.logout_notice SET settled_at = NULL, status = NULL, tries = 0 WHERE client_id = $1",
+            party.client_id,
+        )
+        await _due(idp, party, "expires_at = now()")
+        await away.deliver()
+    finally:
+        await away.close()
+    assert (await _notices(idp, party))[0]["settled_at"] is not None
+    lines = await idp.owner(
+        "SELECT result FROM idp.audit WHERE owner = $1 AND action = 'logout.not-heard'", str(citizen)
+    )
+    assert [line["result"] for line in lines] == ["no-answer"]
+
+
+async def test_that_many_are_told_at_once_is_no_try_of_the_clients(idp: Provider, site: Site) -> None:
+    """Of one client's host eight are told at once; a ninth session that ends in that moment is told a little later."""
+    over = asyncio.Event()
+
+    async def holds(_: Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    path, citizen = next(_paths), await idp.citizen()
+    site.answers[path] = holds
+    party, _ = await party_with_ear(idp, site, backchannel_logout_uri=site.url(path))
+    for _ in range(10):
+        await idp.tokens(await idp.signed_in(citizen), party)
+    wiring = idp.wiring
+    # What other tests left waits for the same host.
+    await idp.owner("UPDATE idp.logout_notice SET settled_at = now() WHERE settled_at IS NULL")
+    await wiring.db.transact(lambda tx: end_all_for(tx, wiring.audit, citizen, because="password.changed"))
+    wiring.logout_delivery.kick()
+    for _ in range(8):
+        await heard(site, path)
+    over.set()
+    await wiring.logout_delivery.idle()
+    rows = await _notices(idp, party)
+    told, waiting = [row for row in rows if row["settled_at"]], [row for row in rows if not row["settled_at"]]
+    assert (len(told), {row["tries"] for row in told}) == (8, {1})
+    assert (len(waiting), {row["tries"] for row in waiting}) == (2, {0})
+    assert all(row["delay"] < 4 for row in waiting)
+    await _due(idp, party)
+    await wiring.logout_delivery.deliver()
+    assert {row["tries"] for row in await _notices(idp, party)} == {1}
 
 
 async def test_a_notice_goes_to_one_of_many_deliverers(idp: Provider, site: Site) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from aiohttp import web
 
 from idp.backchannel.answer_for import allow_for, deny_for
 from idp.backchannel.ping import ping
@@ -404,6 +405,41 @@ async def test_ciba_10_2_a_client_that_is_away_is_pinged_again(idp: Provider, si
     await run.pinged(begun["auth_req_id"])
     await idp.owner("UPDATE idp.backchannel_request SET ping_at = now() WHERE client_id = $1", run.party.client_id)
     await run.pinged(begun["auth_req_id"])
+
+
+async def test_ciba_10_2_that_many_are_pinged_at_once_is_no_try_of_the_client(idp: Provider, site: Site) -> None:
+    """Eight at once go to one host; six tries were spent in moments in which many citizens answer."""
+    over = asyncio.Event()
+
+    async def holds(_: Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response(status=204)
+
+    run = await module(idp, site, "ping")
+    assert run.path is not None
+    site.answers[run.path] = holds
+    # What other tests left waits for the same host.
+    await idp.owner("UPDATE idp.backchannel_request SET ping_at = NULL")
+    for _ in range(10):
+        run.uid = await uid_of(idp, await idp.citizen())
+        await run.answered((await run.begun())["auth_req_id"])
+    pinging = asyncio.ensure_future(ping(idp.wiring.db, idp.wiring.secrets, idp.wiring.fetcher))
+    for _ in range(8):
+        await site.next()
+    over.set()
+    assert await pinging == 8
+    rows = await idp.owner(
+        """SELECT ping_tries, extract(epoch FROM ping_at - now())::float8 AS delay FROM idp.backchannel_request
+            WHERE client_id = $1 ORDER BY ping_at NULLS FIRST""",
+        run.party.client_id,
+    )
+    assert [row["delay"] for row in rows[:8]] == [None] * 8
+    assert [row["ping_tries"] for row in rows[8:]] == [0, 0]
+    assert all(row["delay"] < 4 for row in rows[8:])
+    await idp.owner("UPDATE idp.backchannel_request SET ping_at = now() WHERE ping_at IS NOT NULL")
+    assert await ping(idp.wiring.db, idp.wiring.secrets, idp.wiring.fetcher) == 2
+    for _ in range(2):
+        await site.next()
 
 
 async def test_ciba_10_2_two_workers_ping_once(idp: Provider, site: Site) -> None:

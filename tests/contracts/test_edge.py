@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from idp.app import create_app as create_idp
 from idp.lanes import LANES as IDP_LANES
 from idp.settings import IdpSettings
+from khizana.commands.serve import HEADERS_MAX_MS
 from kit.lanes import IN_BULK, SENDER_BYTES_S, SENDER_S, Routing
 from locker.app import create_app as create_locker
 from locker.lanes import LANES as LOCKER_LANES
@@ -162,3 +163,12 @@ def test_a_sender_has_as_long_at_an_app_as_at_the_edge() -> None:
     guard = (EDGE / "guard.lua").read_text(encoding="utf-8")
     assert f"BODY_RATE_MIN = {SENDER_BYTES_S}" in guard
     assert float(default_of("BODY_MAX_S")) <= SENDER_S
+
+
+def test_the_edge_gives_a_quiet_connection_up_before_an_app_does() -> None:
+    upstreams = re.findall(r"upstream \w+\s+{(.*)}", (EDGE / "nginx.conf").read_text())
+    assert len(upstreams) == 2
+    for upstream in upstreams:
+        kept = re.search(r"keepalive_timeout (\d+)s;", upstream)
+        assert kept is not None
+        assert int(kept[1]) < HEADERS_MAX_MS / 1_000

@@ -73,6 +73,33 @@ def test_each_table_is_written_in_one_store() -> None:
     assert elsewhere == set()
 
 
+# What is read there is our own: rows, sealed texts, files of this machine.
+OWN_JSON = {
+    "src/idp/backchannel/sealing.py",
+    "src/idp/keys/device.py",
+    "src/idp/messages/deliver.py",
+    "src/khizana/commands/run.py",
+    "src/khizana/demo/kept.py",
+    "src/khizana/deposit_batch.py",
+    "src/khizana/embedded/postgres.py",
+    "src/khizana/embedded/s3.py",
+    "src/kit/db.py",
+    "src/kit/strict_json.py",
+    "src/locker/access/cursor.py",
+    "src/locker/catalogue/store.py",
+    "src/locker/disclosing/make_credential.py",
+    "src/locker/documents/fields.py",
+    "src/locker/documents/read_store.py",
+    "src/locker/exporting/store.py",
+}
+
+
+def test_json_from_outside_is_read_with_each_member_once() -> None:
+    decodes = re.compile(r"\bmsgspec\.json\.decode\(|\bjson\.loads?\((?!.*object_pairs_hook=once)")
+    readers = {str(file.relative_to(ROOT)) for file in python_files() if decodes.search(file.read_text())}
+    assert readers == OWN_JSON
+
+
 def test_audit_and_throttle_are_written_by_the_kit_alone() -> None:
     for file in python_files():
         text = file.read_text(encoding="utf-8")

@@ -23,6 +23,16 @@ TAKEN = {
 }
 
 
+# From these on indexes are made while others write; before, tables were small.
+CONCURRENT_FROM = {"idp": "0077", "locker": "0148"}
+# ONLY makes none for the partitions: those are made one by one, and attached.
+INDEX = re.compile(
+    r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY)(?:IF\s+NOT\s+EXISTS\s+)?\w+\s+ON\s+(?!ONLY)([\w.]+)",
+    re.IGNORECASE,
+)
+TABLE = re.compile(r"\bCREATE\s+TABLE\s+([\w.]+)", re.IGNORECASE)
+
+
 def of(file: Path) -> str:
     text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8"))
     return re.sub(r"'(?:[^']|'')*'", "''", text)
@@ -37,3 +47,13 @@ def test_f_31_a_migration_takes_nothing_that_the_version_before_it_uses() -> Non
         needed = [name for name, rest in ADDED.findall(text) if re.search(r"NOT\s+NULL(?!.*\bDEFAULT)", rest, re.I)]
         taking += [(f"{file.parent.name}/{file.name}", what) for what in (*TAKES.findall(text), *needed)]
     assert {name for name, _ in taking} == TAKEN.keys(), taking
+
+
+def test_f_31_an_index_of_a_table_that_has_rows_is_made_while_others_write() -> None:
+    stopping = {
+        (file.name, table)
+        for file in FILES
+        if file.name[:4] >= CONCURRENT_FROM[file.parent.name]
+        for table in set(INDEX.findall(of(file))) - set(TABLE.findall(of(file)))
+    }
+    assert stopping == set()

@@ -128,3 +128,21 @@ async def test_what_holds_a_bearer_secret_holds_its_digest(owner_db: Database) -
     )
     secret = re.compile(r"\.(?:\w+_)?(?:token|code|password|secret|pin|verifier)$")
     assert {row["name"] for row in rows if secret.search(row["name"])} == SHOWN_TO_THE_PROVIDER
+
+
+async def test_the_provider_finds_a_citizen_in_each_table_by_an_index(owner_db: Database) -> None:
+    """As an erasure looks for them (``idp.erase_citizen``), whose columns these are."""
+    rows = await owner_db.fetch(
+        """
+        SELECT format('%s.%s', c.relname, a.attname) AS named, i.indpred IS NULL AS whole,
+               pg_get_expr(i.indpred, i.indrelid) = format('(%s IS NOT NULL)', a.attname) AS of_those_that_name
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'idp'
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped
+                             AND a.attname ~ '(^|_)citizen_id$|^(represented_id|actor_id|acting_chosen_by)$'
+          LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indkey[0] = a.attnum
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"""
+    )
+    named = {row["named"] for row in rows}
+    assert len(named) > 20
+    found = {row["named"] for row in rows if row["whole"] or row["of_those_that_name"]}
+    assert named == found

@@ -39,6 +39,7 @@ from kit.db import Database
 from kit.jose import LocalKeySet, SigningKey, client_assertion
 from kit.throttle import Throttle
 from kit.tokens import digest
+from locker.access.provider import Provider
 from locker.access.sessions import SESSION_COOKIE
 from locker.administrations.register import register
 from locker.administrations.schema import AdministrationRegistration
@@ -49,12 +50,15 @@ from locker.shares.create import Sharer, create
 from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
 from locker.shares.schema import NewShare
+from locker.signing.ring import SigningKeys
 from locker.trust.add import add
 from locker.trust.schema import TrustAddition
 from locker.vault import Vault
+from tests.ceph import Ceph
 from tests.fault_proxy import FaultProxy, before_port, before_socket
 from tests.locker_world import BIRTH, INTERIOR, SCHEMA, client_of, names, new_pki, sealed
 from tests.product import ROOT, free_port
+from tests.worker_children import worker_children
 
 LEASE_S = 4
 DRAIN_S = 1.0
@@ -65,7 +69,8 @@ class Elsewhere(httpx.AsyncBaseTransport):
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        # There is no TLS; to read all certification authorities takes longer than most answers.
+        self._inner = httpx.AsyncHTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.url = request.url.copy_with(port=self._port)
@@ -81,7 +86,7 @@ class Node:
     def __init__(self, environ: dict[str, str], public: str, port: int, folder: Path) -> None:
         self.port = port
         self.folder = folder
-        self._environ = {**environ, "TMPDIR": str(folder)}
+        self.environ = {**environ, "TMPDIR": str(folder)}
         self._public = public
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,7 +98,7 @@ class Node:
         with (self.folder / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*within, sys.executable, "-m", "khizana", *self.words, str(self.port)],
-                env={**self._environ, **changed},
+                env={**self.environ, **changed},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -102,7 +107,7 @@ class Node:
 
     async def up(self) -> None:
         async with self.http(timeout=2) as http:
-            for _ in range(1200):
+            for _ in range(4800):
                 with contextlib.suppress(httpx.HTTPError):
                     if (await http.get("/livez")).status_code == 200:
                         return
@@ -131,6 +136,26 @@ class Node:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
 
+    def stand_still(self) -> None:
+        """The server and its workers; those that judge for them go on."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        if self.alive():
+            assert self._process is not None
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def children(self) -> set[int]:
+        assert self._process is not None
+        return worker_children(self._process.pid)
+
     async def ended(self, within_s: float) -> int:
         assert self._process is not None
         return await asyncio.to_thread(self._process.wait, within_s)
@@ -150,12 +175,9 @@ class Node:
 
 
 class Worker(Node):
-    """``khizana worker``: among others, it sequences the log. It stays up through every fault."""
+    """``khizana worker``: among others, it sequences the log."""
 
     words = ("worker", "--metrics")
-
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
 
 
 @dataclass
@@ -186,22 +208,30 @@ class Rig:
     database: FaultProxy
     objects: FaultProxy
     nodes: list[Node]
-    worker: Worker
+    workers: list[Worker]
     postgres: EmbeddedPostgres
-    s3: EmbeddedS3
+    s3: EmbeddedS3 | Ceph
     db: Database
     """The locker's role, past the proxy."""
     owner_db: Database
     vault: Vault
+    provider: Provider
+    signing: SigningKeys
     pki: Pki
     key: SigningKey
     uid: str
+    first_pdf: bytes = b""
+    """Of the deposit with which everything begins."""
     owner: str = ""
     cookie: str = ""
     figures: Figures = field(default_factory=Figures)
     answered: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Idempotency key → what was answered 201, of the whole run."""
     _token: tuple[str, float] = ("", 0.0)
+
+    @property
+    def worker(self) -> Worker:
+        return self.workers[0]
 
     def pdf(self, *, pages: int = 1) -> bytes:
         return sealed(self.pki, self.pki.seals[INTERIOR], text=secrets.token_hex(32), pages=pages)
@@ -218,9 +248,9 @@ class Rig:
             encoded.read(), encoded.headers["content-type"], Holder(self.key, await self._access_token(node))
         )
 
-    async def deposit(self, pdf: bytes, *, key: str, node: int = 0) -> httpx.Response:
+    async def deposit(self, pdf: bytes, *, key: str, node: int = 0, token_of: int | None = None) -> httpx.Response:
         """One try."""
-        request = await self.request(pdf, node=node)
+        request = await self.request(pdf, node=node if token_of is None else token_of)
         async with self.nodes[node].http() as http:
             answer = await http.post(
                 "/v1/deposits",
@@ -261,8 +291,9 @@ class Rig:
             db=self.db,
             audit=Audit("locker"),
             throttle=Throttle("locker"),
+            provider=self.provider,
             vault=self.vault,
-            signing=LocalKeySet([self.key]),
+            signing=self.signing,
             pins=Pins(b"0" * 32),
             codes=Codes(b"0" * 32),
             locker_url=self.home.url,
@@ -314,7 +345,8 @@ class Rig:
 
 async def _citizen_signs_in(rig: Rig) -> None:
     """With the session that a sign-in would have made: what is tried here is what comes after it."""
-    first = await rig.deposit_until_answered(rig.pdf(), key="first")
+    rig.first_pdf = rig.pdf()
+    first = await rig.deposit_until_answered(rig.first_pdf, key="first")
     rig.owner = await rig.owner_db.fetchval(
         "SELECT owner FROM locker.document WHERE document_id = $1", first["document_id"]
     )
@@ -375,15 +407,22 @@ async def _registered(deployment: Deployment, pki: Pki, key: SigningKey) -> str:
 
 
 @asynccontextmanager
-async def running(folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3) -> AsyncIterator[Rig]:
+async def running(
+    folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3 | Ceph, *, workers: int = 1, **settings: str
+) -> AsyncIterator[Rig]:
+    """``settings`` are variables of the environment beside the usual ones."""
     home = Home(folder / "home", free_port())
     base = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
     base |= {
         "PYTHONPATH": str(ROOT / "src"),
         "KHIZANA_DRAIN_S": str(DRAIN_S),
         "KHIZANA_LOCKER_IDEMPOTENCY_LEASE_S": str(LEASE_S),
+        **settings,
     }
-    direct = Deployment(home.environ(base, postgres=postgres.address, s3=s3.kept))
+    told = home.environ(base, postgres=postgres.address, s3=s3.kept)
+    if s3.bucket_folder is None:
+        del told["KHIZANA_LOCKER_S3_FSYNC_FOLDER"]
+    direct = Deployment(told)
     await prepare(direct)
     pki, key = new_pki(folder / "pki"), SigningKey.generate("ES256")
     uid = await _registered(direct, pki, key)
@@ -398,23 +437,48 @@ async def running(folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3) -> A
     environ["KHIZANA_LOCKER_S3_ENDPOINT"] = f"http://127.0.0.1:{objects.port}"
     ports = [home.port, free_port()]
     nodes = [Node(environ, home.url, port, folder / f"node-{number}") for number, port in enumerate(ports)]
-    worker = Worker(environ, home.url, free_port(), folder / "worker")
-    settings = direct.locker_settings()
+    working = [
+        Worker(environ, home.url, free_port(), folder / ("worker" if number == 0 else f"worker-{number}"))
+        for number in range(workers)
+    ]
+    locker = direct.locker_settings()
     async with (
-        connected(settings.database_url) as db,
+        connected(locker.database_url) as db,
         connected(direct.owner_dsn()) as owner_db,
-        opened_vault(db, settings) as vault,
+        opened_vault(db, locker) as vault,
+        httpx.AsyncClient(trust_env=False) as http,
     ):
-        rig = Rig(direct, home, database, objects, nodes, worker, postgres, s3, db, owner_db, vault, pki, key, uid)
+        provider = Provider.of(http, locker)
+        signing = SigningKeys(locker.keys_folder)
+        await signing.start()
+        rig = Rig(
+            deployment=direct,
+            home=home,
+            database=database,
+            objects=objects,
+            nodes=nodes,
+            workers=working,
+            postgres=postgres,
+            s3=s3,
+            db=db,
+            owner_db=owner_db,
+            vault=vault,
+            provider=provider,
+            signing=signing,
+            pki=pki,
+            key=key,
+            uid=uid,
+        )
         try:
-            for node in (*nodes, worker):
+            for node in (*nodes, *working):
                 node.begin()
             for node in nodes:
                 await node.up()
             await _citizen_signs_in(rig)
             yield rig
         finally:
-            for node in (*nodes, worker):
+            for node in (*nodes, *working):
                 await node.kill()
+            await signing.stop()
             database.close()
             objects.close()

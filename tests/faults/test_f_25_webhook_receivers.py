@@ -1,11 +1,21 @@
 """F-25: receivers of webhooks that fail, are slow, are gone, or point inwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import pytest_asyncio
 
+from khizana.embedded.postgres import PORT, EmbeddedPostgres
+from kit.db import Database
+from kit.errors import Unavailable
+from kit.jobs.schema import Job, Outcome
+from kit.jobs.worker import JobWorker
+from locker.webhooks.deliver import WAITS_S
+from tests.fault_proxy import before_socket
 from tests.sites import listening
 from tests.unit.locker.webhooks.told import Told, open_told
 
@@ -42,6 +52,59 @@ async def test_f_25_the_schedule_is_kept_and_the_message_fails_after_three_days(
     assert len({request.headers["webhook-id"] for request in requests}) == 1
     (message,) = await told.messages(by, made["webhook"]["webhook_id"])
     assert (message["state"], message["attempts"], message["last_outcome"]) == ("failed", 10, "http-500")
+
+
+async def test_f_25_our_own_absence_is_no_attempt_and_the_receivers_no_is_one(
+    told: Told, postgres: EmbeddedPostgres
+) -> None:
+    """On the last attempt: the database goes before the receiver was asked, then behind its refusal."""
+    world, by = told.world, told.administration()
+    made = await told.register(by, told.site.refuse("/hook", 500), "document.deposited")
+    await told.deposited()
+    await told.spread()
+    await world.owner_db.execute("UPDATE locker.job SET attempts = $1", len(WAITS_S))
+    dsn, proxy = (
+        urlsplit(world.wiring.settings.database_url),
+        before_socket(f"{postgres.address.socket_folder}/.s.PGSQL.{PORT}"),
+    )
+    db = await Database.connect(
+        f"postgresql://{dsn.username}:{dsn.password}@127.0.0.1:{proxy.port}{dsn.path}?sslmode=disable"
+    )
+    delivery = told.delivery(db)
+    before = asyncio.Event()
+
+    async def cut(job: Job) -> Outcome:
+        if not before.is_set():
+            before.set()
+            proxy.turn("refused")
+            return await delivery.deliver(job)
+        outcome = await delivery.deliver(job)
+        proxy.turn("refused")
+        return outcome
+
+    worker = JobWorker(db, told.jobs, [msgspec.structs.replace(delivery.kind(), handler=cut)])
+
+    async def state() -> tuple[str, int, int]:
+        await told.hurry()
+        (message,) = await told.messages(by, made["webhook"]["webhook_id"])
+        return message["state"], message["attempts"], len(told.received())
+
+    try:
+        with pytest.raises(Unavailable):
+            await worker.work_off()
+        assert await state() == ("waiting", 0, 0)
+        proxy.turn("none")
+        await worker.start_due()
+        await told.hurry()
+        with pytest.raises(Unavailable):
+            await worker.work_off()
+        assert await state() == ("waiting", 0, 1)
+        proxy.turn("none")
+        await worker.work_off()
+        assert await state() == ("failed", 1, 0)
+    finally:
+        await db.close()
+        proxy.close()
 
 
 async def test_f_25_who_asks_to_come_later_is_asked_later(told: Told) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from idp.messages.deliver import deliver
+from idp.messages.deliver import MessageDelivery
 from khizana.senders import Senders
 from tests.conftest import Dsns
 from tests.people import active, first_factor, last_code, post, rested, second_factor, signed_in, submit
@@ -33,10 +33,14 @@ async def test_f_33_messages_wait_while_senders_are_down_and_other_ways_are_offe
                 "KHIZANA_SMS_URL": texts.url,
                 "KHIZANA_SMS_TOKEN": "t",
             }
-            senders = Senders.of(environ)
+            senders = Senders.of(environ, at_once_max=8)
+            deliveries = [
+                MessageDelivery(idp.wiring.db, idp.wiring.secrets, senders, channel=channel, at_once_max=8)
+                for channel in senders.channels
+            ]
 
             async def round_() -> int:
-                return await deliver(idp.wiring.db, idp.wiring.secrets, senders, channels=senders.channels)
+                return sum([await delivery.deliver() for delivery in deliveries])
 
             async with idp.browser() as browser:
                 assert (await first_factor(browser, person)).status_code == 303

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +19,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from idp.keys.folder import KeyFolder
+from idp.keys.rotate import announce
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from kit.migrate import migrate
@@ -361,24 +364,63 @@ async def test_f_18_a_full_disk_is_said_and_room_is_enough_to_go_on(rig: Rig, tm
     await check(rig)
 
 
-async def test_f_20_a_server_whose_clock_is_ten_minutes_ahead_says_so_and_takes_no_token(rig: Rig) -> None:
+def clock_ahead(by: str) -> dict[str, str]:
+    """For the environment of a process. Its monotonic clock stays as it is, as it does where a clock is set."""
     libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not libraries:
-        pytest.skip("SKIPPED: libfaketime is not here (Debian: apt-get install faketime)")
+        pytest.skip("SKIPPED: libfaketime is not here (Debian: apt-get install libfaketime)")
+    return {"LD_PRELOAD": str(libraries[0]), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+async def test_f_20_a_server_whose_clock_is_ten_minutes_ahead_says_so_and_takes_no_token(rig: Rig) -> None:
     node = rig.nodes[1]
+    ahead = clock_ahead("+10m")
     await node.kill()
-    # The monotonic clock stays as it is, as it does where a clock is set.
-    node.begin(LD_PRELOAD=str(libraries[0]), FAKETIME="+10m", FAKETIME_DONT_FAKE_MONOTONIC="1")
+    node.begin(**ahead)
     await node.up()
     readiness = await rig.readiness(node=1)
     assert (readiness.status_code, readiness.json()["database"]) == (503, True)
     assert abs(readiness.json()["clock_skew_s"] - 600) < 5
     # Its proof of possession is ten minutes old there.
-    assert (await rig.deposit(rig.pdf(), key="f-20", node=1)).status_code == 401
+    assert (await rig.deposit(rig.pdf(), key="f-20", node=1, token_of=0)).status_code == 401
     assert (await rig.readiness(node=0)).status_code == 200
     assert (await rig.deposit(rig.pdf(), key="f-20", node=0)).status_code == 201
     await node.kill()
     await node.start()
+    await check(rig)
+
+
+async def test_f_20_a_worker_whose_clock_is_years_ahead_ends_no_key(rig: Rig) -> None:
+    """By that clock, the next signing key has long signed, and the one that signs is not needed any more."""
+    ahead = clock_ahead("+3y")
+    folder = rig.deployment.idp_settings().keys_folder
+    await announce(KeyFolder(folder), "ES256")
+    keys = sorted(path.name for path in folder.glob("*.pem"))
+    rig.worker.terminate()
+    assert await rig.worker.ended(60) == 0
+    rig.worker.begin(**ahead)
+    async with asyncio.timeout(60):
+        while (
+            "rotation of the keys: not with this machine's clock" not in (rig.worker.folder / "serve.log").read_text()
+        ):
+            await asyncio.sleep(0.1)
+            assert rig.worker.alive(), rig.worker.said()
+    assert sorted(path.name for path in folder.glob("*.pem")) == keys
+    refused = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "khizana", "keys", "retire"],
+        env={**rig.deployment.environ, **ahead},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (refused.returncode, "This machine's clock" in refused.stderr) == (2, True), refused.stderr
+    assert sorted(path.name for path in folder.glob("*.pem")) == keys
+    rig.worker.terminate()
+    assert await rig.worker.ended(60) == 0
+    assert "failed" not in (rig.worker.folder / "serve.log").read_text()
+    await rig.worker.start()
     await check(rig)
 
 

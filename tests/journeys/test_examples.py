@@ -1,5 +1,6 @@
 """The examples for integrators, run as their READMEs say, against the running product."""
 
+import base64
 import hashlib
 import json
 import os
@@ -56,6 +57,7 @@ def environ(product: Product, work: Path, redirect_uri: str) -> dict[str, str]:
     return {
         **os.environ,
         "ISSUER": product.issuer,
+        "LOCKER": product.url,
         "REDIRECT_URI": redirect_uri,
         "KEY_FILE": str(work / "key"),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -73,11 +75,18 @@ def registered(product: Product, command: list[str], env: dict[str, str], work: 
     return file
 
 
-def signed_in(product: Product, command: list[str], work: Path, *, citizen: int) -> dict[str, Any]:
+def signed_in(
+    product: Product, command: list[str], work: Path, *, citizen: int, has_purpose: bool = False
+) -> dict[str, Any]:
     """Run the example, be the citizen who opens the address, and return what it prints in the end."""
     redirect_uri = f"http://localhost:{free_port()}/callback"
     env = environ(product, work, redirect_uri)
     client = registered(product, command, env, work)
+    if has_purpose:
+        wanted = [*command, "purpose", str(client)]
+        purpose = subprocess.run(wanted, env=env, capture_output=True, text=True, check=True, timeout=60)
+        answer = product.khizana("purpose", "register", "--file", "-", stdin=purpose.stdout)
+        assert answer.returncode == 0, answer.stderr
     process = started([*command, str(client)], env)
     with killed_when_late(process):
         address = indented(process)
@@ -122,6 +131,22 @@ def test_python_basic(product: Product, tmp_path: Path) -> None:
 def test_python_fapi2(product: Product, tmp_path: Path) -> None:
     told = signed_in(product, [sys.executable, str(EXAMPLES / "python" / "fapi2.py")], tmp_path, citizen=2)
     assert told["token_type"] == "DPoP"
+
+
+def test_python_documents(product: Product, tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "python" / "documents.py")]
+    told = signed_in(product, command, tmp_path, citizen=1, has_purpose=True)
+    [document] = told["documents"]
+    assert document["type"] == "RESIDENCE"
+    disclosed = [json.loads(base64url(part))[1] for part in document["credential"].split("~")[1:-1]]
+    assert sorted(disclosed) == ["address", "commune", "full_name"]
+    browser = product.browser("en")
+    page = browser.follow(browser.get("/sign-in?return_to=/wallet/history"))
+    assert "Took what you allowed it at sign-in" in browser.sign_in(page, product.citizens[1]).text
+
+
+def base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def test_javascript_wallet(product: Product, javascript: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from kit.db import Tx
+from kit.expired import forget
 
 
 async def know(tx: Tx, citizen_id: UUID, browser_mac: bytes) -> bool:
@@ -56,15 +57,5 @@ async def answered_in(tx: Tx, browser_sha256: bytes, *, within_s: int) -> UUID |
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute(
-        """
-        DELETE FROM idp.sign_in_alert
-         WHERE token_sha256 IN (SELECT token_sha256 FROM idp.sign_in_alert WHERE expires_at < now() LIMIT 1000)"""
-    )
-    await tx.execute(
-        """
-        DELETE FROM idp.known_browser k
-         USING (SELECT citizen_id, browser_mac FROM idp.known_browser
-                 WHERE seen_at < now() - interval '400 days' LIMIT 1000) old
-         WHERE k.citizen_id = old.citizen_id AND k.browser_mac = old.browser_mac"""
-    )
+    await forget(tx, "idp.sign_in_alert", "expires_at < now()")
+    await forget(tx, "idp.known_browser", "seen_at < now() - interval '400 days'")

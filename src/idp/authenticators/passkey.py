@@ -37,6 +37,7 @@ from webauthn.helpers.structs import (
 )
 
 from idp.keys.secrets import Secrets
+from kit import strict_json
 
 log = logging.getLogger("khizana.passkeys")
 
@@ -186,7 +187,7 @@ def request_options(site: Site, *, challenge: bytes, allowed: Sequence[bytes] = 
 def challenge_in(text: str) -> bytes | None:
     """The challenge that a registration's answer speaks of."""
     try:
-        answer = msgspec.json.decode(text[:TEXT_MAX], type=_Attestation)
+        answer = strict_json.decode(text[:TEXT_MAX], _Attestation)
         return _challenge(answer.response.client_data)
     except (msgspec.DecodeError, ValueError):
         return None
@@ -197,7 +198,7 @@ def read_assertion(text: str) -> Assertion | None:
     if len(text) > TEXT_MAX:
         return None
     try:
-        answer = msgspec.json.decode(text, type=_Assertion)
+        answer = strict_json.decode(text, _Assertion)
         response = answer.response
         challenge = _challenge(response.client_data)
         handle = base64url_to_bytes(response.user_handle) if response.user_handle else None
@@ -249,7 +250,7 @@ def judge_assertion(site: Site, assertion: Assertion, passkey: Passkey) -> Asser
 def judge_attestation(site: Site, text: str, *, challenge: bytes) -> NewPasskey | None:
     """None for a registration that does not follow what we asked for."""
     try:
-        answer = msgspec.json.decode(text, type=_Attestation)
+        answer = strict_json.decode(text, _Attestation)
         response = answer.response
         attestation_object = base64url_to_bytes(response.attestation_object)
         # Without attestation a browser sends none; to take a vendor's certificates apart would only be a risk.
@@ -289,7 +290,7 @@ def judge_attestation(site: Site, text: str, *, challenge: bytes) -> NewPasskey 
 
 
 def _challenge(client_data: str) -> bytes | None:
-    data = msgspec.json.decode(base64url_to_bytes(client_data), type=_ClientData)
+    data = strict_json.decode(base64url_to_bytes(client_data), _ClientData)
     return None if data.cross_origin else base64url_to_bytes(data.challenge)
 
 

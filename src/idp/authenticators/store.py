@@ -5,6 +5,7 @@ from idp.authenticators.passkey import NewPasskey, Passkey
 from idp.authenticators.reading import COLUMNS, PASSKEY_FROZEN, TABLES, methods_in
 from idp.authenticators.schema import Destination, Methods, PasskeyLine
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 async def methods(tx: Tx, citizen_id: UUID) -> Methods:
@@ -328,11 +329,5 @@ async def spend_recovery_code(tx: Tx, citizen_id: UUID, code_mac: bytes) -> bool
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute(
-        """
-        DELETE FROM idp.one_time_code o
-         USING (SELECT citizen_id, purpose, binding FROM idp.one_time_code
-                 WHERE expires_at < now() - interval '1 day' LIMIT 1000) old
-         WHERE o.citizen_id = old.citizen_id AND o.purpose = old.purpose AND o.binding = old.binding"""
-    )
-    await tx.execute("DELETE FROM idp.spent_challenge WHERE expires_at < now()")
+    await forget(tx, "idp.one_time_code", "expires_at < now() - interval '1 day'")
+    await forget(tx, "idp.spent_challenge", "expires_at < now()")

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from idp.authorization.refusals import AuthorizationError
+from kit import strict_json
 
 LOCKER_DOCUMENT = "locker_document"
 TYPES = (LOCKER_DOCUMENT,)
@@ -42,9 +43,9 @@ class LockerDocument(
 def read_details(text: str, *, registered: tuple[str, ...], today: dt.date) -> tuple[LockerDocument, ...]:
     """AuthorizationError for a type that the client has not registered, and for any member that the type has not."""
     try:
-        details = msgspec.json.decode(text, type=tuple[LockerDocument, ...])
-    except RecursionError:
-        raise DetailsRefused("not of a known type and form") from None
+        details = strict_json.decode(text, tuple[LockerDocument, ...])
+    except strict_json.MemberTwice as twice:
+        raise DetailsRefused(str(twice)) from None
     except msgspec.DecodeError as fault:
         raise DetailsRefused(_where(fault)) from None
     if LOCKER_DOCUMENT not in registered:

@@ -268,7 +268,9 @@ async def _give_code(
     acr = acr_for(mandate, session) if mandate else session.acr
     family_id: UUID = new_id()
     claims = _given(request, consent)
-    reached = (await provider.scopes.current()).sectors_reached(frozenset(request.scopes))
+    reached = (await provider.scopes.current()).sectors_reached(
+        frozenset(request.scopes), [detail.type for detail in request.authorization_details]
+    )
     subs = {name: pairwise_sub(provider.secrets, sector=name, citizen_id=whom) for name in reached}
     actors = {
         name: pairwise_sub(provider.secrets, sector=name, citizen_id=session.citizen_id) for name in {*reached, sector}

@@ -16,6 +16,7 @@ from idp.clients.scopes import Scopes
 from idp.clients.spend import once, refuse_repeated
 from idp.parameters import Parameters
 from idp.purposes.hold import hold
+from idp.refusals import said_as_oauth
 from kit.audit import Audit
 from kit.dpop import Proof
 from kit.jose import KeySet
@@ -49,7 +50,7 @@ async def push(
     """The client is who it says, the request is one that would be answered, and nobody guesses its handle.
 
     Everything that can be wrong with a request is told here, to the client, and not later to a citizen. ``proof`` binds
-    the code to its key as ``dpop_jkt`` does (RFC 9449 §10.1). TooManyRequests for a public client (§2.3).
+    the code to its key as ``dpop_jkt`` does (RFC 9449 §10.1). TooFast for a public client (§2.3).
     """
     credentials = credentials_of(headers, parameters)
     client = await find_client(authentication.db, authentication.clients, credentials.client_id)
@@ -57,7 +58,8 @@ async def push(
     assert client is not None
     if client.public:
         # Its name is known to everybody, and each request is a row.
-        await throttle.count(authentication.db, REQUESTS, f"{client.client_id}|{address_prefix}")
+        with said_as_oauth():
+            await throttle.count(authentication.db, REQUESTS, f"{client.client_id}|{address_prefix}")
     try:
         received = await receive(reception, parameters, client, endpoint="par")
         request = validate(

@@ -22,6 +22,7 @@ from idp.clients.schema import Acr, Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
 from idp.sessions.levels import ACR_VALUES
+from kit import strict_json
 from kit.jose import KeySet, TokenRefused
 
 Endpoint = Literal["authorize", "par", "device", "ciba"]
@@ -153,7 +154,9 @@ def claims_can_be_read(asked: Asked, request: AuthorizationRequest) -> Authoriza
         return msgspec.structs.replace(request, claims=ClaimsRequest(locales=locales))
     try:
         claims = read_claims(text)
-    except (msgspec.DecodeError, RecursionError):
+    except strict_json.MemberTwice as twice:
+        raise AuthorizationError("invalid_request", f"claims: {twice}") from None
+    except msgspec.DecodeError:
         raise AuthorizationError("invalid_request", "claims") from None
     if len(claims.userinfo) + len(claims.id_token) > 100:
         raise AuthorizationError("invalid_request", "claims: too many")

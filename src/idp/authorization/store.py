@@ -1,5 +1,4 @@
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from idp.authorization.schema import AuthorizationRequest, ClaimsRequest
@@ -9,6 +8,7 @@ from idp.sessions.schema import Session
 from idp.subjects.store import insert_cte
 from kit.audit import Audit, AuditEvent
 from kit.db import Row, Tx
+from kit.expired import forget
 
 _SELECT_INTERACTION = f"""
     SELECT {columns("c", "0")}, i.interaction_id, i.request, i.created_at, i.confirmed_at,
@@ -218,13 +218,8 @@ async def spend_pushed(tx: Tx, request_uri_sha256: bytes) -> bool:
     )
 
 
-async def now(tx: Tx) -> datetime:
-    value: datetime = await tx.fetchval("SELECT now()")
-    return value
-
-
 async def sweep(tx: Tx) -> None:
     """What expired long enough ago that nobody comes back for it. A code's row outlives its tokens (reuse is seen)."""
-    await tx.execute("DELETE FROM idp.pushed_request WHERE expires_at < now() - interval '1 day'")
-    await tx.execute("DELETE FROM idp.interaction WHERE expires_at < now() - interval '1 day'")
-    await tx.execute("DELETE FROM idp.authorization_code WHERE expires_at < now() - interval '7 days'")
+    await forget(tx, "idp.pushed_request", "expires_at < now() - interval '1 day'")
+    await forget(tx, "idp.interaction", "expires_at < now() - interval '1 day'")
+    await forget(tx, "idp.authorization_code", "expires_at < now() - interval '7 days'")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from idp.authorization.schema import ClaimRequest, ClaimsRequest, VerifiedRequest
+from kit import strict_json
 
 PREFIX = "verified_claims:"
 _REQUESTS_MAX = 5
@@ -17,7 +18,7 @@ _VERIFICATION_BYTES_MAX = 4_096
 
 def read_claims(text: str) -> ClaimsRequest:
     """Raises msgspec.DecodeError for what the two standards do not allow."""
-    outer = msgspec.json.decode(text, type=dict[str, Any])
+    outer = strict_json.decode(text, dict[str, Any])
     verified: dict[str, tuple[VerifiedRequest, ...]] = {}
     for target in ("userinfo", "id_token"):
         members = outer.get(target)

@@ -11,7 +11,7 @@ from idp.clients.schema import Client
 from idp.clients.scopes import Scopes
 from idp.parameters import Parameters
 from idp.purposes.hold import hold
-from idp.refusals import InvalidScope, UnauthorizedClient
+from idp.refusals import InvalidScope, UnauthorizedClient, said_as_oauth
 from kit.jose import KeySet
 from kit.throttle import Limit
 
@@ -19,10 +19,11 @@ CLIENT = Limit("ciba-client", 300, 60)
 
 
 async def admit(parts: Backchannel, client: Client) -> None:
-    """Raises UnauthorizedClient, TooManyRequests."""
+    """Raises UnauthorizedClient, TooFast."""
     if GRANT_TYPE not in client.metadata.grant_types:
         raise UnauthorizedClient
-    await parts.throttle.count(parts.db, CLIENT, client.client_id)
+    with said_as_oauth():
+        await parts.throttle.count(parts.db, CLIENT, client.client_id)
 
 
 async def ask(

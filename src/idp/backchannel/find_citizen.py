@@ -6,10 +6,9 @@ from idp.backchannel.refusals import UnknownUserId
 from idp.citizens.find import find_by_uid, find_citizen
 from idp.citizens.schema import Citizen
 from idp.clients.schema import Client
-from idp.refusals import InvalidRequest
+from idp.refusals import InvalidRequest, TooFast
 from idp.subjects.find_owner import find_owner
 from kit.db import Tx
-from kit.errors import TooManyRequests
 from kit.jose import KeySet, TokenRefused
 from kit.throttle import Limit, Throttle
 
@@ -22,10 +21,10 @@ _HINT_MAX = 64
 async def citizen_hinted(
     tx: Tx, throttle: Throttle, client: Client, hint: tuple[str, str], *, issuer: str, keys: KeySet
 ) -> Citizen:
-    """Raises UnknownUserId, InvalidRequest for an id_token_hint that is not ours to this client, TooManyRequests."""
+    """Raises UnknownUserId, InvalidRequest for an id_token_hint that is not ours to this client, TooFast."""
     # Before anybody is looked for: a bound that only counted misses would still tell hits.
     if await throttle.attempts(tx, UNKNOWN, client.client_id) >= UNKNOWN.attempts:
-        raise TooManyRequests(UNKNOWN.name, retry_after_s=UNKNOWN.per_s)
+        raise TooFast(headers={"Retry-After": str(UNKNOWN.per_s)})
     name, value = hint
     if name == "id_token_hint":
         value = _sub_of(value, client, issuer=issuer, keys=keys)

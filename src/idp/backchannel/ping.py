@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol
@@ -13,7 +14,7 @@ from idp.backchannel.sealing import opened
 from idp.clients.schema import ClientMetadata
 from idp.keys.secrets import Secrets
 from kit.db import Database, Row
-from kit.outbound.fetch import FetchRefused
+from kit.outbound.fetch import BUSY, FetchRefused
 
 log = logging.getLogger("khizana.ciba")
 _AT_ONCE_MAX = 20
@@ -34,22 +35,27 @@ async def ping(db: Database, secrets: Secrets, fetcher: Posts) -> int:
 
 async def _ping(db: Database, secrets: Secrets, fetcher: Posts, row: Row) -> bool:
     endpoint = msgspec.convert(row["metadata"], ClientMetadata).backchannel_client_notification_endpoint
-    status = 0 if endpoint is None else await _post(secrets, fetcher, endpoint, row)
-    if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    try:
+        status = 0 if endpoint is None else await _post(secrets, fetcher, endpoint, row)
+    except FetchRefused as refused:
+        if refused.reason == BUSY:
+            # Nobody was asked: it is no try of the client's.
+            after_s = random.uniform(1, 3)  # noqa: S311 - so that those who wait do not come back in step
+            await store.put_off_ping(db, row["auth_req_id_sha256"], tries=row["ping_tries"], after_s=after_s)
+        else:
+            log.warning("a ping was not taken: %s", refused)
+        return False
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
     await store.finish_ping(db, row["auth_req_id_sha256"])
     return 200 <= status < 300
 
 
-async def _post(secrets: Secrets, fetcher: Posts, endpoint: str, row: Row) -> int | None:
+async def _post(secrets: Secrets, fetcher: Posts, endpoint: str, row: Row) -> int:
     told = opened(secrets, row["notification_sealed"], row["auth_req_id_sha256"])
-    try:
-        return await fetcher.post(
-            endpoint,
-            body=msgspec.json.encode({"auth_req_id": told.auth_req_id}),
-            content_type="application/json",
-            headers={"Authorization": f"Bearer {told.token}"},
-        )
-    except FetchRefused as refused:
-        log.warning("a ping was not taken: %s", refused)
-        return None
+    return await fetcher.post(
+        endpoint,
+        body=msgspec.json.encode({"auth_req_id": told.auth_req_id}),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {told.token}"},
+    )

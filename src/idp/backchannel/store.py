@@ -4,6 +4,7 @@ from uuid import UUID
 from idp.authorization.schema import AuthorizationRequest
 from idp.token.store import poll_statement
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 async def insert(
@@ -110,6 +111,18 @@ async def claim_pings(tx: Tx, *, count_max: int, tries_max: int, lease_s: int) -
     )
 
 
+async def put_off_ping(tx: Tx, auth_req_id_sha256: bytes, *, tries: int, after_s: float) -> None:
+    """This try was none, unless another one has begun meanwhile."""
+    await tx.execute(
+        """
+        UPDATE idp.backchannel_request SET ping_tries = ping_tries - 1, ping_at = now() + make_interval(secs => $3)
+         WHERE auth_req_id_sha256 = $1 AND ping_tries = $2 AND ping_at IS NOT NULL""",
+        auth_req_id_sha256,
+        tries,
+        after_s,
+    )
+
+
 async def finish_ping(tx: Tx, auth_req_id_sha256: bytes) -> None:
     await tx.execute(
         "UPDATE idp.backchannel_request SET ping_at = NULL, notification_sealed = NULL WHERE auth_req_id_sha256 = $1",
@@ -156,4 +169,4 @@ async def select_blocked(tx: Tx, citizen_id: UUID, *, count_max: int) -> Sequenc
 
 async def sweep(tx: Tx) -> None:
     """A row is kept a day, so that who polls late hears that it expired."""
-    await tx.execute("DELETE FROM idp.backchannel_request WHERE expires_at < now() - interval '1 day'")
+    await forget(tx, "idp.backchannel_request", "expires_at < now() - interval '1 day'")

@@ -14,6 +14,7 @@ from idp.backchannel.check_registration import check_registration
 from idp.clients.certificates import check_subject
 from idp.clients.schema import ClientMetadata, Profile
 from idp.refusals import InvalidClientMetadata, InvalidRedirectUri
+from kit import strict_json
 from kit.jose import KeyRefused, PublicKeys
 from kit.outbound.fetch import Fetcher, FetchRefused, check_url
 
@@ -87,10 +88,10 @@ async def check_sector_identifier(metadata: ClientMetadata, fetcher: Fetcher) ->
         fetched = await fetcher.get(metadata.sector_identifier_uri, accept="application/json")
         if fetched.status != 200:
             raise InvalidClientMetadata("sector_identifier_uri: the document cannot be fetched")
-        listed = msgspec.json.decode(fetched.body, type=list[str])
+        listed = strict_json.decode(fetched.body, list[str])
     except FetchRefused as refusal:
         raise InvalidClientMetadata(f"sector_identifier_uri: {refusal.reason}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         raise InvalidClientMetadata("sector_identifier_uri: the document is no JSON array of strings") from None
     if not set(metadata.redirect_uris) <= set(listed):
         raise InvalidClientMetadata("sector_identifier_uri: a redirect_uri is not in its document")

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from idp.clients.schema import Client
+from kit import strict_json
 from kit.jose import KeyRefused, PublicKeys
 
 _SETS_MAX = 5_000
@@ -106,7 +107,7 @@ class KeySets:
         try:
             answer = await fetcher.get(where[1], accept=_MEDIA_TYPES)
             if answer.status == 200:
-                kept.keys, kept.fetched_at = PublicKeys(msgspec.json.decode(answer.body)), now
+                kept.keys, kept.fetched_at = PublicKeys(strict_json.decode(answer.body)), now
                 kept.fresh_until = now + min(max(answer.max_age_s or 0, _AGE_MIN_S), _AGE_MAX_S)
         except self._faults:
             pass

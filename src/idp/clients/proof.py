@@ -6,6 +6,7 @@ from idp.refusals import InvalidDpopProof, UseDpopNonce
 from kit import dpop
 from kit.direct import Asked
 from kit.dpop import Nonces, Proof
+from kit.edge import method_sent
 
 
 class Proofs(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class Proofs(msgspec.Struct, frozen=True, kw_only=True):
                 return None
             return dpop.check(
                 shown,
-                method=request.method,
+                method=method_sent(request.scope),
                 urls=self._urls(path),
                 access_token=access_token,
                 nonces=self.nonces,

@@ -1,6 +1,7 @@
-"""Scopes: those of the provider itself and those of each registered resource server."""
+"""Scopes and types of authorization details: those of the provider itself and of each registered resource server."""
 
 import time
+from collections.abc import Collection
 from typing import ClassVar
 
 from idp.citizens.claims import SCOPE_CLAIMS
@@ -20,9 +21,15 @@ class Scopes:
 
     NEED_LEGAL_GROUND: ClassVar[frozenset[str]] = frozenset({"uid", "subjects:resolve", "subjects:translate"})
 
-    def __init__(self, of_resource: dict[str, frozenset[str]], sectors: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        of_resource: dict[str, frozenset[str]],
+        sectors: dict[str, str] | None = None,
+        details_types: dict[str, frozenset[str]] | None = None,
+    ) -> None:
         self.of_resource = of_resource
         self._sectors = sectors or {}
+        self._details_types = details_types or {}
         self._all = OWN.union(*of_resource.values())
 
     @classmethod
@@ -31,17 +38,24 @@ class Scopes:
         return cls(
             {row["resource"]: frozenset(row["scopes"]) for row in rows},
             {row["resource"]: row["sector"] for row in rows if row["sector"] is not None},
+            {row["resource"]: frozenset(row["details_types"]) for row in rows},
         )
 
     def sector_of(self, audience: str) -> str | None:
         """The sector in which a resource server knows citizens; None for the client's own."""
         return self._sectors.get(audience)
 
-    def sectors_reached(self, scopes: frozenset[str]) -> list[str]:
-        """Sectors of the resource servers that tokens with ``scopes`` can be for."""
+    def sectors_reached(self, scopes: frozenset[str], details_types: Collection[str] = ()) -> list[str]:
+        """Sectors of the resource servers that tokens with ``scopes`` or details of ``details_types`` can be for."""
         return [
-            self._sectors[name] for name, owned in self.of_resource.items() if scopes & owned and name in self._sectors
+            self._sectors[name]
+            for name, owned in self.of_resource.items()
+            if name in self._sectors and (scopes & owned or self.details_types(name) & frozenset(details_types))
         ]
+
+    def details_types(self, audience: str) -> frozenset[str]:
+        """Of authorization details that a resource server consumes."""
+        return self._details_types.get(audience, frozenset())
 
     def known(self, scope: str) -> bool:
         return scope in self._all

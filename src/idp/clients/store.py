@@ -4,6 +4,7 @@ from typing import Protocol
 from idp.clients.logo import Logo
 from idp.clients.schema import ClientMetadata, ClientRegistration
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 def columns(alias: str, known_revision: str) -> str:
@@ -160,21 +161,27 @@ async def select_metadata(tx: Tx, client_ids: Collection[str]) -> Sequence[Row]:
     return await tx.fetch("SELECT client_id, metadata FROM idp.client WHERE client_id = ANY($1)", list(client_ids))
 
 
-async def insert_resource(tx: Tx, resource: str, *, name: str, scopes: Sequence[str], sector: str | None) -> None:
+async def insert_resource(
+    tx: Tx, resource: str, *, name: str, scopes: Sequence[str], sector: str | None, details_types: Sequence[str]
+) -> None:
     await tx.execute(
         """
-        INSERT INTO idp.resource (resource, name, scopes, sector) VALUES ($1, $2, $3, $4)
+        INSERT INTO idp.resource (resource, name, scopes, sector, details_types) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (resource) DO UPDATE SET
-            name = excluded.name, scopes = excluded.scopes, sector = excluded.sector""",
+            name = excluded.name, scopes = excluded.scopes, sector = excluded.sector,
+            details_types = excluded.details_types""",
         resource,
         name,
         list(scopes),
         sector,
+        list(details_types),
     )
 
 
 async def select_resources(tx: Tx) -> Sequence[Row]:
-    return await tx.fetch("SELECT resource, scopes, sector FROM idp.resource ORDER BY resource LIMIT 100")
+    return await tx.fetch(
+        "SELECT resource, scopes, sector, details_types FROM idp.resource ORDER BY resource LIMIT 100"
+    )
 
 
 class Seen(Protocol):
@@ -227,4 +234,4 @@ async def spend(tx: Tx, shown: Sequence[Seen]) -> list[bytes]:
 
 
 async def sweep_proofs(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.proof_seen WHERE expires_at < now()")
+    await forget(tx, "idp.proof_seen", "expires_at < now()")

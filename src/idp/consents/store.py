@@ -6,6 +6,7 @@ import msgspec
 
 from idp.authorization.details import LockerDocument
 from idp.consents.schema import Consent
+from idp.freezing.store import frozen_condition
 from kit.db import Row, Tx
 
 
@@ -108,6 +109,21 @@ async def select_ended_at(tx: Tx, *, consent_id: UUID, citizen_id: UUID) -> dt.d
         "SELECT ended_at FROM idp.consent WHERE consent_id = $1 AND citizen_id = $2", consent_id, citizen_id
     )
     return found
+
+
+async def select_stands(tx: Tx, consent_id: UUID) -> bool:
+    return bool(
+        await tx.fetchval(
+            f"""
+            SELECT g.ended_at IS NULL AND z.state = 'active' AND c.state = 'active'
+                   AND NOT {frozen_condition("service", citizen_id="g.citizen_id", name="g.client_id")}
+              FROM idp.consent g
+              JOIN idp.citizen z ON z.citizen_id = g.citizen_id
+              JOIN idp.client c ON c.client_id = g.client_id
+             WHERE g.consent_id = $1""",
+            consent_id,
+        )
+    )
 
 
 async def end_of_client(tx: Tx, client_id: str, *, count_max: int) -> Sequence[Row]:

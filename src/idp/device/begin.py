@@ -5,6 +5,7 @@ from idp.device import store
 from idp.device.schema import INTERVAL_S, LIFETIME_S, DeviceAuthorizationResponse, Devices
 from idp.device.sealing import mac_of, sealed
 from idp.device.user_code import new_user_code, shown
+from idp.refusals import said_as_oauth
 from kit.throttle import Limit
 from kit.tokens import digest
 
@@ -15,8 +16,9 @@ _COLLISIONS_MAX = 5
 async def begin(
     parts: Devices, request: AuthorizationRequest, *, device_code: str, address_prefix: str
 ) -> DeviceAuthorizationResponse:
-    """Raises TooManyRequests: a public client's name is known to everybody."""
-    await parts.throttle.count(parts.db, REQUESTS, f"{request.client_id}|{address_prefix}")
+    """Raises TooFast: a public client's name is known to everybody."""
+    with said_as_oauth():
+        await parts.throttle.count(parts.db, REQUESTS, f"{request.client_id}|{address_prefix}")
     user_code = await _insert(parts, request, digest(device_code))
     return DeviceAuthorizationResponse(
         device_code=device_code,

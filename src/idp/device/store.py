@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from idp.authorization.schema import AuthorizationRequest
 from idp.token.store import poll_statement
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 async def insert(
@@ -80,4 +81,4 @@ POLL = poll_statement("idp.device_request", "device_code_sha256")
 
 async def sweep(tx: Tx) -> None:
     """A row is kept a day, so that who polls late hears that it expired."""
-    await tx.execute("DELETE FROM idp.device_request WHERE expires_at < now() - interval '1 day'")
+    await forget(tx, "idp.device_request", "expires_at < now() - interval '1 day'")

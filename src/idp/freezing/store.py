@@ -6,6 +6,7 @@ from uuid import UUID
 
 from idp.freezing.schema import Frozen, Kind
 from kit.db import Tx
+from kit.expired import forget
 
 LAPSES_AFTER = "interval '7 days'"
 """Whoever asked to be opened again and did not come for so long asks anew."""
@@ -124,10 +125,11 @@ async def delete_thaw(tx: Tx, citizen_id: UUID) -> None:
 
 async def sweep(tx: Tx) -> None:
     """What was asked for an earlier freeze, or lapsed, opens nothing."""
-    await tx.execute(
-        f"""
-        DELETE FROM idp.thaw t USING idp.citizen z
-         WHERE z.citizen_id = t.citizen_id
-           AND (z.state <> 'frozen' OR t.asked_at < z.state_changed_at
-                OR (NOT t.desk_only AND t.opens_at < now() - {LAPSES_AFTER}))"""
+    await forget(
+        tx,
+        "idp.thaw",
+        # Of each row's own citizen: there are few of them, and many citizens.
+        f"""(SELECT z.state <> 'frozen' OR thaw.asked_at < z.state_changed_at
+                    OR (NOT thaw.desk_only AND thaw.opens_at < now() - {LAPSES_AFTER})
+               FROM idp.citizen z WHERE z.citizen_id = thaw.citizen_id)""",
     )

@@ -3,7 +3,10 @@ from typing import Any
 
 from idp.clients.authenticate import ClientAuthentication, authenticate, credentials_of
 from idp.clients.schema import Client
+from idp.clients.scopes import Scopes
 from idp.clients.spend import spend
+from idp.consents.stands import stands
+from idp.introspection.grant_id import AUTHORIZATION, GRANT, id_of, opened
 from idp.keys.secrets import Secrets
 from idp.parameters import Parameters
 from idp.refusals import InvalidClient, InvalidRequest
@@ -28,9 +31,11 @@ async def introspect(
     *,
     keys: KeySet,
     secrets: Secrets,
+    scopes: Scopes,
 ) -> tuple[Client, dict[str, Any]]:
     """Who asks, and the answer: for the client that the token was given to, and for the resource server that it is for;
-    to anybody else a token is unknown (O-45)."""
+    to anybody else a token is unknown (O-45). A resource server may also ask for a grant that it was told of, by its
+    ``grant_id`` and that word as ``token_type_hint``."""
     credentials = credentials_of(headers, parameters)
     token = parameters.get("token", "")
     claims = _access_token(token, keys=keys, issuer=parts.issuer)
@@ -47,9 +52,13 @@ async def introspect(
         raise InvalidClient("a public client cannot introspect")
     if not token:
         raise InvalidRequest("token is missing")
+    if parameters.get("token_type_hint") == "grant_id":
+        consent_id = opened(secrets, client.sector, GRANT, token) if client.metadata.resource else None
+        active = consent_id is not None and await stands(parts.db, consent_id)
+        return client, {"active": True, "grant_id": token} if active else INACTIVE
     if token.count(".") != 2:
         return client, await _refresh_token(parts.db, token, client, secrets=secrets, issuer=parts.issuer)
-    return client, _answer(claims, row, client)
+    return client, _answer(claims, row, client, secrets=secrets, scopes=scopes)
 
 
 def _access_token(token: str, *, keys: KeySet, issuer: str) -> dict[str, Any]:
@@ -64,12 +73,35 @@ def _access_token(token: str, *, keys: KeySet, issuer: str) -> dict[str, Any]:
         return {}
 
 
-def _answer(claims: Mapping[str, Any], row: Row, client: Client) -> dict[str, Any]:
+def _answer(claims: Mapping[str, Any], row: Row, client: Client, *, secrets: Secrets, scopes: Scopes) -> dict[str, Any]:
     if not claims or not row["active"]:
         return INACTIVE
-    if claims["client_id"] != client.client_id and claims["aud"] != (client.metadata.resource or None):
-        return INACTIVE
-    return {"active": True, "token_type": Binding.of_cnf(claims.get("cnf")).token_type, **claims}
+    token = {"active": True, "token_type": Binding.of_cnf(claims.get("cnf")).token_type, **claims}
+    if claims["aud"] == (client.metadata.resource or None):
+        return {**token, **_for_its_server(claims, row, client, secrets=secrets, scopes=scopes)}
+    return token if claims["client_id"] == client.client_id else INACTIVE
+
+
+def _for_its_server(
+    claims: Mapping[str, Any], row: Row, client: Client, *, secrets: Secrets, scopes: Scopes
+) -> dict[str, Any]:
+    """What a resource server is told beside the token: the citizen by its own identifier. One that consumes
+    authorization details (RFC 9396 §9.2) hears of those, and from which connection and which one answer of the citizen
+    the token is."""
+    if row["citizen_id"] is None:
+        return {}
+    sector = scopes.sector_of(claims["aud"])
+    known = {"sub": pairwise_sub(secrets, sector=sector, citizen_id=row["citizen_id"])} if sector else {}
+    types = scopes.details_types(claims["aud"])
+    if not types:
+        return known
+    details = [detail for detail in claims.get("authorization_details", ()) if detail["type"] in types]
+    return {
+        **known,
+        "authorization_details": details,
+        "grant_id": id_of(secrets, client.sector, GRANT, row["consent_id"]),
+        "authorization_id": id_of(secrets, client.sector, AUTHORIZATION, row["family_id"]),
+    }
 
 
 async def _refresh_token(tx: Tx, token: str, client: Client, *, secrets: Secrets, issuer: str) -> dict[str, Any]:

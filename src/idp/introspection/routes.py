@@ -28,6 +28,7 @@ async def answer_introspection(request: Asked, wiring: Wiring) -> Answer:
         await of_form(request),
         keys=wiring.keys.current(),
         secrets=wiring.secrets,
+        scopes=await wiring.scopes.current(),
     )
     if not _wants_jwt(request):
         return Answer(body=msgspec.json.encode(answer), headers=NO_STORE)

@@ -5,8 +5,6 @@ A key has an algorithm and the moment from which it signs. It is published from 
 retired, when the last token that it signed has expired.
 """
 
-import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from kit.jose import Algorithm, DeviceKey, KeySet, SigningKey
+from kit.rereading import Rereading
 
 REREAD_S = 30.0
 NEEDED: frozenset[Algorithm] = frozenset({"ES256", "RS256"})
@@ -55,10 +54,11 @@ class KeysMissing(Exception):
 class KeyRing:
     """``current`` answers from memory, so that a key's place may be away while its public half is still served."""
 
-    def __init__(self, place: KeyPlace) -> None:
+    def __init__(self, place: KeyPlace, *, reread_s: float = REREAD_S) -> None:
         self._place = place
         self._keys: KeySet | None = None
-        self._task: asyncio.Task[None] | None = None
+        # Tokens go on being verified, and signed where the key is here.
+        self._rereading = Rereading("keys", self.reread, every_s=reread_s, log=log)
         self.read_at = 0.0
         """When the place itself was last read (seconds since 1970); 0 if it never was."""
         self.placed: Sequence[Placed] = ()
@@ -69,14 +69,10 @@ class KeyRing:
         return self._keys
 
     async def start(self) -> None:
-        await self.reread()
-        self._task = asyncio.create_task(self._watch())
+        await self._rereading.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._rereading.stop()
         self._place.close()
 
     async def reread(self) -> None:
@@ -88,15 +84,6 @@ class KeyRing:
         self.placed = placed
         if self._place.fresh:
             self.read_at = now
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(REREAD_S)
-            try:
-                await self.reread()
-            except Exception as fault:
-                # What was read last is still true: tokens go on being verified, and signed where the key is here.
-                log.warning("keys cannot be read again: %s", type(fault).__name__)
 
 
 def key_set(placed: Sequence[Placed], *, now: float) -> KeySet:

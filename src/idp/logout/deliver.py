@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from urllib.parse import urlencode
 
 from idp.clients.registry import ClientRegistry
@@ -14,7 +15,7 @@ from idp.sessions.sid import sid_at
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
 from kit.errors import Unavailable
-from kit.outbound.fetch import Fetcher, FetchRefused
+from kit.outbound.fetch import BUSY, Fetcher, FetchRefused
 
 log = logging.getLogger("khizana.logout")
 
@@ -22,6 +23,7 @@ AT_ONCE_MAX = 32
 FIRST_DELAY_S = 15.0
 """Longer than one try may take, or two would be on their way at once."""
 DELAY_MAX_S = 4 * 3_600.0
+_AWAY_S = 15.0
 # The client read the token and says that it cannot be served: a repeat would be answered alike.
 _REFUSALS = frozenset({400, 501})
 _REFUSALS_MAX = 3
@@ -116,6 +118,7 @@ class LogoutDelivery:
             sub=row["sub"],
             tries=row["tries"],
             is_last=row["is_last"],
+            is_over=row["is_over"],
         )
         uri = client.metadata.backchannel_logout_uri
         if uri is None or client.state != "active":
@@ -123,12 +126,25 @@ class LogoutDelivery:
             return
         try:
             status = await self._post(uri, client, notice)
-        except (FetchRefused, Unavailable) as refusal:
-            log.info("a client was not told of a logout: %s", refusal, extra={"client_id": client.client_id})
+        except Unavailable as away:
+            log.warning("a logout notice waits: %s is away", away.detail, extra={"client_id": client.client_id})
+            if not notice.is_over:
+                await self._put_off(notice, after_s=_AWAY_S)
+                return
+            status = None
+        except FetchRefused as refused:
+            if refused.reason == BUSY and not notice.is_over:
+                await self._put_off(notice, after_s=random.uniform(1, 3))  # noqa: S311
+                return
+            log.info("a client was not told of a logout: %s", refused, extra={"client_id": client.client_id})
             status = None
         heard = status is not None and 200 <= status < 300
         if heard or notice.is_last or (status in _REFUSALS and notice.tries >= _REFUSALS_MAX):
             await self._settle(notice, status=status, heard=heard)
+
+    async def _put_off(self, notice: Notice, *, after_s: float) -> None:
+        """Nobody was asked: it is no try of the client's."""
+        await store.put_off(self._db, notice.notice_id, tries=notice.tries, after_s=after_s)
 
     async def _post(self, uri: str, client: Client, notice: Notice) -> int:
         token = await logout_token(

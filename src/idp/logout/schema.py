@@ -15,6 +15,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """This one included."""
     is_last: bool
     """The next try would come too late."""
+    is_over: bool
+    """This one comes too late already: it was put off until now."""
 
 
 class Frame(msgspec.Struct, frozen=True):

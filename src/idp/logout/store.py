@@ -2,7 +2,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from idp.clients.store import columns
+from kit.counting import count_up_to
 from kit.db import Row, Tx
+from kit.expired import forget
 
 # An ID token was given in these sessions; a device's or a CIBA grant is not part of a browser's session.
 _TOOK_PART = """
@@ -22,6 +24,7 @@ _CLAIM = f"""
             LIMIT $1
               FOR UPDATE SKIP LOCKED)
     RETURNING n.notice_id, n.citizen_id, n.sid, n.sub, n.tries, n.next_try_at >= n.expires_at AS is_last,
+              n.expires_at <= now() AS is_over,
               {columns("c", "0")}"""
 
 
@@ -41,6 +44,18 @@ async def insert_notices(tx: Tx, sids: Sequence[str], *, lifetime_s: int) -> Non
 async def claim(tx: Tx, *, count_max: int, first_delay_s: float, delay_max_s: float) -> Sequence[Row]:
     """Due notices with their clients, each handed to one caller until its next try: later after each."""
     return await tx.fetch(_CLAIM, count_max, first_delay_s, delay_max_s)
+
+
+async def put_off(tx: Tx, notice_id: UUID, *, tries: int, after_s: float) -> None:
+    """This try was none, unless another one has begun meanwhile."""
+    await tx.execute(
+        """
+        UPDATE idp.logout_notice SET tries = tries - 1, next_try_at = now() + make_interval(secs => $3)
+         WHERE notice_id = $1 AND tries = $2 AND settled_at IS NULL""",
+        notice_id,
+        tries,
+        after_s,
+    )
 
 
 async def settle(tx: Tx, notice_id: UUID, *, status: int | None) -> bool:
@@ -72,8 +87,8 @@ async def select_frames(tx: Tx, sid: str, *, count_max: int) -> Sequence[Row]:
 
 
 async def count_waiting(tx: Tx) -> int:
-    return int(await tx.fetchval("SELECT count(*) FROM idp.logout_notice WHERE settled_at IS NULL"))
+    return await count_up_to(tx, "idp.logout_notice WHERE settled_at IS NULL")
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.logout_notice WHERE expires_at < now() - interval '2 days'")
+    await forget(tx, "idp.logout_notice", "expires_at < now() - interval '2 days'")

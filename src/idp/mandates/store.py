@@ -7,6 +7,7 @@ from uuid import UUID
 from idp.freezing.store import frozen_condition
 from idp.mandates.schema import Kind, Mandate, MandateLine
 from kit.db import Row, Tx
+from kit.expired import forget
 
 FREE_SCOPES = "ARRAY['openid', 'offline_access']"
 
@@ -161,4 +162,4 @@ async def select_of_citizen(tx: Tx, citizen_id: UUID, *, count_max: int) -> Sequ
 
 async def sweep(tx: Tx) -> None:
     """A mandate that is over is kept a month; that it was, and for whom, is in the audit."""
-    await tx.execute("DELETE FROM idp.mandate WHERE least(ended_at, valid_until) < now() - interval '30 days'")
+    await forget(tx, "idp.mandate", "least(ended_at, valid_until) < now() - interval '30 days'")

@@ -38,8 +38,14 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     letter: Letter
 
 
+class NotSent(Exception):
+    """Why, in words for the log: they name nobody."""
+
+
 @runtime_checkable
 class Sender(Protocol):
-    """A plug-in that brings messages of one or both channels to people. Raising means: try again later."""
+    """A plug-in that brings messages of one or both channels to people. Raising means: try again later. Only what
+    NotSent says is logged; what others say may hold an address. A send that is cancelled, because it takes too long,
+    must not go out after all."""
 
     async def send(self, message: Outgoing) -> None: ...

@@ -16,8 +16,9 @@ from idp.officers.propose import find_proposal, pending, propose
 from idp.officers.schema import Ability, CitizenSeen, LookUp, Officer, Proposal, Proposals
 from idp.registration.routes import registrar_of
 from idp.wiring import Wiring
-from kit.edge import address_prefix, client_address
-from kit.errors import Malformed
+from kit import strict_json
+from kit.edge import address_prefix, client_address, method_sent
+from kit.errors import Malformed, MemberTwiceRefused
 from kit.throttle import Limit
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ async def _officer(request: AnyRequest, wiring: Wiring, path: str, ability: Abil
         headers_of(request),
         await request.body(),
         issuer=wiring.settings.issuer,
-        method=request.method,
+        method=method_sent(request.scope),
         path=path,
         ability=ability,
     )
@@ -85,8 +86,10 @@ async def _officer(request: AnyRequest, wiring: Wiring, path: str, ability: Abil
 def _decoded(body: bytes, wanted: type[T]) -> T:
     """After the signature was found right: nobody else's bytes are parsed."""
     try:
-        return msgspec.json.decode(body, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        return strict_json.decode(body, wanted)
+    except strict_json.MemberTwice:
+        raise MemberTwiceRefused from None
+    except msgspec.DecodeError as fault:
         raise Malformed(str(fault).partition(" - at ")[2] or "JSON") from None
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from idp.clients.schema import ClientRegistration
 from kit.db import Row, Tx
+from kit.expired import forget
 
 _PROPOSAL = """proposal_id, registration, proposed_by, proposed_at, expires_at, state, decided_by, client_id"""
 
@@ -119,4 +120,4 @@ async def refuse(tx: Tx, proposal_id: UUID, *, decided_by: str) -> bool:
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.officer_request WHERE expires_at < now()")
+    await forget(tx, "idp.officer_request", "expires_at < now()")

@@ -3,6 +3,7 @@ from uuid import UUID
 from idp.authenticators.reading import COLUMNS, TABLES, methods_in
 from idp.recovery.schema import Asker, Opened, Waiting
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 async def asker(tx: Tx, uid: str) -> Asker | None:
@@ -220,9 +221,4 @@ async def claim_due_notices(tx: Tx, *, count_max: int) -> list[Row]:
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute(
-        """
-        DELETE FROM idp.recovery_link
-         WHERE token_sha256 IN (SELECT token_sha256 FROM idp.recovery_link
-                                 WHERE expires_at < now() - interval '1 day' LIMIT 1000)"""
-    )
+    await forget(tx, "idp.recovery_link", "expires_at < now() - interval '1 day'")

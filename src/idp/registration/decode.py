@@ -11,6 +11,7 @@ from idp.clients.schema import ClientMetadata, ClientRegistration
 from idp.refusals import InvalidClientMetadata
 from idp.registration.schema import Invitation
 from idp.sessions.levels import at_least
+from kit import strict_json
 
 _MEMBERS = frozenset(field.encode_name for field in msgspec.structs.fields(ClientMetadata))
 # Only an operator says whose resource server a client is, and who may ask for documents one by one. Every sub here is
@@ -22,8 +23,10 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`")
 def members_of(body: bytes) -> dict[str, Any]:
     """RFC 7591 §3.1"""
     try:
-        members = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        members = strict_json.decode(body)
+    except strict_json.MemberTwice as twice:
+        raise InvalidClientMetadata(str(twice)) from None
+    except msgspec.DecodeError:
         raise InvalidClientMetadata("the body is no JSON") from None
     if not isinstance(members, dict):
         raise InvalidClientMetadata("the body is no JSON object")

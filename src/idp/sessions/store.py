@@ -2,6 +2,7 @@ from uuid import UUID
 
 from idp.sessions.schema import Session, SessionLine
 from kit.db import Tx
+from kit.expired import forget
 
 
 async def current(tx: Tx, session_sha256: bytes, *, idle_s: int) -> Session | None:
@@ -191,9 +192,4 @@ async def list_for(tx: Tx, citizen_id: UUID, *, idle_s: int) -> list[SessionLine
 
 async def sweep(tx: Tx) -> None:
     """Kept a while after the end, so that a logout can still find what it must tell."""
-    await tx.execute(
-        """
-        DELETE FROM idp.session
-         WHERE session_sha256 IN (SELECT session_sha256 FROM idp.session
-                                   WHERE expires_at < now() - interval '2 days' LIMIT 1000)"""
-    )
+    await forget(tx, "idp.session", "expires_at < now() - interval '2 days'")

@@ -6,13 +6,14 @@ from idp.citizens.schema import Proofing
 from idp.freezing.store import authenticator_frozen
 from idp.sign_in.schema import Attempt, Candidate
 from kit.db import Row, Tx
+from kit.expired import forget
 
 # A frozen password is answered as a wrong one, in the same time.
 _PASSWORD_FROZEN = authenticator_frozen("c.citizen_id", "password")
 
 
 async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket: str) -> Candidate:
-    """Always one row, whether or not ``uid`` is somebody's."""
+    """Always one row, whether or not ``uid`` is somebody's; of an erased account, too, nothing is known."""
     row = await tx.fetchrow(
         f"""
         SELECT c.citizen_id, c.state, c.locale, {PROOFING}, w.argon2, {COLUMNS},
@@ -21,7 +22,7 @@ async def candidate(tx: Tx, uid: str, *, everywhere_bucket: str, password_bucket
                coalesce((SELECT attempts FROM idp.throttle
                           WHERE bucket = $3 AND window_starts_at > now() - interval '1 hour'), 0) AS of_password
           FROM (SELECT 1) one
-          LEFT JOIN idp.citizen c ON c.uid = $1
+          LEFT JOIN idp.citizen c ON c.uid = $1 AND c.state <> 'erased'
           LEFT JOIN idp.password w ON w.citizen_id = c.citizen_id AND NOT {_PASSWORD_FROZEN}{TABLES}""",
         uid,
         everywhere_bucket,
@@ -140,13 +141,7 @@ async def abandon_attempts(tx: Tx, browser_sha256: bytes) -> None:
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute(
-        """
-        DELETE FROM idp.sign_in_attempt a
-         USING (SELECT browser_sha256, errand FROM idp.sign_in_attempt
-                 WHERE expires_at < now() - interval '1 hour' LIMIT 1000) old
-         WHERE a.browser_sha256 = old.browser_sha256 AND a.errand = old.errand"""
-    )
+    await forget(tx, "idp.sign_in_attempt", "expires_at < now() - interval '1 hour'")
 
 
 async def proofing(tx: Tx, citizen_id: UUID) -> Proofing:

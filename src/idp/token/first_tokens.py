@@ -34,7 +34,7 @@ async def first_tokens(
 ) -> TokenResponse | None:
     """None where another call spent the code first. A request for what it may not have spends nothing."""
     details = details_of(request.parameters, client, grant.authorization_details)
-    audience_of(endpoint, request, grant.scopes, grant.resource)
+    target = audience_of(endpoint, request, grant.scopes, grant.resource, details)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
     refresh_token = new_token() if "refresh_token" in client.metadata.grant_types else None
@@ -65,6 +65,7 @@ async def first_tokens(
         request,
         client,
         msgspec.structs.replace(grant, authorization_details=details),
+        target=target,
         binding=binding,
         encryption=encryption,
         refresh_token=refresh_token,

@@ -72,17 +72,27 @@ def details_of(
 
 
 def audience_of(
-    endpoint: TokenEndpoint, request: TokenRequest, scopes: frozenset[str], agreed: str | None
+    endpoint: TokenEndpoint,
+    request: TokenRequest,
+    scopes: frozenset[str],
+    agreed: str | None,
+    details: tuple[dict[str, Any], ...] = (),
 ) -> tuple[str, frozenset[str]]:
-    """The one audience of the access token, and the scopes that mean something there (RFC 8707 §2.2)."""
+    """The one audience of the access token, and the scopes that mean something there (RFC 8707 §2.2). That a citizen
+    gave ``details`` which it consumes is enough to go there (RFC 9396 §3)."""
     resource = request.parameters.get("resource", agreed)
     audience = request.scopes.audience(scopes, resource, issuer=endpoint.issuer)
     if audience is None:
         raise InvalidTarget("resource: name the one that the token is for")
     effective = request.scopes.for_audience(scopes, audience, issuer=endpoint.issuer)
-    if resource is not None and not effective:
+    if resource is not None and not effective and not _consumed(request, details, audience):
         raise InvalidTarget("resource: none of the scopes is for it")
     return audience, effective
+
+
+def _consumed(request: TokenRequest, details: tuple[dict[str, Any], ...], audience: str) -> tuple[dict[str, Any], ...]:
+    types = request.scopes.details_types(audience)
+    return tuple(detail for detail in details if detail["type"] in types)
 
 
 async def id_token_encryption(endpoint: TokenEndpoint, client: Client, scopes: frozenset[str]) -> Encryption | None:
@@ -98,16 +108,24 @@ async def respond(
     client: Client,
     grant: Grant,
     *,
+    target: tuple[str, frozenset[str]],
     binding: Binding,
     encryption: Encryption | None,
     refresh_token: str | None,
     id_token_claims: dict[str, object],
 ) -> TokenResponse:
+    """``target`` is what ``audience_of`` said before anything was spent."""
     keys = endpoint.keys.current()
-    audience, scopes = audience_of(endpoint, request, grant.scopes, grant.resource)
-    sector = request.scopes.sector_of(audience)
+    audience, scopes = target
+    # Where a token goes for its details alone, who holds it has no need of the resource server's identifier: the
+    # resource server is told of it at introspection.
+    sector = request.scopes.sector_of(audience) if scopes else None
+    details = grant.authorization_details
+    if audience != endpoint.issuer:
+        # RFC 9396 §9.1: a resource server gets its own.
+        details = _consumed(request, details, audience)
     access_token = await mint.access_token_of_grant(
-        grant,
+        msgspec.structs.replace(grant, authorization_details=details),
         # A resource server knows citizens by its own pairwise identifier, whichever client speaks for them.
         sub=pairwise_sub(endpoint.secrets, sector=sector, citizen_id=grant.citizen_id) if sector else grant.sub,
         act=_actor(endpoint, grant, sector or client.sector),

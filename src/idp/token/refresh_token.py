@@ -58,12 +58,14 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         client_id,
         lasting(grant.authorization_details, today=dt.datetime.now(dt.UTC).date()),
     )
+    scopes = narrowed(request.parameters, grant.scopes)
+    # Also for details that hold no more: what was made of them is opened a while longer.
+    target = audience_of(endpoint, request, scopes, grant.resource, grant.authorization_details)
     grant = msgspec.structs.replace(
         grant,
-        scopes=narrowed(request.parameters, grant.scopes),
+        scopes=scopes,
         authorization_details=details_of(request.parameters, client, details),
     )
-    audience_of(endpoint, request, grant.scopes, grant.resource)
     encryption = await id_token_encryption(endpoint, client, grant.scopes)
 
     event = AuditEvent(
@@ -98,6 +100,7 @@ async def refresh_token(endpoint: TokenEndpoint, request: TokenRequest) -> Token
         request,
         client,
         grant,
+        target=target,
         binding=binding,
         encryption=encryption,
         refresh_token=fresh_token or token,

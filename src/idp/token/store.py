@@ -9,6 +9,7 @@ from idp.freezing.store import frozen_condition
 from idp.mandates.store import may_be_subject, standing
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Row, Tx
+from kit.expired import forget
 from kit.gather import Gather
 
 _CODE_FROZEN = frozen_condition("service", citizen_id="a.citizen_id", name="a.client_id")
@@ -414,7 +415,7 @@ _USES = f"""
       {_family(jti="q.jti", family_id="q.family_id")}"""
 _INTROSPECTIONS = f"""
     SELECT q.n, {_active("o", client_id="q.token_client_id", family_id="q.family_id")} IS TRUE AS active,
-           {columns("c", "q.known_revision")}
+           f.citizen_id, f.family_id, f.consent_id, {columns("c", "q.known_revision")}
       FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::uuid[]) WITH ORDINALITY
            AS q (client_id, known_revision, jti, token_client_id, family_id, n)
       JOIN idp.client c ON c.client_id = q.client_id
@@ -449,5 +450,5 @@ async def select_refresh_token(tx: Tx, token_sha256: bytes) -> Row | None:
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.token_family WHERE expires_at < now() - interval '7 days'")
-    await tx.execute("DELETE FROM idp.revoked_access_token WHERE expires_at < now() - interval '1 hour'")
+    await forget(tx, "idp.token_family", "expires_at < now() - interval '7 days'")
+    await forget(tx, "idp.revoked_access_token", "expires_at < now() - interval '1 hour'")

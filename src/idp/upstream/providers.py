@@ -21,6 +21,7 @@ from idp.upstream.check_metadata import check_metadata
 from idp.upstream.refusals import RegistrationRefused, UpstreamAway, UpstreamRefused
 from idp.upstream.schema import Metadata, Registration, Upstream
 from idp.upstream.wire import OVERALL_MAX_S, TIMEOUT, Bounded
+from kit import strict_json
 from kit.ids import new_public_id
 from kit.jose import KeyRefused, PrivateKey, PublicKeys, SigningKey, client_assertion
 
@@ -86,7 +87,7 @@ class Providers:
         """Ask anew. Raises UpstreamAway, and RegistrationRefused for metadata that cannot be worked with."""
         url = f"{registration.issuer.removesuffix('/')}/.well-known/openid-configuration"
         try:
-            metadata = msgspec.json.decode(await self._get(url), type=Metadata)
+            metadata = strict_json.decode(await self._get(url), Metadata)
         except msgspec.DecodeError:
             raise RegistrationRefused("the metadata cannot be read") from None
         check_metadata(metadata, registration, loopback_allowed=self._loopback_allowed)
@@ -112,7 +113,7 @@ class Providers:
             async with self._asking(known):
                 if known.lacks(kid):
                     try:
-                        known.keys = PublicKeys(msgspec.json.decode(await self._get(jwks_uri)))
+                        known.keys = PublicKeys(strict_json.decode(await self._get(jwks_uri)))
                     except (msgspec.DecodeError, KeyRefused):
                         raise UpstreamAway("key set") from None
                     known.keys_at = time.monotonic()
@@ -261,7 +262,7 @@ def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple
 
 def _member(answer: httpx.Response, name: str) -> str:
     try:
-        value = msgspec.json.decode(answer.content, type=dict[str, Any]).get(name)
+        value = strict_json.decode(answer.content, dict[str, Any]).get(name)
     except msgspec.DecodeError:
         value = None
     if not isinstance(value, str) or not 0 < len(value) <= 2_048:

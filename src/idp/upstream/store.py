@@ -5,6 +5,7 @@ import msgspec
 from idp.sessions.levels import Acr
 from idp.upstream.schema import Linked, LinkLine, Registration, Spent, Upstream
 from kit.db import Row, Tx
+from kit.expired import forget
 
 
 def _upstream(row: Row) -> Upstream:
@@ -262,5 +263,5 @@ async def links_of(tx: Tx, citizen_id: UUID) -> list[LinkLine]:
 
 
 async def sweep(tx: Tx) -> None:
-    await tx.execute("DELETE FROM idp.upstream_request WHERE expires_at < now() - interval '1 hour'")
-    await tx.execute("DELETE FROM idp.upstream_proof WHERE expires_at < now()")
+    await forget(tx, "idp.upstream_request", "expires_at < now() - interval '1 hour'")
+    await forget(tx, "idp.upstream_proof", "expires_at < now()")

@@ -6,11 +6,12 @@ issuer's host, or one that the operator listed, and speaks for it with a TLS cer
 elsewhere, and no redirect is followed.
 """
 
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+
+from kit.outbound.trusted import trusted
 
 BODY_MAX_BYTES = 262_144
 OVERALL_MAX_S = 8.0
@@ -58,9 +59,5 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 def opened(*, ca_file: Path | None) -> Bounded:
-    tls = ssl.create_default_context()
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        tls.load_verify_locations(cafile=ca_file)
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=5)
-    return Bounded(httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits))
+    return Bounded(httpx.AsyncHTTPTransport(verify=trusted(ca_file=ca_file), trust_env=False, limits=limits))

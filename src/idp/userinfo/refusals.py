@@ -28,6 +28,7 @@ class ProofNotAccepted(OAuthRefusal):
     """RFC 9449 §7.1: at a resource the answer is 401 and says which algorithms are accepted."""
 
     code, status, title = "invalid_dpop_proof", 401, "The DPoP proof is missing, malformed or not for this request."
+    other_codes = ("use_dpop_nonce",)
 
     def __init__(
         self, detail: str | None = None, *, headers: Mapping[str, str] | None = None, code: str = "invalid_dpop_proof"

@@ -10,6 +10,7 @@ from khizana.databases import opened_vault, with_locker
 from khizana.deployment import Deployment
 from khizana.rounds import opened_archive
 from khizana.say import answer, say
+from kit.clock import check_clock
 from kit.db import Database
 from locker.archive.assess import assess
 from locker.archive.desk import ArchiveDesk
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             answer(_with_archive(due))
             return 0
-        renewed = _with_archive(lambda desk: renew(desk, progress=_progress))
+        renewed = _with_archive(_renewed)
         answer(renewed)
         return 1 if _worth_a_look(renewed) else 0
     if arguments.verb == "export":
@@ -69,6 +70,11 @@ def _with_archive(action: Callable[[ArchiveDesk], Awaitable[Any]]) -> Any:
 
 def _worth_a_look(renewed: Renewed) -> bool:
     return bool(renewed.failed or renewed.copies_lapsed or renewed.records_lapsed)
+
+
+async def _renewed(desk: ArchiveDesk) -> Renewed:
+    await check_clock(desk.db)
+    return await renew(desk, progress=_progress)
 
 
 def _progress(what: str, done: int, of: int) -> None:

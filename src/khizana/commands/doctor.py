@@ -27,9 +27,11 @@ from locker.scanning.check_scanner import check_scanner
 from locker.scanning.open_scanner import open_scanner
 from locker.scanning.refusals import ScannerAway
 from locker.settings import LockerSettings
+from locker.signing.folder import read
 from locker.vault.blobs import S3BlobStore
 from locker.vault.keys import FileMasterKey, MasterKeyFileRefused
 from locker.vault.masters import master_file, masters_of
+from locker.vault.refusals import BlobStoreUnavailable
 
 CONNECT_MAX_S = 5.0
 SKEW_MAX_S = 2.0
@@ -143,7 +145,8 @@ async def _clock(connection: Any) -> Finding:
     before = dt.datetime.now(dt.UTC)
     there: dt.datetime = await connection.fetchval("SELECT clock_timestamp()")
     after = dt.datetime.now(dt.UTC)
-    skew = (there - (before + (after - before) / 2)).total_seconds()
+    # An answer that was long on its way says only that its moment lay between these two.
+    skew = (there - min(max(there, before), after)).total_seconds()
     return Finding(
         what="clock",
         ok=abs(skew) <= SKEW_MAX_S,
@@ -185,6 +188,7 @@ async def _keys(found: Deployment) -> AsyncIterator[Finding]:
     except SettingRefused:
         return
     yield _private("keys of the locker", locker.keys_folder)
+    yield _signing_of_locker(locker.keys_folder)
     if locker.master_pkcs11_module is not None:
         yield await _master_device(locker)
         yield await _opens(found)
@@ -233,6 +237,32 @@ async def _signing_keys(settings: IdpSettings) -> AsyncIterator[Finding]:
             says=f"overdue for {', '.join(overdue)}" if overdue else "in time",
             do="is the worker running, and may it write to the keys? by hand: khizana keys rotate",
         )
+
+
+def _signing_of_locker(folder: Path) -> Finding:
+    what, now = "signing keys of the locker", time.time()
+    try:
+        placed = list(read(folder, {}).values())
+    except (OSError, ValueError) as fault:
+        return Finding(what=what, ok=False, says=str(fault), do="restore them from the backup of the keys")
+    signs = next((one for one in placed if one.signs_at(now)), None)
+    if signs is None:
+        return Finding(
+            what=what,
+            ok=not placed,
+            says="none of them signs" if placed else "none yet: the locker makes one when it starts",
+            do="copy the folder from the node where they were rotated, or: khizana keys rotate --of locker --at-once",
+        )
+    age = f", for {(now - signs.activates_at) / 86_400:.0f} days" if signs.activates_at else ""
+    left = [one for one in placed if one.distrusted_from is not None and (folder / f"{one.name}.pem").exists()]
+    return Finding(
+        what=what,
+        ok=not left,
+        says=f"{len(left)} stolen ones have their private halves here"
+        if left
+        else f"{signs.key.kid} signs{age}; {len(placed)} known",
+        do="khizana keys retire --of locker",
+    )
 
 
 async def _device(place: KeyDevice, settings: IdpSettings) -> Finding:
@@ -319,8 +349,8 @@ async def _objects(found: Deployment) -> AsyncIterator[Finding]:
         yield Finding(
             what="object store",
             ok=False,
-            says=f"{refusal.code} at {settings.s3_endpoint}, bucket {settings.s3_bucket}",
-            do="is it running, does the bucket exist, and may this key write there?",
+            says=f"{_said_by(refusal)} at {settings.s3_endpoint}, bucket {settings.s3_bucket}",
+            do=_AT_THE_STORE.get(_said_by(refusal), "is it running, and is anything before it in its way?"),
         )
     else:
         lacking = ", ".join(can.lacking)
@@ -334,6 +364,19 @@ async def _objects(found: Deployment) -> AsyncIterator[Finding]:
         )
     finally:
         await store.close()
+
+
+_AT_THE_STORE = {
+    "AccessDenied": "may this key put, get, list and delete there? Are the clocks of both machines right?",
+    "InvalidAccessKeyId": "the store does not know this key: KHIZANA_LOCKER_S3_ACCESS_KEY",
+    "NoSuchBucket": "make the bucket, or name the one that holds the documents: KHIZANA_LOCKER_S3_BUCKET",
+    "RequestTimeTooSkewed": "NTP on both machines: their clocks differ",
+    "SignatureDoesNotMatch": "the store knows another secret of this key: KHIZANA_LOCKER_S3_SECRET_KEY",
+}
+
+
+def _said_by(refusal: Refusal) -> str:
+    return (refusal.reason if isinstance(refusal, BlobStoreUnavailable) else "") or refusal.code
 
 
 async def _scanner(found: Deployment) -> AsyncIterator[Finding]:

@@ -9,6 +9,7 @@ import msgspec
 
 from idp.app import create_app as create_idp
 from idp.settings import IdpSettings
+from khizana.answered import App, problem_codes
 from khizana.home import ROOT
 from khizana.say import answer, say
 from locker.app import create_app as create_locker
@@ -58,9 +59,20 @@ def descriptions() -> dict[str, str]:
             ),
             describe=True,
         )
-        return {"idp": _text(idp), "locker": _text(locker)}
+        return {"idp": _text(idp, "idp"), "locker": _text(locker, "locker")}
 
 
-def _text(app: Any) -> str:
-    encoded = msgspec.json.encode(app.openapi_schema.to_schema(), order="deterministic")
+def _text(app: Any, name: App) -> str:
+    schema = app.openapi_schema.to_schema()
+    _tell_codes(schema["components"]["schemas"], name)
+    encoded = msgspec.json.encode(schema, order="deterministic")
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
+def _tell_codes(schemas: dict[str, Any], name: App) -> None:
+    """Not ``enum``: a client that was made of it would fail at a code that is added."""
+    if "Problem" in schemas:
+        schemas["Problem"]["properties"]["code"] |= {
+            "description": "Stable; more are added. docs/refusals.md says of each what a program should do.",
+            "x-extensible-enum": problem_codes(name),
+        }

@@ -1,5 +1,6 @@
 import argparse
 
+from idp.authorization.details import TYPES
 from idp.clients import store
 from idp.clients.register_resource import register_resource
 from khizana.databases import with_idp
@@ -15,6 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     registering.add_argument("--name", required=True)
     registering.add_argument("--scope", action="append", required=True, help="as often as it has scopes")
     registering.add_argument("--sector", help="in which it knows citizens; without it, by each client's own sub")
+    registering.add_argument(
+        "--details-type", action="append", choices=TYPES, default=[], help="of authorization details that it consumes"
+    )
     verbs.add_parser("list")
 
 
@@ -30,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             name=arguments.name,
             scopes=arguments.scope,
             sector=arguments.sector,
+            details_types=arguments.details_type,
             officer=officer(),
         )
     )

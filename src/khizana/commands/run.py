@@ -26,7 +26,8 @@ from khizana.supervise import Kept, Program, Stopping, stopped_by_signals
 
 LOOK_EVERY_S = 0.2
 FREE_PORT_MAX_S = 5.0
-READY_MAX_S = 60.0
+READY_MAX_S = 240.0
+"""A machine with much other work may take minutes; a server that ended is not waited for."""
 _READY_PATHS = ("/idp/.well-known/openid-configuration", "/.well-known/jwks.json")
 
 
@@ -136,8 +137,11 @@ def _wait_until_ready(home: Home, serving: Kept[Program]) -> None:
     def settled() -> bool:
         return not serving.server.alive() or all(_answers(home.port, path) for path in _READY_PATHS)
 
-    if not child.wait_until(settled, READY_MAX_S) or not serving.server.alive():
+    ready = child.wait_until(settled, READY_MAX_S)
+    if not serving.server.alive():
         raise NotStarted(f"the server did not start:\n{serving.server.said()}")
+    if not ready:
+        raise NotStarted(f"the server is not ready after {READY_MAX_S:.0f} s; is this machine very busy?")
 
 
 def _answers(port: int, path: str) -> bool:

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     linted = True if wanted else lint()
     install_missing()
     environ = {**os.environ, "KHIZANA_TEST_CHROMIUM": _find_chromium() or ""}
-    command = [str(BIN / "pytest"), "-n", str(processors()), "--dist", "loadfile", *wanted]
+    # One more than processors: a quarter of the time, a test waits for a browser or for a server that starts.
+    command = [str(BIN / "pytest"), "-n", str(processors() + 1), "--dist", "loadfile", *wanted]
     if not linted:
         say("a linter found something, see above; the tests run all the same")
     sys.stdout.flush()
@@ -139,6 +140,7 @@ WANTED: dict[str, Callable[[], object]] = {
     "libnginx-mod-http-lua": lambda: Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists(),
     "softhsm2": lambda: find_program("softhsm2-util"),
     "clamav-daemon": lambda: find_program("clamd"),
+    "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
     "libimage-exiftool-perl": lambda: find_program("exiftool"),
     "ceph-mon": lambda: find_program("ceph-mon"),
     "ceph-osd": lambda: find_program("ceph-osd"),

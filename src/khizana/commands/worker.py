@@ -16,10 +16,9 @@ import idp
 from idp.backchannel.ping import ping
 from idp.clients.registry import ClientRegistry
 from idp.keys.place import place_of
-from idp.keys.ring import REREAD_S, KeyPlace, KeyRing
+from idp.keys.ring import KeyPlace, KeyRing
 from idp.keys.secrets import Secrets
 from idp.logout.deliver import LogoutDelivery
-from idp.messages.deliver import deliver
 from idp.messages.post import Post
 from idp.messages.sms_caps import SmsCaps
 from idp.recovery.wait import recovery_parts, remind
@@ -35,9 +34,11 @@ from khizana.rounds import (
     export_desk,
     make_partitions,
     opened_archive,
+    opened_deliveries,
     opened_jobs,
     opened_sequencer,
     quarantine_desk,
+    remove_past_retention,
     rewrap_keys,
     rotate_keys,
     scan_desk,
@@ -48,6 +49,7 @@ from khizana.rounds import (
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.audit import Audit
+from kit.clock import ClockApart, check_clock
 from kit.db import Database
 from kit.edge import log_json_lines
 from kit.errors import Unavailable
@@ -61,11 +63,11 @@ from locker.deposits.judge_again import judge_again
 from locker.erasing.erase import erase_due
 from locker.exporting.make import make_due
 from locker.log.sequence import LogForked, sequence
-from locker.retention.remove_overdue import remove_overdue
 from locker.scanning.open_scanner import open_scanner
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
 from locker.signatures.judge import SignatureJudge, signature_workers
+from locker.signing.ring import SigningKeys
 from locker.trust.register import TrustRegister
 from locker.uploads.scan_again import scan_again
 from locker.webhooks.spread import spread
@@ -120,21 +122,22 @@ async def _work(found: Deployment, which: str) -> None:
             place = place_of(settings)
             stack.callback(place.close)
             rounds.append(_every(COUNT_EVERY_S, "count of what waits", lambda: count_waiting(db)))
-            rounds.append(_every(ROTATE_EVERY_S, "rotation of the keys", lambda: rotate_keys(db, place, settings)))
-            senders, secrets = Senders.of(found.environ), Secrets(bytes.fromhex(settings.secret))
+            rounds.append(
+                _every(ROTATE_EVERY_S, "rotation of the keys", _by_clock(db, lambda: rotate_keys(db, place, settings)))
+            )
+            at_once_max = settings.messages_at_once_max
+            senders = Senders.of(found.environ, at_once_max=at_once_max)
+            secrets = Secrets(bytes.fromhex(settings.secret))
             rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
             rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
             pages = Pages({"idp": Path(idp.__file__).parent}, static_prefix="/idp/static", home="/idp/account")
             recovery = recovery_parts(settings, db, secrets, Post(secrets, pages, SmsCaps.of(settings)))
             rounds.append(_every(REMIND_EVERY_S, "notices of recoveries", lambda: remind(recovery)))
-            if senders.channels:
-                rounds.append(
-                    _every(
-                        DELIVER_EVERY_S,
-                        "delivery of messages",
-                        lambda: deliver(db, secrets, senders, channels=senders.channels),
-                    )
-                )
+            deliveries = await stack.enter_async_context(
+                opened_deliveries(db, secrets, senders, at_once_max=at_once_max)
+            )
+            for channel, delivery in deliveries.items():
+                rounds.append(_every(DELIVER_EVERY_S, f"delivery of messages by {channel}", delivery.start_due))
         if which in ("locker", "both"):
             locker = found.locker_settings()
             folder = stack.enter_context(own_folder(locker.temporary_folder))
@@ -145,10 +148,13 @@ async def _work(found: Deployment, which: str) -> None:
             sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
             rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
             rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
-            exports = export_desk(locker_db, vault, locker)
+            signing = SigningKeys(locker.keys_folder, reread_s=locker.keys_reread_s)
+            stack.push_async_callback(signing.stop)
+            await signing.start()
+            exports = export_desk(locker_db, vault, signing, locker)
             rounds.append(_every(EXPORT_EVERY_S, "exports", lambda: make_due(exports)))
             rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
-            rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_overdue(locker_db, Audit("locker"))))
+            rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_past_retention(locker_db)))
             rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
             working = await stack.enter_async_context(
                 opened_jobs(locker_db, locker, ca_file=found.environ.get("KHIZANA_CA_FILE"))
@@ -191,7 +197,7 @@ async def _work(found: Deployment, which: str) -> None:
             if locker.time_stamp_authorities:
                 rounds.append(_every(COUNT_LAPSED_EVERY_S, "count of lapsed copies", lambda: count_lapsed(locker_db)))
                 archive = await stack.enter_async_context(opened_archive(locker_db, vault, judge, locker))
-                rounds.append(_every(ARCHIVE_EVERY_S, "archiving", lambda: renew(archive)))
+                rounds.append(_every(ARCHIVE_EVERY_S, "archiving", _by_clock(locker_db, lambda: renew(archive))))
         await _until_stopped(rounds)
 
 
@@ -207,7 +213,7 @@ def _telling(
     stack.push_async_callback(delivery.close)
 
     async def tell() -> None:
-        if time.time() - keys.read_at > REREAD_S:
+        if time.time() - keys.read_at > settings.keys_reread_s:
             await keys.reread()
         await delivery.start_due()
 
@@ -234,11 +240,23 @@ async def _until_stopped(rounds: list[Awaitable[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _by_clock(db: Database, action: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """A round that ends what cannot be made again, by this machine's clock."""
+
+    async def checked() -> object:
+        await check_clock(db)
+        return await action()
+
+    return checked
+
+
 async def _every(seconds: float, what: str, action: Callable[[], Awaitable[object]]) -> None:
     """One round that fails is logged and the next one comes: this process outlives an absent database."""
     while True:
         try:
             await action()
+        except ClockApart as refusal:
+            log.error("%s: not with this machine's clock, which is %s of the database's", what, refusal.detail)
         except Unavailable as refusal:
             log.warning("%s: %s is away", what, refusal.detail)
         except LogForked as reason:

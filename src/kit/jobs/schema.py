@@ -51,7 +51,9 @@ Handler = Callable[[Job], Awaitable[Outcome]]
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     handler: Handler
-    """What it does outside the database may happen more than once. An exception is a try that failed."""
+    """What it does outside the database may happen more than once. An exception is an attempt that failed; Unavailable
+    is none: a part of ours is away, the job waits and the attempt is given back. That somebody else is away is the
+    handler's to say."""
     lease_s: float = 60.0
     """A handler has nine tenths of it, then it is cancelled; after it somebody else takes the job."""
     at_once_max: int = 16
@@ -60,6 +62,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     narrow: Callable[[], Collection[str]] = tuple
     """Lanes that get one place for now, and half of all places together."""
     attempts_max: int = 10
+    lapses_max: int = 3
+    """Beyond ``attempts_max``, for attempts whose end nobody wrote: of a worker that died, which counts, and of one
+    from which the database was away, which does not, the row knows the same."""
+    away_wait_s: float = 30.0
+    """At most, and half of it at least."""
     first_wait_s: float = 5.0
     wait_max_s: float = 3_600.0
     buried: Callable[[Tx, Job], Awaitable[None]] | None = None

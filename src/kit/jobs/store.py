@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from kit.counting import count_up_to
 from kit.db import Tx
 from kit.ids import new_id
 from kit.jobs.schema import Job, JobRow
@@ -160,11 +161,7 @@ class Jobs:
 
     async def count(self, tx: Tx) -> tuple[int, int]:
         """How many wait or are being done, and how many are dead."""
-        row = await tx.fetchrow(
-            f"""
-            SELECT count(*) FILTER (WHERE dead_at IS NULL) AS waiting,
-                   count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead
-              FROM {self._table}"""
+        return (
+            await count_up_to(tx, f"{self._table} WHERE dead_at IS NULL"),
+            await count_up_to(tx, f"{self._table} WHERE dead_at IS NOT NULL"),
         )
-        assert row is not None
-        return row["waiting"], row["dead"]

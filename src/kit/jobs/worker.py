@@ -5,7 +5,7 @@ import logging
 import os
 import random
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from kit import metrics
@@ -30,12 +30,14 @@ class JobWorker:
         # Two that ask at once would both find the same places free.
         self._taking = {kind.name: asyncio.Lock() for kind in kinds}
         self._full: set[str] = set()
+        # Of jobs that were done while the database was away: written before anything new is begun.
+        self._unwritten: dict[str, deque[tuple[Job, Outcome]]] = {kind.name: deque() for kind in kinds}
         self._more: set[asyncio.Task[None]] = set()
         self._closed = False
         self._by = f"{socket.gethostname()}:{os.getpid()}"
 
     async def start_due(self) -> int:
-        """Begin with what is due, as far as there are places; how many."""
+        """Begin with what is due, as far as there are places; how many. Raises Unavailable."""
         begun = 0
         for kind in self._kinds.values():
             async with self._taking[kind.name]:
@@ -44,9 +46,17 @@ class JobWorker:
 
     async def work_off(self) -> None:
         """All that is due now, to the end."""
-        while await self.start_due() or any(self._doing.values()) or self._more:
-            if tasks := [*self._more, *(task for doing in self._doing.values() for task in doing)]:
+        busy = True
+        while busy:
+            # What ends while it is asked held a place until then: it is asked once more.
+            busy = bool(self._on_their_way())
+            busy = await self.start_due() > 0 or busy
+            if tasks := self._on_their_way():
+                busy = True
                 await asyncio.wait(tasks)
+
+    def _on_their_way(self) -> "list[asyncio.Task[None]]":
+        return [*self._more, *(task for doing in self._doing.values() for task in doing)]
 
     async def close(self) -> None:
         """Give back what is being done, so that the next worker need not wait for its lease to end."""
@@ -60,8 +70,11 @@ class JobWorker:
         for task, job in held:
             if task.cancelled():
                 await self._jobs.put_off(self._db, job, after_s=0, reason="worker-stopped", counted=False)
+        for kind in self._kinds.values():
+            await self._write_ends(kind)
 
     async def _start(self, kind: Kind) -> int:
+        await self._write_ends(kind)
         begun = 0
         doing = self._doing[kind.name]
         while free := max(0, kind.at_once_max - len(doing)):
@@ -110,22 +123,44 @@ class JobWorker:
     async def _do(self, kind: Kind, job: Job) -> None:
         outcome: Outcome
         try:
-            if job.attempts > kind.attempts_max:
+            if job.attempts > kind.attempts_max + kind.lapses_max:
                 outcome = self._bury(kind, job, "workers-died")
             else:
                 async with asyncio.timeout(kind.lease_s * 0.9):
                     outcome = await kind.handler(job)
+        except Unavailable as away:
+            log.warning("a job waits: %s is away", away.detail, extra={"job_id": str(job.job_id), "kind": kind.name})
+            wait_s = kind.away_wait_s * random.uniform(0.5, 1.0)  # noqa: S311
+            outcome = Again(after_s=wait_s, reason=f"away:{away.code}", counted=False)
         except Exception as fault:
             log.exception("a job failed", extra={"job_id": str(job.job_id), "kind": kind.name})
             outcome = self._failed(kind, job, fault)
         try:
+            await self._end(kind, job, outcome)
+        except Unavailable:
+            log.warning("the end of a job could not be written yet", extra={"job_id": str(job.job_id)})
+            self._unwritten[kind.name].append((job, outcome))
+
+    async def _write_ends(self, kind: Kind) -> None:
+        unwritten = self._unwritten[kind.name]
+        while unwritten:
+            try:
+                await self._end(kind, *unwritten[0])
+            except Unavailable:
+                # Away still, or only this row is held: whoever takes next hears which.
+                unwritten.rotate(-1)
+                return
+            unwritten.popleft()
+
+    async def _end(self, kind: Kind, job: Job, outcome: Outcome) -> None:
+        try:
             await self._settle(job, outcome)
+        except Unavailable:
+            raise
         except LeaseLost:
             metrics.jobs.labels(kind.name, "lease-lost").inc()
-        except Unavailable:
-            # The row stands and is due again when the lease ends.
-            log.warning("the end of a job could not be written", extra={"job_id": str(job.job_id)})
         except Exception:
+            # The row stands and is due again when the lease ends.
             log.exception("the end of a job could not be written", extra={"job_id": str(job.job_id)})
         else:
             metrics.jobs.labels(kind.name, type(outcome).__name__.lower()).inc()

@@ -26,6 +26,7 @@ from kit import tracing
 from kit.errors import Unavailable
 from kit.offload import Offload
 from kit.outbound.addresses import Address, FetchRefused, check_addresses, check_url, literal_of, parsed
+from kit.outbound.trusted import trusted
 
 __all__ = ["FetchRefused", "Fetched", "Fetcher", "Sent", "check_url"]
 
@@ -78,17 +79,10 @@ class Fetcher:
         certificate: Path | None = None,
         resolve: Resolve | None = None,
     ) -> None:
-        """``ca_file`` stands beside the system's certification authorities. ``certificate`` (PEM, its chain and its key
-        in one file) is shown to servers that ask for one. ``resolve`` is for tests of names."""
+        """``ca_file`` and ``certificate`` as in ``trusted``. ``resolve`` is for tests of names."""
         self.loopback_allowed = loopback_allowed
         self._overall_max_s = overall_max_s
-        self._tls = ssl.create_default_context()
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        if ca_file is not None:
-            self._tls.load_verify_locations(cafile=ca_file)
-        if certificate is not None:
-            # A key under a password would make the process ask at its terminal.
-            self._tls.load_cert_chain(certificate, password="")
+        self._tls = trusted(ca_file=ca_file, certificate=certificate)
         self._resolve_blocking = resolve or _resolve
         # A name server that does not answer holds a thread for longer than we wait for it: one thread a host.
         self._resolving = Offload("resolver", threads=RESOLVERS_MAX, waiting_max=WAITING_MAX)

@@ -10,7 +10,8 @@ An app makes one ``Pages`` at start and keeps it in its wiring::
 * ``locale``: from ``locale_of(query, cookies, accept_language=…, ui_locales=…, profile=…)``. When the query has
   ``lang``, ``lang_cookie(query)`` is the ``Set-Cookie`` value that remembers it; else None.
 * ``pages.static.handler()`` is the Litestar handler of ``static_prefix``; ``pages.static`` is an ASGI application.
-* ``path``: the page's own path with its query, for the language links (omit it where the page has no GET address).
+* ``path``: the page's own path with its query, for the language links (omit it where the page has no GET address);
+  ``own_address(scope)`` is that of a request.
 * ``csrf``: the token; inside a form write ``{{ c.csrf() }}``.
 * In a template: ``_("…", name=value)``, ``ngettext("%(num)s page", "%(num)s pages", n)``, ``static("x.svg")``,
   ``locale``, ``path``; filters ``bdi`` (around every name), ``ltr`` (identifiers, phone numbers), ``date``, ``moment``,
@@ -62,8 +63,8 @@ Components (``kit/pages/components.html``), all keyword arguments optional unles
 * ``empty(title, text)`` as ``{% call %}``: an empty state that teaches
 """
 
-from kit.pages.language import in_language, lang_cookie, locale_of
+from kit.pages.language import in_language, lang_cookie, locale_of, own_address
 from kit.pages.renderer import Pages
 from kit.pages.static import StaticFiles
 
-__all__ = ["Pages", "StaticFiles", "in_language", "lang_cookie", "locale_of"]
+__all__ = ["Pages", "StaticFiles", "in_language", "lang_cookie", "locale_of", "own_address"]

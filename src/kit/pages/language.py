@@ -1,7 +1,8 @@
 """The language of one request: what the link says, remembered in a cookie."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from kit.i18n.locale import LANG_COOKIE, Locale, match, negotiate
 
@@ -32,6 +33,12 @@ def lang_cookie(query: Mapping[str, str]) -> str | None:
     if locale is None:
         return None
     return f"{LANG_COOKIE}={locale.value}; Path=/; Max-Age={_A_YEAR_S}; Secure; HttpOnly; SameSite=Lax"
+
+
+def own_address(scope: Mapping[str, Any]) -> str:
+    """Path and query of a request. Not by its URL: that is made of the Host header too, which may be nonsense."""
+    query = scope["query_string"].decode("utf-8", "replace")
+    return quote(scope["path"]) + (f"?{query}" if query else "")
 
 
 def in_language(path: str, locale: Locale) -> str:

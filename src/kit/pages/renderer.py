@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -16,6 +17,26 @@ from kit.pages.static import FOLDER, StaticFiles
 KIT = Path(__file__).parent.parent
 
 _FILTERS: dict[str, Callable[..., Any]] = {}
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates are compiled once in a process, however many apps show them: that costs more than to render them.
+
+    As many as there are files; Jinja compares the digest of the source before it takes one."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        code = self._code.get(bucket.key)
+        if code is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 class Pages:
@@ -38,6 +59,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
             cache_size=-1,
+            bytecode_cache=_COMPILED,
         )
         self._environment.filters.update(_FILTERS)
         self._environment.globals.update(static=self.static.href, home=home, locales=tuple(Locale))

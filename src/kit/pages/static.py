@@ -71,7 +71,8 @@ class StaticFiles:
         path = scope["path"].removeprefix(self.prefix).strip("/")
         file = self._files.get(path)
         if file is None or method not in ("GET", "HEAD"):
-            await _answer(send, 404 if file is None else 405, [(b"content-length", b"0")], b"")
+            allowed = [] if file is None else [(b"allow", b"GET, HEAD")]
+            await _answer(send, 404 if file is None else 405, [(b"content-length", b"0"), *allowed], b"")
             return
         headers, body = file.headers, file.body
         if file.gzip_headers is not None and _accepts_gzip(scope):

@@ -13,11 +13,12 @@ from litestar import Request
 from kit import client_certificate, dpop
 from kit.db import Database
 from kit.dpop import Nonces, Proof
+from kit.edge import method_sent
 from kit.jose import TokenRefused
 from kit.tokens import digest
 from locker.access import store
 from locker.access.provider import Provider
-from locker.access.refusals import ProofRefused, ScopeMissing, TokenInvalid, TokenMissing
+from locker.access.refusals import DetailsMissing, ProofRefused, ScopeMissing, TokenInvalid, TokenMissing
 from locker.vault.refuse_erased import refuse_erased
 
 _REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "client_id")
@@ -43,6 +44,17 @@ class ClientCaller(msgspec.Struct, frozen=True, kw_only=True):
 Caller = CitizenCaller | ClientCaller
 
 
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection that a token is from, and what the citizen allowed there in more words than a scope has, by the
+    provider's introspection (RFC 9396 §9.2)."""
+
+    grant_id: str
+    """The connection of this citizen with this client."""
+    authorization_id: str
+    """The one answer of the citizen that this token is from."""
+    authorization_details: list[dict[str, Any]] = []
+
+
 class Known(msgspec.Struct, frozen=True):
     """A token that the provider called active."""
 
@@ -51,7 +63,9 @@ class Known(msgspec.Struct, frozen=True):
     """The DPoP key that it is bound to."""
     x5t: str | None
     """The certificate that it is bound to."""
-    until: float = 0.0
+    granted: Granted | None
+    """None for a client's own token, and for one with which somebody acts for the citizen."""
+    until: float
 
 
 class BearerTokens:
@@ -81,18 +95,27 @@ class BearerTokens:
             raise TokenInvalid("a token of a client for itself is needed")
         return caller
 
-    async def anyone(self, request: Request[Any, Any, Any]) -> Caller:
+    async def anyone(self, request: Request[Any, Any, Any]) -> Known:
         """Whoever holds a token for us, of whatever scope: where only who calls matters."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        scheme, token = scheme.lower(), token.strip()
-        if scheme not in ("bearer", "dpop") or not token:
-            raise TokenMissing
+        scheme, token = _shown(request)
         known = await self._known(token)
         await self._check_holder(known, request, scheme=scheme, token=token)
-        return known.caller
+        return known
+
+    async def granted(self, request: Request[Any, Any, Any]) -> tuple[CitizenCaller, Granted]:
+        """The details that a citizen's token brings, by the provider's word of this moment: nothing is remembered.
+
+        Raises DetailsMissing for a token that is from no connection of the citizen's own.
+        """
+        scheme, token = _shown(request)
+        known = await self._ask(digest(token), token)
+        await self._check_holder(known, request, scheme=scheme, token=token)
+        if not isinstance(known.caller, CitizenCaller) or known.granted is None:
+            raise DetailsMissing
+        return known.caller, known.granted
 
     async def _allowed(self, request: Request[Any, Any, Any], scope: str) -> Caller:
-        caller = await self.anyone(request)
+        caller = (await self.anyone(request)).caller
         if scope not in caller.scopes:
             raise ScopeMissing(scope)
         return caller
@@ -122,7 +145,7 @@ class BearerTokens:
                 raise ProofRefused("a DPoP proof is needed", nonce=self._nonces.current())
             return dpop.check(
                 shown,
-                method=request.method,
+                method=method_sent(request.scope),
                 urls=(f"{self._audience}{quote(request.scope['path'])}",),
                 access_token=token,
                 nonces=self._nonces,
@@ -150,14 +173,16 @@ class BearerTokens:
             claims = await self._provider.verify(token, typ=("at+jwt",), audience=self._audience, require=_REQUIRED)
         except TokenRefused as refused:
             raise TokenInvalid from refused
-        caller = _caller_of(claims)
-        if (await self._provider.introspect(token)).get("active") is not True:
+        told = await self._provider.introspect(token)
+        if told.get("active") is not True:
             raise TokenInvalid
+        # Of the citizen we go by what the provider tells us: a token that its holder may read names them otherwise.
+        caller = _caller_of(claims, sub=told.get("sub"))
         if isinstance(caller, CitizenCaller):
             await refuse_erased(self._db, owner=caller.owner)
         cnf = claims.get("cnf", {})
         until = min(asked_at + self._age_max_s, asked_at + claims["exp"] - time.time())
-        known = Known(caller, cnf.get("jkt"), cnf.get("x5t#S256"), until)
+        known = Known(caller, cnf.get("jkt"), cnf.get("x5t#S256"), _granted_of(told), until)
         if set(cnf) - {"jkt", "x5t#S256"}:
             raise TokenInvalid("this token is bound in a way that is not known here")
         self._keep(name, known)
@@ -178,8 +203,27 @@ def _certificate_of(request: Request[Any, Any, Any]) -> str | None:
     return shown.x5t if shown else None
 
 
-def _caller_of(claims: dict[str, Any]) -> Caller:
-    client_id, sub, scope = claims["client_id"], claims["sub"], claims.get("scope", "")
+def _shown(request: Request[Any, Any, Any]) -> tuple[str, str]:
+    """Scheme and token."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, token = scheme.lower(), token.strip()
+    if scheme not in ("bearer", "dpop") or not token:
+        raise TokenMissing
+    return scheme, token
+
+
+def _granted_of(told: dict[str, Any]) -> Granted | None:
+    if "act" in told:
+        # What somebody else may do for a citizen ends with the mandate, which a share would outlive.
+        return None
+    try:
+        return msgspec.convert(told, Granted)
+    except msgspec.ValidationError:
+        return None
+
+
+def _caller_of(claims: dict[str, Any], *, sub: object) -> Caller:
+    client_id, scope = claims["client_id"], claims.get("scope", "")
     if not isinstance(client_id, str) or not isinstance(sub, str) or not isinstance(scope, str):
         raise TokenInvalid
     scopes = frozenset(scope.split())

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kit import strict_json
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.i18n import strip_controls
@@ -116,7 +117,7 @@ async def _exchange(provider: Provider, code: str, *, redirect_uri: str, verifie
     if answer.status_code != 200:
         raise SignInRefused("token")
     try:
-        return msgspec.json.decode(answer.content, type=_Tokens)
+        return strict_json.decode(answer.content, _Tokens)
     except msgspec.DecodeError as fault:
         raise SignInRefused("token") from fault
 
@@ -151,7 +152,7 @@ async def _userinfo(provider: Provider, access_token: str, *, sub: str) -> dict[
     if answer.status_code != 200:
         raise SignInRefused("userinfo")
     try:
-        claims = msgspec.json.decode(answer.content, type=dict[str, Any])
+        claims = strict_json.decode(answer.content, dict[str, Any])
     except msgspec.DecodeError as fault:
         raise SignInRefused("userinfo") from fault
     # Token substitution: userinfo of somebody else (OpenID Connect Core §5.3.2).

@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from kit import strict_json
 from kit.errors import Unavailable
 from kit.ids import new_public_id
 from kit.jose import KeyRefused, PublicKeys, SigningKey, client_assertion, header_of, verify
+from locker.settings import LockerSettings
 
 _ANSWER_MAX_BYTES = 262_144
 _ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
@@ -59,13 +61,25 @@ class Provider:
         self._fetching_keys = asyncio.Lock()
         self._machine_tokens: dict[str, tuple[str, float]] = {}
 
+    @classmethod
+    def of(cls, http: httpx.AsyncClient, settings: LockerSettings) -> "Provider":
+        """With the key of the locker's own client, which is made where there is none."""
+        return cls(
+            http,
+            issuer=settings.issuer,
+            client_id=settings.client_id,
+            client_key=SigningKey.load_or_create(settings.keys_folder / "client-ES256.pem", "ES256"),
+            keys_age_max_s=settings.provider_keys_age_max_s,
+            keys_refresh_min_s=settings.provider_keys_refresh_min_s,
+        )
+
     async def metadata(self) -> Metadata:
         if self._metadata is None or time.monotonic() - self._metadata_at > self._age_max_s:
             async with self._fetching:
                 if self._metadata is None or time.monotonic() - self._metadata_at > self._age_max_s:
                     answer = await self._get(f"{self.issuer}/.well-known/openid-configuration")
                     try:
-                        metadata = msgspec.json.decode(answer, type=Metadata)
+                        metadata = strict_json.decode(answer, Metadata)
                     except msgspec.DecodeError as fault:
                         raise Unavailable("provider metadata") from fault
                     if metadata.issuer != self.issuer:
@@ -84,12 +98,17 @@ class Provider:
             token, keys, algorithms=_ALGORITHMS, typ=typ, issuer=self.issuer, audience=audience, require=require
         )
 
-    async def introspect(self, token: str) -> dict[str, Any]:
+    async def introspect(self, token: str, *, hint: str = "access_token") -> dict[str, Any]:
         """The provider's answer (RFC 7662 §2.2); ``{"active": False}`` for what it does not know."""
-        answer = await self.post_as_client((await self.metadata()).introspection_endpoint, {"token": token})
+        form = {"token": token, "token_type_hint": hint}
+        answer = await self.post_as_client((await self.metadata()).introspection_endpoint, form)
         if answer.status_code != 200:
             raise Unavailable("introspection")
         return _object(answer)
+
+    async def stands(self, grant_id: str) -> bool:
+        """Whether a citizen's connection with a service holds at this moment. Raises Unavailable: nobody can say so."""
+        return (await self.introspect(grant_id, hint="grant_id")).get("active") is True
 
     async def machine_token(self, scope: str) -> str:
         """An access token of our own (client_credentials), kept until a third of its life is left."""
@@ -102,7 +121,7 @@ class Provider:
         if answer.status_code != 200:
             raise Unavailable("provider token")
         try:
-            token = msgspec.json.decode(answer.content, type=_TokenAnswer)
+            token = strict_json.decode(answer.content, _TokenAnswer)
         except msgspec.DecodeError as fault:
             raise Unavailable("provider token") from fault
         self._machine_tokens[scope] = (token.access_token, time.monotonic() + token.expires_in * 2 / 3)
@@ -161,7 +180,7 @@ class Provider:
     async def _fetch_keys(self) -> None:
         answer = await self._get((await self.metadata()).jwks_uri)
         try:
-            self._keys = PublicKeys(msgspec.json.decode(answer))
+            self._keys = PublicKeys(strict_json.decode(answer))
         except (msgspec.DecodeError, KeyRefused) as fault:
             raise Unavailable("provider keys") from fault
         self._keys_at = time.monotonic()
@@ -169,6 +188,6 @@ class Provider:
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(answer.content, type=dict[str, Any])
+        return strict_json.decode(answer.content, dict[str, Any])
     except msgspec.DecodeError as fault:
         raise Unavailable("provider") from fault

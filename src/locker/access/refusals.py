@@ -31,6 +31,7 @@ class ProofRefused(Refusal):
     """RFC 9449 §7.1"""
 
     code, status, title = "invalid_dpop_proof", 401, "The proof of this access token's key is not valid here."
+    other_codes = ("use_dpop_nonce",)
 
     def __init__(self, detail: str | None = None, *, nonce: str, code: str = "invalid_dpop_proof") -> None:
         challenge = f'DPoP realm="locker", error="{code}", {_ALGS}'
@@ -46,6 +47,12 @@ class ScopeMissing(Refusal):
             f"scope {scope} is needed",
             headers={"WWW-Authenticate": f'Bearer realm="locker", error="insufficient_scope", scope="{scope}"'},
         )
+
+
+class DetailsMissing(Refusal):
+    """From no connection of a citizen: a client's own token, or one with which somebody acts for the citizen."""
+
+    code, status, title = "details-missing", 403, "This access token brings no authorization details for here."
 
 
 class SignInNeeded(Refusal):

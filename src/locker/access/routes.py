@@ -31,7 +31,7 @@ async def provide_citizen(request: AnyRequest, wiring: NamedDependency[Wiring]) 
     if citizen is None:
         if not wants_page(request):
             raise Unauthenticated
-        raise SignInNeeded(safe_return_to(request.url.path if request.method == "GET" else None))
+        raise SignInNeeded(safe_return_to(request.scope["path"] if request.method == "GET" else None))
     return citizen
 
 

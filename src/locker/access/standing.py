@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 import msgspec
 
+from kit import strict_json
 from kit.errors import Unavailable
 from locker.access.provider import Provider
 
@@ -51,6 +52,6 @@ class ClientStanding:
         if answer.status_code != 200:
             raise Unavailable("provider")
         try:
-            return client_id in msgspec.json.decode(answer.content, type=_Standing).active
+            return client_id in strict_json.decode(answer.content, _Standing).active
         except msgspec.DecodeError as fault:
             raise Unavailable("provider") from fault

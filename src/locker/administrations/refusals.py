@@ -9,8 +9,8 @@ class ClientTaken(Conflict):
     code, title = "client-taken", "This client already speaks for another administration."
 
 
-class TypeUnknown(Invalid):
-    code, title = "type-unknown", "Register this document type first."
+class TypeUnregistered(Invalid):
+    code, title = "type-unregistered", "Register this document type first."
 
 
 class AdministrationUnknown(NotFound):

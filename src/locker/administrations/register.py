@@ -4,7 +4,7 @@ from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from locker.administrations import store
 from locker.administrations.certificates import check_fit_for_seals, der, fingerprint, read_certificate, subject
-from locker.administrations.refusals import ClientTaken, TypeUnknown
+from locker.administrations.refusals import ClientTaken, TypeUnregistered
 from locker.administrations.schema import AdministrationRegistered, AdministrationRegistration
 
 
@@ -13,7 +13,7 @@ async def register(
 ) -> AdministrationRegistered:
     """Make or change an administration to what ``registration`` says; the same again changes nothing but its version.
 
-    Raises CertificateUnfit, TypeUnknown and ClientTaken, and then nothing has changed.
+    Raises CertificateUnfit, TypeUnregistered and ClientTaken, and then nothing has changed.
     """
     certificates = [_row(read_certificate(text)) for text in registration.seal_certificates]
 
@@ -26,7 +26,7 @@ async def register(
         if unknown := await store.replace_entitlements(
             tx, administration=administration, types=sorted(set(registration.types))
         ):
-            raise TypeUnknown(", ".join(unknown))
+            raise TypeUnregistered(", ".join(unknown))
         await store.replace_seal_certificates(tx, administration=administration, certificates=certificates)
         await store.replace_domains(tx, administration=administration, domains=sorted(set(registration.domains)))
         registered = await store.registered(tx, administration=administration)

@@ -10,6 +10,7 @@ from kit.ids import new_id
 from locker.archive import store
 from locker.archive.desk import ArchiveDesk
 from locker.archive.evidence import assembled, covered_digests, imprint, packed
+from locker.archive.may_pass import may_pass
 from locker.archive.schema import Member, StoredTimeStamp, TakenRecord
 from locker.signatures.evidence_record import ReducedHashtree, hash_tree, leaf_to_renew
 from locker.signatures.evidence_record import digest as digest_of
@@ -92,6 +93,8 @@ async def _renew(desk: ArchiveDesk, taken: TakenRecord, progress: Progress) -> s
         return await _lapse(desk, taken, "no-documents")
     verdict = await _judge(desk, members[0], stamps, trees, now)
     if not verdict.passed:
+        if may_pass(verdict.sub_indication) and _has_time(desk, taken, now):
+            raise RecordRefused(verdict.reasons[0])
         return await _lapse(desk, taken, verdict.reasons[0])
     last = stamps[-1]
     if is_weak_by(last.digest_algorithm, desk.renew_by(now)):
@@ -110,6 +113,11 @@ async def _renew(desk: ArchiveDesk, taken: TakenRecord, progress: Progress) -> s
     )
     await _must_pass(await _judge(desk, members[0], [*stamps, new], trees, now))
     return await _hold(desk, taken, new, lasts, [], [], outcome="renewed")
+
+
+def _has_time(desk: ArchiveDesk, taken: TakenRecord, now: datetime) -> bool:
+    """Its documents' own copies are not renewed while it stands for them: half of the margin is left to them."""
+    return taken.renew_by is not None and now < taken.renew_by - desk.limits.margin / 2
 
 
 async def _plant(

@@ -13,6 +13,7 @@ from kit.errors import Refusal
 from locker.archive import store
 from locker.archive.copies import copy_name, read_copy, save
 from locker.archive.desk import ArchiveDesk
+from locker.archive.may_pass import may_pass
 from locker.archive.schema import NewCopy, TakenCopy
 from locker.archive.stamp_copy import NotArchivable, stamp_copy
 from locker.deposits import orphans
@@ -24,7 +25,6 @@ from locker.vault import Erased, FileFrames, new_object_key
 log = logging.getLogger(__name__)
 
 Outcome = Literal["made", "renewed", "lapsed", "failed", "overtaken"]
-_NOT_THE_DOCUMENTS_FAULT = {"TRY_LATER", "GENERIC"}
 
 
 async def keep_copy(desk: ArchiveDesk, taken: TakenCopy) -> Outcome:
@@ -52,8 +52,8 @@ async def _keep(desk: ArchiveDesk, taken: TakenCopy, now: datetime, folder: Path
     if taken.copy is not None:
         before = await desk.judge.validate(current, trust=trust, policy=_policy(desk), at=now)
         if not before.passed:
-            if before.sub_indication in _NOT_THE_DOCUMENTS_FAULT:
-                return await _put_off(desk, taken, now, _code(before))
+            if (doubt := _doubt(before)) is not None:
+                return await _put_off(desk, taken, now, doubt)
             return await _lapse(desk, taken, _code(before), before)
     algorithm = desk.digest_algorithm(now)
     token = await stamp_copy(desk.stamping, current, following, trust=trust, digest_algorithm=algorithm)
@@ -65,6 +65,15 @@ async def _keep(desk: ArchiveDesk, taken: TakenCopy, now: datetime, folder: Path
         # The document may hold by older ones still; a stamp that nobody believes renews nothing.
         return await _put_off(desk, taken, now, newest.reasons[0])
     return await _store(desk, taken, following, verdict, token, trust)
+
+
+def _doubt(before: Verdict) -> str | None:
+    """What speaks against it and may pass. A seal counts as expired where the time stamp over it is not believed: then
+    the stamp decides."""
+    for stamp in before.time_stamps:
+        if not stamp.passed and may_pass(stamp.sub_indication):
+            return stamp.reasons[0]
+    return _code(before) if may_pass(before.sub_indication) else None
 
 
 def _newest(desk: ArchiveDesk, taken: TakenCopy) -> AsyncIterator[bytes]:

@@ -79,6 +79,8 @@ class TakenRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: RecordState
     attempt: UUID
     attempts: int
+    renew_by: datetime | None = None
+    """When its last time stamp ends; None for one that is being made."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

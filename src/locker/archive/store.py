@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from kit.counting import count_up_to
 from kit.db import Tx
 from locker.archive.schema import (
     CopyState,
@@ -20,16 +21,43 @@ from locker.archive.schema import (
 from locker.vault import Stored
 
 _COPY = "a.object_key, a.wrapped_key, a.epoch, a.sha256, a.length, a.ciphertext_sha256, a.format"
-# $1 now, $2 now and the margin, $3 what is weak by then, $4 each copy by itself
-_COPY_DUE = """
-    a.next_attempt_at <= $1 AND (
-        a.state = 'waiting'
-        OR (a.state = 'kept' AND ($4 OR a.record_id IS NULL) AND (a.renew_by <= $2 OR a.algorithms && $3::text[])))"""
 # $1 now, $2 now and the margin, $3 what is weak by then
 _RECORD_DUE = """
     next_attempt_at <= $1 AND (
         state = 'making'
         OR (state = 'held' AND (renew_by <= $2 OR digest_algorithm = ANY($3::text[]) OR algorithms && $3::text[])))"""
+
+_READABLE = """EXISTS (SELECT FROM locker.document AS e
+                            WHERE e.owner = a.owner AND e.document_id = a.document_id AND e.wrapped_key IS NOT NULL)"""
+
+
+def _first_due(*, each: bool) -> str:
+    """$1 now, $2 now and the margin, $3 what is weak by then. ``each``: also what an evidence record covers is
+    renewed."""
+    # The states stand in the text, so that the planner sees which partial index fits.
+    kept = "a.state = 'kept'" if each else "a.state = 'kept' AND a.record_id IS NULL"
+    of = f"SELECT a.owner, a.document_id FROM locker.archived AS a WHERE a.next_attempt_at <= $1 AND {_READABLE}"
+    return f"""WITH RECURSIVE making AS (
+            {of} AND a.state = 'waiting' ORDER BY a.next_attempt_at LIMIT 1 FOR UPDATE OF a SKIP LOCKED
+        ), ending AS (
+            {of} AND {kept} AND a.renew_by <= $2 ORDER BY a.renew_by LIMIT 1 FOR UPDATE OF a SKIP LOCKED
+        ), used AS (
+            -- Millions of copies rest on a handful of sets of algorithms: found by hops over the index.
+            (SELECT a.algorithms FROM locker.archived AS a WHERE {kept} ORDER BY a.algorithms LIMIT 1)
+            UNION ALL
+            SELECT (SELECT a.algorithms FROM locker.archived AS a
+                     WHERE {kept} AND a.algorithms > used.algorithms ORDER BY a.algorithms LIMIT 1)
+              FROM used WHERE used.algorithms IS NOT NULL
+        ), weak AS (
+            SELECT found.owner, found.document_id FROM used CROSS JOIN LATERAL (
+                {of} AND {kept} AND a.algorithms = used.algorithms
+                 ORDER BY a.next_attempt_at LIMIT 1 FOR UPDATE OF a SKIP LOCKED) AS found
+             WHERE used.algorithms && $3::text[] LIMIT 1
+        ), first AS (
+            SELECT * FROM making UNION ALL SELECT * FROM ending UNION ALL SELECT * FROM weak LIMIT 1)"""
+
+
+_FIRST_DUE = {each: _first_due(each=each) for each in (False, True)}
 
 
 async def enlist(tx: Tx, *, owner: str, document_id: str) -> None:
@@ -42,17 +70,16 @@ async def enlist(tx: Tx, *, owner: str, document_id: str) -> None:
 async def take_copy(
     tx: Tx, *, now: datetime, by: datetime, weak: Sequence[str], each: bool, attempt: UUID, lease: timedelta
 ) -> TakenCopy | None:
-    """One that is to be made or renewed. Who dies over it loses nothing: it is due again when the lease ends."""
+    """One that is to be made, or else renewed. Who dies over it loses nothing: it is due again when the lease ends.
+
+    Each way of being due has an index, and is looked into only where those before it have nothing.
+    """
     row = await tx.fetchrow(
         f"""
-        UPDATE locker.archived AS a SET attempt = $5, attempts = attempts + 1, next_attempt_at = $1 + $6::interval
-          FROM locker.document AS d
-         WHERE (a.owner, a.document_id) = (SELECT a.owner, a.document_id
-                                             FROM locker.archived AS a JOIN locker.document AS e
-                                               ON e.owner = a.owner AND e.document_id = a.document_id
-                                            WHERE e.wrapped_key IS NOT NULL AND {_COPY_DUE}
-                                            ORDER BY a.next_attempt_at LIMIT 1 FOR UPDATE OF a SKIP LOCKED)
-           AND d.owner = a.owner AND d.document_id = a.document_id
+        {_FIRST_DUE[each]}
+        UPDATE locker.archived AS a SET attempt = $4, attempts = attempts + 1, next_attempt_at = $1 + $5::interval
+          FROM first JOIN locker.document AS d USING (owner, document_id)
+         WHERE a.owner = first.owner AND a.document_id = first.document_id
         RETURNING a.owner, a.document_id, a.attempt, a.attempts, a.generation, {_COPY}, d.version,
                   d.object_key AS o_object_key, d.wrapped_key AS o_wrapped_key, d.epoch AS o_epoch,
                   d.sha256 AS o_sha256, d.length AS o_length, d.ciphertext_sha256 AS o_ciphertext_sha256,
@@ -60,7 +87,6 @@ async def take_copy(
         now,
         by,
         list(weak),
-        each,
         attempt,
         lease,
     )
@@ -179,7 +205,7 @@ async def take_record(
         UPDATE locker.evidence_record SET attempt = $4, attempts = attempts + 1, next_attempt_at = $1 + $5::interval
          WHERE record_id = (SELECT record_id FROM locker.evidence_record WHERE {_RECORD_DUE}
                              ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING record_id, state, attempt, attempts""",
+        RETURNING record_id, state, attempt, attempts, renew_by""",
         now,
         by,
         list(weak),
@@ -351,9 +377,10 @@ async def held(tx: Tx, *, document_id: str) -> HeldCopy | None:
 
 async def due(tx: Tx, *, now: datetime, by: datetime, weak: Sequence[str], each: bool, kept_before: datetime) -> Due:
     row = await tx.fetchrow(
-        f"""
+        """
         SELECT count(*) FILTER (WHERE a.state = 'waiting' AND a.next_attempt_at <= $1) AS copies_to_make,
-               count(*) FILTER (WHERE a.state = 'kept' AND {_COPY_DUE}) AS copies_to_renew,
+               count(*) FILTER (WHERE a.state = 'kept' AND a.next_attempt_at <= $1 AND ($4 OR a.record_id IS NULL)
+                                  AND (a.renew_by <= $2 OR a.algorithms && $3::text[])) AS copies_to_renew,
                count(*) FILTER (WHERE a.state = 'kept' AND a.record_id IS NULL AND a.time_stamped_at < $5)
                    AS copies_to_cover,
                min(a.renew_by) FILTER (WHERE a.state = 'kept' AND ($4 OR a.record_id IS NULL)) AS next_end
@@ -393,10 +420,9 @@ async def copies_by_state(tx: Tx) -> dict[str, int]:
 
 
 async def count_copies(tx: Tx, *, state: CopyState) -> int:
-    """Of ``waiting`` from its own index; of the others it reads everything."""
+    """Of ``waiting`` and ``lapsed`` from an index of their own."""
     # The state stands in the text, so that the planner sees which partial index fits.
-    many: int = await tx.fetchval(f"SELECT count(*) FROM locker.archived WHERE state = '{state}'")
-    return many
+    return await count_up_to(tx, f"locker.archived WHERE state = '{state}'")
 
 
 async def records_by_state(tx: Tx) -> dict[str, int]:

@@ -109,17 +109,16 @@ async def hand_over(
             _capped(frames, limits.part_max_bytes), frame_max_s=limits.frame_max_s, whole_max_s=limits.part_max_s
         )
         archive = _opened(desk, arriving, content_type)
-        with temporary_folder("khizana-batch-", limits.folder) as folder:
-            async with asyncio.TaskGroup() as tasks:
-                try:
-                    await _read(desk, archive, batch, part, Path(folder), tasks, client_id=client_id)
-                    if part.stopped is None:
-                        await archive.drain()
-                except CutShort as cut:
-                    part.stopped = cut.code
-                except Refusal as refusal:
-                    # Of the whole part. What is under way goes on, and its answer must be told.
-                    refused, part.stopped = refusal, refusal.code
+        async with temporary_folder("khizana-batch-", limits.folder) as folder, asyncio.TaskGroup() as tasks:
+            try:
+                await _read(desk, archive, batch, part, folder, tasks, client_id=client_id)
+                if part.stopped is None:
+                    await archive.drain()
+            except CutShort as cut:
+                part.stopped = cut.code
+            except Refusal as refusal:
+                # Of the whole part. What is under way goes on, and its answer must be told.
+                refused, part.stopped = refusal, refusal.code
     if refused is not None and not part.lines:
         raise refused
     part.lines.sort(key=lambda line: line.entry)

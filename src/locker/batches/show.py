@@ -9,6 +9,7 @@ from locker.batches import store
 from locker.batches.desk import BatchDesk
 from locker.batches.find_batch import find_batch
 from locker.batches.schema import Batch, BatchShown
+from locker.begun import begun
 
 _PAGE = 500
 _SIGNED_PAGE = 50
@@ -40,7 +41,7 @@ async def results(desk: BatchDesk, batch_id: str, *, client_id: str) -> AsyncIte
             more = len(page) == _SIGNED_PAGE
             after = page[-1].shown.line if page else after
 
-    return lines()
+    return await begun(lines())
 
 
 async def missing(desk: BatchDesk, batch_id: str, *, client_id: str) -> AsyncIterator[bytes]:
@@ -55,7 +56,7 @@ async def missing(desk: BatchDesk, batch_id: str, *, client_id: str) -> AsyncIte
             more = len(page) == _PAGE
             after = page[-1].line if page else after
 
-    return lines()
+    return await begun(lines())
 
 
 async def _of_caller(desk: BatchDesk, batch_id: str, client_id: str) -> Batch:

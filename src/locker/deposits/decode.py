@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from kit.strict_json import once
 from locker.deposits.refusals import DepositInvalid
 from locker.deposits.schema import DepositRequest
 
@@ -26,7 +27,7 @@ def decode(part: bytes, wanted: type[Wanted]) -> Wanted:
     DepositInvalid names the place.
     """
     try:
-        value = json.loads(part.decode("utf-8"), object_pairs_hook=_no_member_twice, parse_constant=_refuse)
+        value = json.loads(part.decode("utf-8"), object_pairs_hook=once, parse_constant=_refuse)
         _read_by_all(value)
         request = msgspec.convert(value, wanted)
     except msgspec.ValidationError as fault:
@@ -50,14 +51,6 @@ def decode(part: bytes, wanted: type[Wanted]) -> Wanted:
     ):
         raise DepositInvalid("valid_until is before valid_from")
     return request
-
-
-def _no_member_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The last of two equal members would win here and the first elsewhere.
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate member")
-    return members
 
 
 def _refuse(constant: str) -> None:

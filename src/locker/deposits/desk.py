@@ -8,7 +8,6 @@ import msgspec
 from kit.audit import Audit
 from kit.db import Database
 from kit.errors import Unavailable
-from kit.jose import LocalKeySet
 from kit.throttle import Limit, Throttle
 from locker.catalogue.fields import FieldsChecker
 from locker.deposits import receive
@@ -16,6 +15,7 @@ from locker.deposits.quarantine import QuarantineLimits
 from locker.deposits.resolve_subject import Subjects
 from locker.scanning.scanner import Scanner
 from locker.signatures.judge import SignatureJudge
+from locker.signing.ring import SigningKeys
 from locker.trust.register import TrustRegister
 from locker.vault import Vault
 
@@ -42,7 +42,7 @@ class DepositDesk:
     trust: TrustRegister
     judge: SignatureJudge
     vault: Vault
-    signing: LocalKeySet
+    signing: SigningKeys
     locker_url: str
     limits: DepositLimits
     places: "Places"

@@ -1,16 +1,16 @@
 import msgspec
 
 from kit.db import Tx
-from kit.jose import LocalKeySet
 from locker.deposits import store
 from locker.deposits.schema import DepositRecord
 from locker.documents.identifier import document_id_of
 from locker.documents.lifecycle_refusals import DocumentNotYours
 from locker.receipts.sign_receipt import sign_receipt
+from locker.signing.ring import SigningKeys
 
 
 async def find_deposit(
-    tx: Tx, signing: LocalKeySet, document_id: str, *, administration: str, locker_url: str
+    tx: Tx, signing: SigningKeys, document_id: str, *, administration: str, locker_url: str
 ) -> DepositRecord:
     """What an administration may know of its own deposit (V-06); DocumentNotYours for everything else."""
     if document_id_of(document_id) != document_id:
@@ -24,7 +24,7 @@ async def find_deposit(
     return waiting
 
 
-def _receipt(signing: LocalKeySet, found: DepositRecord, administration: str, locker_url: str) -> str:
+def _receipt(signing: SigningKeys, found: DepositRecord, administration: str, locker_url: str) -> str:
     """What was quarantined at deposit finds its receipt here."""
     return sign_receipt(
         signing,

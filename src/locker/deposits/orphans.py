@@ -1,5 +1,7 @@
 """Objects on their way into a row, and what the sweeper asks of them."""
 
+from datetime import datetime
+
 from kit.db import Tx
 from locker.deposits import store
 from locker.deposits.schema import Intent
@@ -29,9 +31,10 @@ async def take(tx: Tx, *, grace_s: int, batch_max: int) -> list[Intent]:
     return await store.take_overdue_intents(tx, grace_s=grace_s, batch_max=batch_max)
 
 
-async def take_of(tx: Tx, *, owner: str, batch_max: int) -> list[Intent]:
-    """All of an owner who is erased: what they hold is noise, however young."""
-    return await store.take_intents_of(tx, owner=owner, batch_max=batch_max)
+async def take_of(tx: Tx, *, owner: str, since: datetime | None, batch_max: int) -> list[Intent]:
+    """All of an owner who is erased: what they hold is noise, however young. ``since`` leaves those of before, whose
+    objects may be on their way at this moment: a delete that overtakes a PUT leaves an object that nobody knows of."""
+    return await store.take_intents_of(tx, owner=owner, since=since, batch_max=batch_max)
 
 
 async def forget(tx: Tx, intent: Intent) -> None:
@@ -39,13 +42,13 @@ async def forget(tx: Tx, intent: Intent) -> None:
     await store.forget_intent(tx, owner=intent.owner, object_key=intent.object_key)
 
 
-async def forget_expired_answers(tx: Tx, *, batch_max: int) -> int:
-    return await store.forget_expired_answers(tx, batch_max=batch_max)
+async def forget_expired_answers(tx: Tx, *, batch_max: int, batches_max: int) -> int:
+    return await store.forget_expired_answers(tx, batch_max=batch_max, batches_max=batches_max)
 
 
-async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
+async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int, batches_max: int) -> int:
     """What was refused after quarantine, once its depositor had time to ask."""
-    return await store.forget_refused(tx, lifetime_s=lifetime_s, batch_max=batch_max)
+    return await store.forget_refused(tx, lifetime_s=lifetime_s, batch_max=batch_max, batches_max=batches_max)
 
 
 async def intended(tx: Tx, object_keys: list[str]) -> set[str]:

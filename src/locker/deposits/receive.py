@@ -96,7 +96,7 @@ async def receive(
     if content_length is not None and content_length > body_max_bytes:
         raise PartTooLarge("document", limits.pdf_max_bytes)
     receiving = _Receiving(_parser(content_type), limits, body_max_bytes, hashes_body=repr_digest is not None)
-    with temporary_folder("khizana-deposit-", limits.folder) as folder:
+    async with temporary_folder("khizana-deposit-", limits.folder) as folder:
         path, data = Path(folder, "document.pdf"), Path(folder, "data")
         try:
             # Frames go to the page cache: less than a hop to a thread.

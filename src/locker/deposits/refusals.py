@@ -87,7 +87,7 @@ class VaultFull(Invalid):
 class QuarantineFull(Unavailable):
     """This administration has too many deposits that wait for revocation data; more would only wait with them."""
 
-    code = "quarantine-full"
+    code, title = "quarantine-full", "Too many of your deposits wait to be judged. Try again later."
 
 
 class NotAuthentic(Invalid):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from kit import strict_json
 from kit.errors import Refusal, Unavailable
 from kit.gather import APART_S, Gather
 from locker.access.provider import Provider
@@ -82,7 +83,7 @@ class Subjects:
         if answer.status_code != 200:
             raise Unavailable("subject resolution")
         try:
-            found = msgspec.json.decode(answer.content, type=_AllResolved).subjects
+            found = strict_json.decode(answer.content, _AllResolved).subjects
         except msgspec.DecodeError as fault:
             raise Unavailable("subject resolution") from fault
         if len(found) != len(questions):

@@ -1,9 +1,9 @@
 import errno
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from kit import own_folder
 from locker.deposits.refusals import NoRoom
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -20,7 +20,10 @@ def within_room() -> Iterator[None]:
         raise
 
 
-def temporary_folder(prefix: str, parent: Path | None) -> "tempfile.TemporaryDirectory[str]":
+@asynccontextmanager
+async def temporary_folder(prefix: str, parent: Path | None) -> AsyncIterator[Path]:
     """``parent`` None is the system's place for temporary files. Raises NoRoom."""
-    with within_room():
-        return tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
+    async with AsyncExitStack() as stack:
+        with within_room():
+            folder = await stack.enter_async_context(own_folder.temporary_folder(prefix, parent))
+        yield folder

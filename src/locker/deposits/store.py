@@ -4,7 +4,9 @@ from uuid import UUID
 
 import msgspec
 
+from kit.counting import count_up_to
 from kit.db import Row, Tx
+from kit.expired import forget
 from locker.deposits.quarantine_state import waiting_state
 from locker.deposits.schema import DepositRecord, Intent, Judgement, Part
 from locker.documents.record_schema import DocumentState, NewDocument
@@ -105,16 +107,8 @@ async def release(tx: Tx, *, client_id: str, key: str, attempt: UUID) -> None:
     )
 
 
-async def forget_expired_answers(tx: Tx, *, batch_max: int) -> int:
-    rows = await tx.fetch(
-        """
-        DELETE FROM locker.idempotency
-         WHERE (client_id, key) IN (SELECT client_id, key FROM locker.idempotency
-                                     WHERE expires_at < now() ORDER BY expires_at LIMIT $1)
-        RETURNING 1""",
-        batch_max,
-    )
-    return len(rows)
+async def forget_expired_answers(tx: Tx, *, batch_max: int, batches_max: int) -> int:
+    return await forget(tx, "locker.idempotency", "expires_at < now()", batch_max=batch_max, batches_max=batches_max)
 
 
 async def intend(tx: Tx, *, owner: str, object_key: str) -> None:
@@ -161,15 +155,18 @@ async def take_overdue_intents(tx: Tx, *, grace_s: int, batch_max: int) -> list[
     return [Intent(**dict(row)) for row in rows]
 
 
-async def take_intents_of(tx: Tx, *, owner: str, batch_max: int) -> list[Intent]:
-    """Of an owner who is erased: whatever their age."""
+async def take_intents_of(tx: Tx, *, owner: str, since: datetime | None, batch_max: int) -> list[Intent]:
+    """Of an owner who is erased: whatever their age, or those that were written at ``since`` or later."""
     rows = await tx.fetch(
         """
         UPDATE locker.deposit_intent SET swept_at = now()
          WHERE (owner, object_key) IN (
-               SELECT owner, object_key FROM locker.deposit_intent WHERE owner = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+               SELECT owner, object_key FROM locker.deposit_intent
+                WHERE owner = $1 AND ($2::timestamptz IS NULL OR created_at >= $2)
+                LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING owner, object_key, created_at""",
         owner,
+        since,
         batch_max,
     )
     return [Intent(**dict(row)) for row in rows]
@@ -299,7 +296,7 @@ def _without_secrets(new: NewDocument) -> Any:
 
 async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> QuarantineRow | None:
     """The one that is due longest; of several owners' the first, and the others are taken with it. Who dies over it
-    loses nothing: it is due again when the lease ends."""
+    loses nothing: it is due again when the lease ends, and an attempt that nobody ended counts once."""
     row = await tx.fetchrow(
         f"""
         WITH picked AS (
@@ -310,7 +307,8 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
              ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
         ), taken AS (
             UPDATE locker.quarantine
-               SET attempts = attempts + 1, attempt = $1, next_attempt_at = now() + make_interval(secs => $2)
+               SET attempts = attempts + CASE WHEN attempt IS NULL THEN 1 ELSE 0 END, attempt = $1,
+                   next_attempt_at = now() + make_interval(secs => $2)
              WHERE state = 'waiting' AND document_id IN (
                    SELECT document_id FROM picked
                     UNION
@@ -491,23 +489,19 @@ async def refuse(
     return [row["document_id"] for row in rows]
 
 
-async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
-    rows = await tx.fetch(
-        """
-        DELETE FROM locker.quarantine
-         WHERE (owner, document_id) IN (SELECT owner, document_id FROM locker.quarantine
-                                         WHERE state = 'refused' AND decided_at < now() - make_interval(secs => $1)
-                                         ORDER BY decided_at LIMIT $2)
-        RETURNING 1""",
-        lifetime_s,
-        batch_max,
+async def forget_refused(tx: Tx, *, lifetime_s: int, batch_max: int, batches_max: int) -> int:
+    return await forget(
+        tx,
+        "locker.quarantine",
+        "state = 'refused' AND decided_at < now() - make_interval(secs => $1)",
+        float(lifetime_s),
+        batch_max=batch_max,
+        batches_max=batches_max,
     )
-    return len(rows)
 
 
 async def count_quarantined(tx: Tx) -> int:
-    waiting: int = await tx.fetchval("SELECT count(*) FROM locker.quarantine WHERE state = 'waiting'")
-    return waiting
+    return await count_up_to(tx, "locker.quarantine WHERE state = 'waiting'")
 
 
 async def quarantine_record(tx: Tx, *, document_id: str, administration: str) -> DepositRecord | None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from kit.jose import LocalKeySet
 from locker.disclosing.refusals import FieldUnknown
 from locker.documents.schema import HeldDocument
+from locker.signing.ring import SigningKeys
 
 TYP = "dc+sd-jwt"
 _SALT_BYTES = 16
@@ -32,7 +32,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_credential(
-    keys: LocalKeySet,
+    keys: SigningKeys,
     document: HeldDocument,
     fields: dict[str, Any],
     disclosed: Sequence[str],
@@ -109,9 +109,10 @@ def _digest(disclosure: str) -> str:
 def _end(document: HeldDocument, until: dt.datetime) -> dt.datetime:
     if document.valid_until is None or document.standing == "expired":
         return until
-    # Its last day is still a day of it.
-    after = dt.datetime.combine(document.valid_until, dt.time(), dt.UTC) + dt.timedelta(days=1)
-    return min(until, after)
+    # Its last day is still a day of it. The calendar's own last day has no day after it.
+    if document.valid_until >= until.date():
+        return until
+    return dt.datetime.combine(document.valid_until + dt.timedelta(days=1), dt.time(), dt.UTC)
 
 
 def _has_reserved(value: Any) -> bool:

@@ -70,7 +70,7 @@ async def credential_status(
 ) -> CredentialStatus:
     """Whether the citizen still shares these fields, and whether the issuer stands by their document."""
     await wiring.throttle.count(wiring.db, _STATUS, address_prefix(prober(request)))
-    return await find_status(wiring.db, wiring.audit, wiring.throttle, credential_id)
+    return await find_status(wiring.db, wiring.audit, wiring.throttle, wiring.provider, credential_id)
 
 
 ROUTES = [issuer_metadata, type_metadata, credential_status]

@@ -37,3 +37,4 @@ class TooManyAwaited(Unavailable):
     """This administration revoked too many references under which nothing was deposited."""
 
     code = "too-many-awaited"
+    title = "Too many references are revoked under which nothing was deposited. Deposit those first."

@@ -49,11 +49,12 @@ async def read_again(db: Database, *, owner: str, document_id: str) -> HeldDocum
 
 def _event(reader: Reader, document_id: str, document: HeldDocument | None, action: str) -> AuditEvent:
     if document is None:
-        # Nobody's line: whose it may be is not looked up, so asking tells nothing and writes into no one's history.
+        # In the history of who asked, and goes with it; whose it may be is not looked up, so asking tells nothing.
         return AuditEvent(
             action=action,
             actor_kind=reader.kind,
             actor=reader.actor,
+            owner=reader.owner,
             object_id=document_id,
             result=DocumentUnknown.code,
         )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from kit.db import Row, Tx
+from kit.expired import forget
 from kit.ids import new_id
 from locker.documents.record_schema import DocumentState, Member, NewDocument, Predecessor, State
 
@@ -240,17 +241,15 @@ async def answer_request(tx: Tx, *, client_id: str, key: str, answer: Any) -> No
     )
 
 
-async def forget_requests(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
-    rows = await tx.fetch(
-        """
-        DELETE FROM locker.state_request
-         WHERE (client_id, key) IN (SELECT client_id, key FROM locker.state_request
-                                     WHERE created_at < now() - make_interval(secs => $1) LIMIT $2)
-        RETURNING 1""",
+async def forget_requests(tx: Tx, *, lifetime_s: int, batch_max: int, batches_max: int) -> int:
+    return await forget(
+        tx,
+        "locker.state_request",
+        "created_at < now() - make_interval(secs => $1)",
         float(lifetime_s),
-        batch_max,
+        batch_max=batch_max,
+        batches_max=batches_max,
     )
-    return len(rows)
 
 
 async def bind_reference(
@@ -332,17 +331,15 @@ async def take_outbox(tx: Tx, *, count_max: int) -> Sequence[Row]:
     )
 
 
-async def forget_outbox(tx: Tx, *, lifetime_s: int, batch_max: int) -> int:
-    rows = await tx.fetch(
-        """
-        DELETE FROM locker.outbox
-         WHERE (owner, outbox_id) IN (SELECT owner, outbox_id FROM locker.outbox
-                                       WHERE created_at < now() - make_interval(secs => $1) LIMIT $2)
-        RETURNING 1""",
-        lifetime_s,
-        batch_max,
+async def forget_outbox(tx: Tx, *, lifetime_s: int, batch_max: int, batches_max: int) -> int:
+    return await forget(
+        tx,
+        "locker.outbox",
+        "created_at < now() - make_interval(secs => $1)",
+        float(lifetime_s),
+        batch_max=batch_max,
+        batches_max=batches_max,
     )
-    return len(rows)
 
 
 async def reseal(tx: Tx, *, owner: str, document_id: str, object_key: str, ciphertext_sha256: bytes) -> None:

@@ -4,9 +4,10 @@ While a legal hold keeps documents the key stands, everything else goes, and the
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from kit.audit import Audit, AuditEvent
-from kit.db import Database, Tx
+from kit.db import Database, Tx, database_time
 from locker.access.end_sessions import end_sessions
 from locker.deposits import orphans
 from locker.erasing import store
@@ -49,16 +50,19 @@ async def erase_due(
             except _Undone:
                 continue
             except _HeldNow:
+                since = None if taken.parted else await database_time(db)
                 rows += await _part(db, taken.owner)
-                objects += await _remove_objects(db, vault, taken.owner)
+                objects += await _remove_objects(db, vault, taken.owner, since=since)
                 held.add(taken.owner)
                 wait_s = HELD_WAIT_S if taken.parted else settled_s
                 await store.put_off(db, taken, wait_s=wait_s)
                 continue
             begun += 1
         await _bury(vault, taken.owner)
+        # What a request is about to put away, with the key that it has: the last round takes it, when that ended.
+        since = None if taken.key_destroyed else await database_time(db)
         rows += await _forget(db, taken.owner)
-        objects += await _remove_objects(db, vault, taken.owner)
+        objects += await _remove_objects(db, vault, taken.owner, since=since)
         if taken.key_destroyed:
             finished += await store.finish(db, taken)
         else:
@@ -116,9 +120,9 @@ async def _part(db: Database, owner: str) -> int:
     return rows
 
 
-async def _remove_objects(db: Database, vault: Vault, owner: str) -> int:
+async def _remove_objects(db: Database, vault: Vault, owner: str, *, since: datetime | None) -> int:
     removed = 0
-    while intents := await orphans.take_of(db, owner=owner, batch_max=_BATCH):
+    while intents := await orphans.take_of(db, owner=owner, since=since, batch_max=_BATCH):
         for intent in intents:
             await vault.delete(intent.object_key)
             await orphans.forget(db, intent)

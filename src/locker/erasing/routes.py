@@ -80,6 +80,7 @@ async def api_read(wiring: NamedDependency[Wiring], caller: NamedDependency[Citi
 @post(
     "/v1/erasure",
     operation_id="CreateErasure",
+    status_code=202,
     opt=_OPT,
     tags=_TAGS,
     responses=problems(401, 403, 410, 422, 503),
@@ -101,7 +102,7 @@ async def api_ask(
         actor=caller.client_id,
         wait_s=wiring.settings.erasure_wait_s,
     )
-    return Response(await _message(wiring, caller.owner, asked), status_code=202)
+    return Response(await _message(wiring, caller.owner, asked))
 
 
 @delete(

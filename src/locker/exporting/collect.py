@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from kit.db import Database
-from kit.jose import LocalKeySet
 from locker.access.cursor import Cursors
 from locker.documents.detail import detail
 from locker.documents.read import read_again
@@ -29,6 +28,7 @@ from locker.signed_data.find import find as find_data
 from locker.signed_data.media_types import extension_of
 from locker.signed_data.schema import SignedData
 from locker.signed_data.vault_names import data_name, open_key, open_signature
+from locker.signing.ring import SigningKeys
 from locker.uploads.read import find as find_upload
 from locker.uploads.read import message as upload_message
 from locker.uploads.schema import EXTENSIONS
@@ -60,7 +60,7 @@ class Collecting:
     """One export on its way."""
 
     def __init__(
-        self, db: Database, vault: Vault, keys: LocalKeySet, parts: Parts, *, locker: str, taken: Taken
+        self, db: Database, vault: Vault, keys: SigningKeys, parts: Parts, *, locker: str, taken: Taken
     ) -> None:
         self._db, self._vault, self._keys, self._parts = db, vault, keys, parts
         self._locker, self._taken, self._owner = locker, taken, taken.owner

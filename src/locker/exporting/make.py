@@ -2,24 +2,28 @@
 
 import asyncio
 import logging
+import random
 from pathlib import Path
 
 import msgspec
 
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
-from kit.errors import Refusal
-from kit.jose import LocalKeySet
+from kit.errors import Refusal, Unavailable
 from locker.exporting import store
 from locker.exporting.collect import Collecting
 from locker.exporting.destroy import destroy, let_go
 from locker.exporting.parts import LEASE_S, PART_MAX_BYTES, Overtaken, Parts
 from locker.exporting.schema import Taken
 from locker.exporting.zip_stream import EntryChanged
+from locker.signing.ring import SigningKeys
 from locker.vault import LengthMismatch, Vault
 
 ATTEMPTS_MAX = 6
+LAPSES_MAX = 3
+"""Beyond, for attempts whose end nobody wrote: the worker died, or the database was away for longer than a lease."""
 WAIT_S = 60.0
+_ASK_AGAIN_S = 2.0
 _BATCH = 100
 
 log = logging.getLogger("khizana.exports")
@@ -29,7 +33,7 @@ class ExportDesk(msgspec.Struct, frozen=True, kw_only=True):
     db: Database
     audit: Audit
     vault: Vault
-    keys: LocalKeySet
+    keys: SigningKeys
     locker_url: str
     lifetime_s: int
     folder: Path | None
@@ -52,8 +56,11 @@ async def make_due(desk: ExportDesk, *, exports_max: int = 10) -> int:
             made += 1
         except Overtaken:
             continue
+        except Unavailable as away:
+            log.warning("export %s waits: %s is away", taken.export_id, away.detail)
+            await _give_back(desk, taken)
         except (Refusal, EntryChanged, LengthMismatch, TimeoutError) as fault:
-            # Something in it was removed meanwhile, or a part is away: the next attempt sees another state.
+            # Something in it was removed meanwhile, or is damaged: the next attempt sees another state.
             log.warning("export %s: %s", taken.export_id, type(fault).__name__)
             await _put_off(desk, taken)
     return made
@@ -99,10 +106,22 @@ async def _make(desk: ExportDesk, taken: Taken) -> None:
 
 
 async def _fail_overtaken(tx: Tx) -> int:
-    failed = await store.fail_overtaken(tx, attempts_max=ATTEMPTS_MAX)
+    failed = await store.fail_overtaken(tx, attempts_max=ATTEMPTS_MAX + LAPSES_MAX)
     for owner, export_id in failed:
         await let_go(tx, owner=owner, export_id=export_id)
     return len(failed)
+
+
+async def _give_back(desk: ExportDesk, taken: Taken) -> None:
+    """It was no attempt. While the database is away there is nothing else to be done in this round."""
+    wait_s = WAIT_S * random.uniform(0.5, 1.0)  # noqa: S311
+    while True:
+        try:
+            await store.give_back(desk.db, taken, wait_s=wait_s)
+        except Unavailable:
+            await asyncio.sleep(_ASK_AGAIN_S)
+        else:
+            return
 
 
 async def _put_off(desk: ExportDesk, taken: Taken) -> None:

@@ -95,6 +95,7 @@ async def api_read(wiring: NamedDependency[Wiring], caller: NamedDependency[Citi
 @post(
     "/v1/export",
     operation_id="CreateExport",
+    status_code=202,
     opt=_OPT,
     tags=_TAGS,
     responses=problems(401, 403, 409, 422, 429, 503),
@@ -108,7 +109,7 @@ async def api_ask(
     if await request.body():
         raise Invalid("no body is needed")
     asked = await ask(wiring.db, wiring.audit, wiring.throttle, owner=caller.owner, actor=caller.client_id)
-    return Response(_message(asked), status_code=202)
+    return Response(_message(asked))
 
 
 @get("/v1/export/file", operation_id="GetExport", opt=_OPT, tags=_TAGS, responses=problems(401, 403, 404, 502, 503))

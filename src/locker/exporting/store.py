@@ -39,10 +39,11 @@ async def find(tx: Tx, *, owner: str) -> Export | None:
 
 
 async def ready(tx: Tx, *, owner: str) -> Ready | None:
+    """Whole, or not: whoever removes it holds its row, and waits for ``tx``."""
     row = await tx.fetchrow(
         """
         SELECT export_id, parts, object_key, wrapped_key, epoch, sha256, length, ciphertext_sha256, format
-          FROM locker.export WHERE owner = $1 AND state = 'ready' AND expires_at > now()""",
+          FROM locker.export WHERE owner = $1 AND state = 'ready' AND expires_at > now() FOR KEY SHARE""",
         owner,
     )
     if row is None:
@@ -198,6 +199,18 @@ async def put_off(tx: Tx, *, owner: str, attempt: UUID, wait_s: float, failed: b
         failed,
     )
     return row is not None
+
+
+async def give_back(tx: Tx, taken: Taken, *, wait_s: float) -> None:
+    """As if this attempt had not been; nothing where another worker has it, or it was removed."""
+    await tx.execute(
+        """
+        UPDATE locker.export SET next_attempt_at = now() + make_interval(secs => $3), attempts = attempts - 1
+         WHERE owner = $1 AND attempt = $2 AND state = 'waiting'""",
+        taken.owner,
+        taken.attempt,
+        wait_s,
+    )
 
 
 async def to_remove(tx: Tx, *, owner: str) -> str | None:

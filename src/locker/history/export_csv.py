@@ -20,12 +20,13 @@ _HEADS = (
 
 async def export_csv(tx: Tx, cursors: Cursors, *, owner: str, chosen: Chosen) -> AsyncIterator[bytes]:
     """RFC 4180, UTF-8 with a byte order mark, which spreadsheets need to read Arabic."""
-    yield b"\xef\xbb\xbf" + _lines([_HEADS])
+    # Goes out with the first lines and not before they are there.
+    heads = b"\xef\xbb\xbf" + _lines([_HEADS])
     after: str | None = None
     for _batch in range(ROWS_MAX // _BATCH):
         page = await list_history(tx, cursors, owner=owner, chosen=chosen, after=after, limit=_BATCH)
-        yield _lines(_cells(event) for event in page.events)
-        after = page.next
+        yield heads + _lines(_cells(event) for event in page.events)
+        heads, after = b"", page.next
         if after is None:
             return
 

@@ -7,18 +7,18 @@ from time import time
 import msgspec
 
 from kit.db import Tx
-from kit.jose import LocalKeySet
 from locker.access.cursor import Cursors
 from locker.history.list_history import list_history
 from locker.history.schema import Chosen, SignedEnd, SignedLine
 from locker.log.prove import Prover
+from locker.signing.ring import SigningKeys
 
 _BATCH = 200
 ROWS_MAX = 1_000_000
 
 
 async def export_signed(
-    tx: Tx, cursors: Cursors, keys: LocalKeySet, *, locker_url: str, owner: str, chosen: Chosen
+    tx: Tx, cursors: Cursors, keys: SigningKeys, *, locker_url: str, owner: str, chosen: Chosen
 ) -> AsyncIterator[bytes]:
     """One SignedLine a line, at last a SignedEnd: a compact JWS (ES256, ``typ: khizana-history+jwt``) that says how
     many lines there are and the SHA-256 of all bytes before it."""

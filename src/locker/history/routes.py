@@ -15,6 +15,7 @@ from kit.i18n import Message, _
 from kit.throttle import Limit
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
+from locker.begun import begun
 from locker.history.export_csv import export_csv
 from locker.history.export_signed import export_signed
 from locker.history.list_history import PAGE_MAX, list_history
@@ -78,8 +79,9 @@ async def history(
 @get("/wallet/history/export.csv", operation_id="ExportHistory")
 async def export(request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]) -> Stream:
     await wiring.throttle.count(wiring.db, _EXPORTS, citizen.owner)
+    lines = export_csv(wiring.db, wiring.cursors, owner=citizen.owner, chosen=_chosen(request.query_params))
     return Stream(
-        export_csv(wiring.db, wiring.cursors, owner=citizen.owner, chosen=_chosen(request.query_params)),
+        await begun(lines),
         media_type="text/csv; charset=utf-8",
         headers=_attachment("access-history.csv"),
     )
@@ -139,15 +141,11 @@ async def api_export(
 
 async def _signed(wiring: Wiring, owner: str, chosen: Chosen) -> Stream:
     await wiring.throttle.count(wiring.db, _EXPORTS, owner)
+    lines = export_signed(
+        wiring.db, wiring.cursors, wiring.signing, locker_url=wiring.settings.locker_url, owner=owner, chosen=chosen
+    )
     return Stream(
-        export_signed(
-            wiring.db,
-            wiring.cursors,
-            wiring.signing,
-            locker_url=wiring.settings.locker_url,
-            owner=owner,
-            chosen=chosen,
-        ),
+        await begun(lines),
         media_type=_JSON_LINES,
         headers=_attachment("access-history.jsonl"),
     )

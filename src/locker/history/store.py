@@ -1,6 +1,7 @@
 """Reads of the log; ``kit.audit`` is its one writer."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -9,47 +10,56 @@ from kit.db import Tx
 from locker.access.cursor import Position
 from locker.history.schema import Chosen, LoggedRow
 
+_OF = {
+    "all": "true",
+    "others": "l.actor_kind <> 'citizen'",
+    "documents": "l.action LIKE 'document.%'",
+    "shares": "l.action LIKE 'share.%'",
+    "sessions": "l.action LIKE 'session.%'",
+}
+
 
 async def events(tx: Tx, *, owner: str, chosen: Chosen, after: Position | None, limit: int) -> list[LoggedRow]:
-    """Newest first."""
+    """Newest first. Only what is chosen stands in the statement: of one that asks for everything that might be,
+    PostgreSQL makes a plan anew each time once there are millions of rows."""
+    arguments: list[Any] = [owner, limit]
+
+    def given(value: object) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}"
+
+    conditions = ["l.owner = $1", _OF[chosen.of]]
+    if after is not None:
+        conditions.append(f"(l.at, l.audit_id) < ({given(after.at)}::timestamptz, {given(UUID(after.row_id))}::uuid)")
+    if chosen.action is not None:
+        conditions.append(f"l.action = {given(chosen.action)}::text")
+    if chosen.by is not None:
+        conditions.append(f"l.actor_kind = {given(chosen.by)}::text")
+    if chosen.actor is not None:
+        actor = given(chosen.actor)
+        clients = f"SELECT client_id FROM locker.administration_client WHERE administration = {actor}::text"
+        conditions.append(f"(l.actor = {actor}::text OR l.actor IN ({clients}))")
+    if chosen.document is not None:
+        document = given(chosen.document)
+        conditions.append(f"(l.object_id = {document}::text OR l.detail -> 'documents' ? {document}::text)")
+    if chosen.since is not None:
+        conditions.append(f"l.at >= ({given(chosen.since)}::date)::timestamp AT TIME ZONE 'UTC'")
+    if chosen.until is not None:
+        conditions.append(f"l.at < ({given(chosen.until)}::date + 1)::timestamp AT TIME ZONE 'UTC'")
     rows = await tx.fetch(
-        """
+        f"""
         SELECT e.audit_id::text AS audit_id, e.at, e.action, e.actor_kind, e.actor, a.names AS actor_names,
                s.recipient, e.object_id, e.purpose, e.result, e.detail, n.number
           FROM (SELECT * FROM locker.audit AS l
-                 WHERE l.owner = $1
-                   AND ($2::timestamptz IS NULL OR (l.at, l.audit_id) < ($2, $3::uuid))
-                   AND CASE $4::text
-                            WHEN 'all' THEN true
-                            WHEN 'others' THEN l.actor_kind <> 'citizen'
-                            WHEN 'documents' THEN l.action LIKE 'document.%'
-                            WHEN 'shares' THEN l.action LIKE 'share.%'
-                            ELSE l.action LIKE 'session.%' END
-                   AND ($6::text IS NULL OR l.action = $6)
-                   AND ($7::text IS NULL OR l.actor_kind = $7)
-                   AND ($8::text IS NULL OR l.actor = $8
-                        OR l.actor IN (SELECT client_id FROM locker.administration_client WHERE administration = $8))
-                   AND ($9::text IS NULL OR l.object_id = $9 OR l.detail -> 'documents' ? $9)
-                   AND ($10::date IS NULL OR l.at >= ($10::date)::timestamp AT TIME ZONE 'UTC')
-                   AND ($11::date IS NULL OR l.at < ($11::date + 1)::timestamp AT TIME ZONE 'UTC')
+                 WHERE {" AND ".join(conditions)}
                  ORDER BY l.at DESC, l.audit_id DESC
-                 LIMIT $5) AS e
+                 LIMIT $2) AS e
           LEFT JOIN locker.administration_client c ON e.actor_kind = 'client' AND c.client_id = e.actor
           LEFT JOIN locker.administration a ON a.administration = c.administration
           LEFT JOIN locker.share s ON s.owner = e.owner AND s.share_id = e.object_id
           LEFT JOIN locker.log_entry n ON n.owner = e.owner AND n.audit_id = e.audit_id
          ORDER BY e.at DESC, e.audit_id DESC""",
-        owner,
-        after.at if after else None,
-        UUID(after.row_id) if after else None,
-        chosen.of,
-        limit,
-        chosen.action,
-        chosen.by,
-        chosen.actor,
-        chosen.document,
-        chosen.since,
-        chosen.until,
+        *arguments,
     )
     return [msgspec.convert(dict(row), LoggedRow) for row in rows]
 

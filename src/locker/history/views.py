@@ -27,6 +27,7 @@ _ACTIONS: dict[str, Message] = {
     "share.created": _("Made a link to share documents"),
     "request.given": _("Gave what a service asked for"),
     "request.declined": _("Declined what a service asked for"),
+    "request.authorized": _("Took what you allowed it at sign-in"),
     "share.narrowed": _("Narrowed a shared link"),
     "share.revoked": _("Ended a shared link"),
     "share.all-ended": _("Ended all shared links"),
@@ -61,6 +62,7 @@ _RESULTS: dict[str, Message] = {
     "wrong-pin": _("Refused: wrong PIN"),
     "not-for-you": _("Refused: not the relying party it was made for"),
     "share-closed": _("Refused: the link was over"),
+    "not-connected": _("Refused: the service is not connected"),
 }
 
 
@@ -121,6 +123,8 @@ def _href(event: HistoryEvent) -> str | None:
     if not event.object_id:
         return None
     if event.action.startswith("document."):
+        if event.result == "document-unknown":
+            return None
         return f"/wallet/documents/{event.object_id}"
     if event.action.startswith("upload.") and event.action != "upload.gone":
         return f"/wallet/uploads/{event.object_id}"

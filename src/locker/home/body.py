@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
-from kit.errors import Invalid, Malformed
+from kit import strict_json
+from kit.errors import Invalid, Malformed, MemberTwiceRefused
 
 T = TypeVar("T")
 
@@ -13,8 +14,10 @@ T = TypeVar("T")
 async def decoded(request: Request[Any, Any, Any], type_: type[T]) -> T:
     """Not JSON is 400; JSON that says something unknown or out of its range is 422 and names the place (V-03)."""
     try:
-        return msgspec.json.decode(await request.body(), type=type_)
+        return strict_json.decode(await request.body(), type_)
     except msgspec.ValidationError as fault:
         raise Invalid(str(fault)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except strict_json.MemberTwice:
+        raise MemberTwiceRefused from None
+    except msgspec.DecodeError:
         raise Malformed from None

@@ -1,7 +1,7 @@
 """The frame around every page of the locker: language, who is signed in, where one can go."""
 
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -11,7 +11,7 @@ from kit.edge import CONTENT_SECURITY_POLICY, client_address
 from kit.errors import Refusal
 from kit.form import form_of
 from kit.i18n import Locale, _
-from kit.pages import Pages, lang_cookie, locale_of
+from kit.pages import Pages, lang_cookie, locale_of, own_address
 from locker.access.schema import Citizen
 from locker.access.sessions import SESSION_COOKIE, cookie
 from locker.wiring import Wiring
@@ -58,13 +58,12 @@ def page(
 ) -> Response[str]:
     """``path`` is where the language links lead: by default this address; name another after a POST."""
     spoken = locale(request)
-    here = urlsplit(str(request.url))
     html = wiring.pages.render(
         template,
         locale=spoken,
-        path=path or (f"{here.path}?{here.query}" if here.query else here.path),
+        path=path or own_address(request.scope),
         csrf=csrf_token(request, wiring) if citizen else None,
-        navigation=_navigation(here.path, citizen),
+        navigation=_navigation(request.scope["path"], citizen),
         person=citizen.name(spoken) if citizen else None,
         sign_out="/sign-out" if citizen else None,
         signed_in=citizen is not None,
@@ -90,12 +89,12 @@ def page(
 def refusal_page(request: AnyRequest, refusal: Refusal, status: int, request_id: str) -> str:
     """What failed, in words, with a reference and a way on."""
     wiring: Framing = request.app.state.wiring
-    here = urlsplit(str(request.url))
+    here: str = request.scope["path"]
     return wiring.pages.render(
         "kit/pages/error.html",
         locale=locale(request),
-        path=here.path if request.method == "GET" and status not in (404, 500) else None,
-        navigation=_navigation(here.path, None),
+        path=quote(here) if request.method == "GET" and status not in (404, 500) else None,
+        navigation=_navigation(here, None),
         title=getattr(refusal, "http_title", refusal.title),
         code=getattr(refusal, "http_code", refusal.code),
         reference=request_id,

@@ -21,6 +21,10 @@ class NoteRefused(Exception):
     """This is no checkpoint of that log, or that key did not sign it. The message says which."""
 
 
+class NoteOfAnother(NoteRefused):
+    """Well-formed, under another name than the log's: no accident makes such a note of one of ours."""
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     origin: str
     size: int
@@ -86,7 +90,7 @@ def read_checkpoint(note: str, verifier_keys: str) -> Checkpoint:
     """The checkpoint in ``note``, if one of ``verifier_keys`` (a line each) signed it. Signatures of others are passed
     over.
 
-    Raises NoteRefused.
+    Raises NoteRefused; NoteOfAnother where it is the note of another log.
     """
     keys = [parsed_key(each, _ED25519) for each in verifier_keys.split("\n")]
     text, blank, signatures = note.rpartition("\n\n")
@@ -102,7 +106,8 @@ def read_checkpoint(note: str, verifier_keys: str) -> Checkpoint:
         raise NoteRefused("this is no checkpoint")
     known = {key_id: material for name, key_id, material in keys if name == origin}
     if not known:
-        raise NoteRefused("this is a checkpoint of another log")
+        theirs = any(line.startswith(f"{DASH}{origin} ") for line in signatures.split("\n"))
+        raise (NoteOfAnother if theirs else NoteRefused)("this is a checkpoint of another log")
     _verify(f"{text}\n".encode(), signatures.split("\n"), origin, known)
     return checkpoint
 

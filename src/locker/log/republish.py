@@ -7,7 +7,7 @@ from locker.log.checkpoint import NoteRefused, read_checkpoint
 from locker.log.read_tiles import TreeReader
 from locker.log.refusals import LogLed, NotToBeAdopted
 from locker.log.schema import Republished
-from locker.log.sequence import LEASE_S, Sequencer, contents
+from locker.log.sequence import LEASE_S, Sequencer, contents, put_checkpoint
 from locker.log.tiles import Tile
 
 _TILES_A_LOOK = 100
@@ -41,7 +41,8 @@ async def republish(sequencer: Sequencer) -> Republished:
             yield tile
 
     await sequencer.objects.write_tiles(written())
-    await sequencer.objects.write_checkpoint(head.checkpoint)
+    if not await put_checkpoint(sequencer, head.checkpoint):
+        raise LogLed
     return Republished(tiles=tiles, size=signed.size)
 
 

@@ -3,7 +3,8 @@
 The database is the one truth about the order: an index is given in one transaction, under the lock of one row and a
 comparison of the tree's size. What is in the object store follows from it and is the same whoever writes it, so a
 round may die anywhere and any worker may go on. Before anything is signed, the published checkpoint must be a
-beginning of the tree: a database that was set back would otherwise sign another history.
+beginning of the tree: a database that was set back would otherwise sign another history. One that nobody can have
+signed is damaged and no history: it is written again (docs/adr/0032).
 """
 
 import asyncio
@@ -12,19 +13,21 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
+from kit import metrics
 from kit.db import Database, Tx
 from kit.ids import new_id
 from kit.outbound.fetch import Fetcher
 from locker.erasing.resume import resume
 from locker.log import store
-from locker.log.checkpoint import Checkpoint, LogKey, NoteRefused, read_checkpoint
+from locker.log.checkpoint import Checkpoint, LogKey, NoteOfAnother, NoteRefused, read_checkpoint
 from locker.log.commit import NONCE_BYTES, canonical_event, commitment
 from locker.log.merkle import consistency_ranges
-from locker.log.objects import LogObjects
+from locker.log.objects import WRITES_MAX, LogObjects
 from locker.log.read_tiles import TreeReader
 from locker.log.schema import AuditRow, Head, NewLeaf, Sequenced
 from locker.log.tiles import WIDTH, Tile, grown
 from locker.log.witness import Witness, ask_witnesses
+from locker.vault.refusals import BlobStoreUnavailable
 
 BATCH_MAX = 2_000
 BATCHES_MAX = 50
@@ -102,25 +105,68 @@ async def _must_continue(sequencer: Sequencer, head: Head) -> None:
     note = await sequencer.objects.read_checkpoint()
     if note == head.checkpoint:
         return
-    if note is not None:
-        size = await _published_size(sequencer, head, note)
-        if size >= head.published:
-            return
-    # Gone, or an older one: a write of a dead worker that arrived late, or somebody's hand.
+    published = None if note is None else await _published(sequencer, head, note)
+    if published is not None and published.size > head.published:
+        return
+    # Gone, damaged, or an older one: a write of a dead worker that arrived late, or somebody's hand. It says nothing of
+    # what came after it, the tiles do.
+    await _must_know_all_tiles(sequencer, head)
+    if head.checkpoint is None:
+        # The first one, which this round writes.
+        return
+    await _must_be_signed(sequencer, head, head.checkpoint)
     log.warning("the published checkpoint is not the newest: it is written again")
-    await sequencer.objects.write_checkpoint(head.checkpoint or "")
+    await put_checkpoint(sequencer, head.checkpoint)
 
 
-async def _published_size(sequencer: Sequencer, head: Head, note: str) -> int:
+async def _published(sequencer: Sequencer, head: Head, note: str) -> Checkpoint | None:
+    """None: it is damaged. Of an accident and of somebody without our key nothing can be learnt but that."""
     try:
         published = read_checkpoint(note, sequencer.key.verifier_keys)
-    except NoteRefused as reason:
+    except NoteOfAnother as reason:
         raise LogForked(f"the published checkpoint is not ours: {reason}") from None
+    except NoteRefused as reason:
+        metrics.log_damaged.labels("checkpoint").inc()
+        log.critical("damaged: the published checkpoint: %s", reason)
+        return None
     if published.size > head.size:
         raise LogForked(f"{published.size} leaves are published and the database has {head.size}")
     if await TreeReader(sequencer.db).root(published.size) != published.root:
         raise LogForked(f"the first {published.size} leaves are not those that were published")
-    return published.size
+    return published
+
+
+async def _must_know_all_tiles(sequencer: Sequencer, head: Head) -> None:
+    """Leaves are given their places before their tiles are written: a tile with more of them is of a later database."""
+    number, known = divmod(head.size, WIDTH)
+    if await sequencer.objects.widest(number) > known:
+        raise LogForked(f"more leaves are published than the {head.size} of the database")
+
+
+async def _must_be_signed(sequencer: Sequencer, head: Head, note: str) -> None:
+    """What the database would publish again. It is checked as if it came from the object store."""
+    try:
+        signed = read_checkpoint(note, sequencer.key.verifier_keys)
+    except NoteRefused as reason:
+        raise LogForked(f"the newest checkpoint in the database is not ours: {reason}") from None
+    if signed.size > head.size or await TreeReader(sequencer.db).root(signed.size) != signed.root:
+        raise LogForked("the leaves of the database are not those that were signed")
+
+
+async def put_checkpoint(sequencer: Sequencer, note: str) -> bool:
+    """Until it reads back as it was written. False: the lead went to another worker, who writes the next one.
+
+    Raises BlobStoreUnavailable where the object store gives something else each time.
+    """
+    for _ in range(WRITES_MAX):
+        await sequencer.objects.write_checkpoint(note)
+        if await sequencer.objects.read_checkpoint() == note:
+            return True
+        if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
+            return False
+        metrics.log_damaged.labels("checkpoint").inc()
+        log.error("damaged: the checkpoint does not read back as it was written")
+    raise BlobStoreUnavailable("object store (the log does not read back)")
 
 
 async def _give_indices(tx: Tx, leader: UUID, batch_max: int) -> int:
@@ -172,7 +218,8 @@ async def publish(sequencer: Sequencer) -> Head:
     note = await _signed(sequencer, reader, size)
     if await store.lead(sequencer.db, leader=sequencer.leader, lease_s=LEASE_S) is None:
         return head
-    await sequencer.objects.write_checkpoint(note)
+    if not await put_checkpoint(sequencer, note):
+        return head
     await store.publish(sequencer.db, size=size, checkpoint=note, verifier_keys=sequencer.key.verifier_keys.split("\n"))
     await _remove_parts(sequencer.objects, head.published, size)
     return await store.head(sequencer.db)

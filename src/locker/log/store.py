@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from kit.counting import count_up_to
 from kit.db import Row, Tx
 from locker.log.schema import Accounts, AuditRow, Entry, Forgotten, Head, HeldLeaf, NewLeaf
 
@@ -87,9 +88,7 @@ async def waiting(tx: Tx, *, limit: int) -> list[AuditRow]:
 
 
 async def count_waiting(tx: Tx) -> int:
-    """Up to 100,000."""
-    found: int = await tx.fetchval("SELECT count(*) FROM (SELECT FROM locker.log_waiting LIMIT 100000) AS w")
-    return found
+    return await count_up_to(tx, "locker.log_waiting")
 
 
 async def last_numbers(tx: Tx, owners: Iterable[str]) -> dict[str, int]:
@@ -303,11 +302,6 @@ async def gaps(tx: Tx, *, after: str | None, limit: int) -> tuple[list[tuple[str
     return found, rows[-1]["owner"] if rows else None
 
 
-async def now(tx: Tx) -> datetime:
-    found: datetime = await tx.fetchval("SELECT now()")
-    return found
-
-
 async def kept_checkpoints(tx: Tx) -> list[tuple[datetime, str]]:
     """The first of each hour: at most 8,760 a year."""
     rows = await tx.fetch("SELECT hour, note FROM locker.log_checkpoint ORDER BY hour")
@@ -328,7 +322,11 @@ async def forget_unheld(tx: Tx, *, owner: str, rows_max: int) -> Forgotten:
 
 async def make_partition(tx: Tx, month: date) -> bool:
     """False: it is there."""
-    made: bool = await tx.fetchval("SELECT locker.make_audit_partition($1)", month)
+    # Of workers that start together one makes it, and the others see it.
+    made: bool = await tx.fetchval(
+        "SELECT locker.make_audit_partition($1) FROM pg_advisory_xact_lock(hashtextextended('audit-partitions', 0))",
+        month,
+    )
     return made
 
 

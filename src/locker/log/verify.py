@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from uuid import UUID
 
-from kit.db import Database
+from kit.db import Database, database_time
 from locker.log import store
 from locker.log.checkpoint import Checkpoint, NoteRefused, read_checkpoint
 from locker.log.commit import canonical_event, commitment
@@ -112,7 +112,7 @@ class _Walk:
             if signed is not None:
                 self._covered.append((signed.size, hour + _HOUR + _CLOCKS_DIFFER))
         self._covered.sort()
-        self._covered.append((sys.maxsize, await store.now(self._db) + _CLOCKS_DIFFER))
+        self._covered.append((sys.maxsize, await database_time(self._db) + _CLOCKS_DIFFER))
         for name, note in known:
             self._sign(name, note, head.size)
         return head

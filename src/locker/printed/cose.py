@@ -27,7 +27,7 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 class NotAuthentic(Exception):
-    """``reason`` is a stable word: encoding, key, signature."""
+    """``reason`` is a stable word: encoding, key, distrusted, signature."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,9 @@ def sign1(claims: dict[int | str, Any], key: SigningKey) -> bytes:
     return _encoded(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]))
 
 
-def verified1(message: bytes, keys: Sequence[PublishedKey]) -> dict[int | str, Any]:
+def verified1(
+    message: bytes, keys: Sequence[PublishedKey], *, distrusted: Sequence[PublishedKey] = ()
+) -> dict[int | str, Any]:
     """The claims. NotAuthentic for everything that one of ``keys`` did not sign just so."""
     try:
         tag = _decoded(message)
@@ -60,7 +62,7 @@ def verified1(message: bytes, keys: Sequence[PublishedKey]) -> dict[int | str, A
     der = encode_dss_signature(int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:]))
     candidates = [key for key in keys if kid_of(key) == header[_KID]]
     if not candidates:
-        raise NotAuthentic("key")
+        raise NotAuthentic("distrusted" if any(kid_of(key) == header[_KID] for key in distrusted) else "key")
     for key in candidates:
         try:
             assert isinstance(key.public, ec.EllipticCurvePublicKey)

@@ -12,6 +12,7 @@ from kit.jose import SigningKey
 from kit.throttle import Limit
 from locker.documents.fields import open_fields
 from locker.documents.read import Reader, read
+from locker.documents.refusals import DocumentUnknown
 from locker.printed import store
 from locker.printed.claims import to_labels
 from locker.printed.cose import sign1, text_of
@@ -63,7 +64,8 @@ async def print_copy(
     if len(message) > CLAIMS_MAX_BYTES:
         raise PrintedTooLarge(CLAIMS_MAX_BYTES)
 
-    await store.add(db, owner=reader.owner, printed_id=printed_id, document_id=document.document_id)
+    if not await store.add(db, owner=reader.owner, printed_id=printed_id, document_id=document.document_id):
+        raise DocumentUnknown
     address = f"{locker_url}/p#{text_of(message)}"
     # Low error correction: half the paper is lost before a code of this size is, and each step of it adds modules.
     code = segno.make(address, error="l", micro=False, boost_error=False)

@@ -49,7 +49,7 @@ async def print_document(
         wiring.db,
         wiring.audit,
         wiring.vault,
-        wiring.signing.keys[0],
+        wiring.signing.signer,
         Reader(owner=caller.owner, kind="client", actor=caller.client_id),
         document_id,
         await decoded(request, PrintRequest),
@@ -78,7 +78,7 @@ async def trusted_keys(wiring: NamedDependency[Wiring]) -> TrustedKeys:
     return TrustedKeys(
         issuer=wiring.settings.locker_url,
         updated_at=datetime.now(UTC).replace(microsecond=0),
-        keys=wiring.signing.jwks()["keys"],
+        keys=[key.public_jwk for key in wiring.signing.trusted()],
     )
 
 
@@ -113,7 +113,7 @@ async def check_form(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Re
 async def status(printed_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """How a printed document is today, by the short address on the paper."""
     await wiring.throttle.count(wiring.db, _CHECKS, address_prefix(prober(request)))
-    found = await status_of(wiring.db, wiring.audit, printed_id)
+    found = await status_of(wiring.db, wiring.audit, wiring.throttle, printed_id)
     if not wants_page(request):
         return Response(found, media_type="application/json")
     return page(request, wiring, "locker/printed/status.html", **_said(found, locale(request)))
@@ -121,7 +121,9 @@ async def status(printed_id: FromPath[str], request: AnyRequest, wiring: NamedDe
 
 async def _check(request: AnyRequest, wiring: Wiring, text: str) -> Checked:
     await wiring.throttle.count(wiring.db, _CHECKS, address_prefix(prober(request)))
-    return await check(wiring.db, wiring.audit, wiring.signing.keys, text, locker_url=wiring.settings.locker_url)
+    return await check(
+        wiring.db, wiring.audit, wiring.throttle, wiring.signing, text, locker_url=wiring.settings.locker_url
+    )
 
 
 def _said(found: Status, spoken: Locale) -> dict[str, Any]:

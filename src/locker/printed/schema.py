@@ -73,7 +73,8 @@ class PrintedCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     authentic: bool
-    reason: Literal["encoding", "key", "signature", "claims"] | None
+    reason: Literal["encoding", "key", "distrusted", "signature", "claims"] | None
+    """``distrusted``: its key was stolen, so anybody may have made it; the short address still says its state."""
     claims: Claims | None
     status: Status | None
 

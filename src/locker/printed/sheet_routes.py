@@ -41,7 +41,7 @@ async def print_page(
             wiring.db,
             wiring.audit,
             wiring.vault,
-            wiring.signing.keys[0],
+            wiring.signing.signer,
             Reader(owner=citizen.owner, actor=citizen.owner),
             document_id,
             PrintRequest(fields=UNSET if chosen is None else chosen),

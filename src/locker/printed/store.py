@@ -5,13 +5,17 @@ from locker.documents.read_store import STANDING
 from locker.printed.schema import PrintedRow, Status
 
 
-async def add(tx: Tx, *, owner: str, printed_id: str, document_id: str) -> None:
-    await tx.execute(
-        "INSERT INTO locker.printed (owner, printed_id, document_id) VALUES ($1, $2, $3)",
+async def add(tx: Tx, *, owner: str, printed_id: str, document_id: str) -> bool:
+    """False: the document is gone, or is going with all that its owner has."""
+    done = await tx.execute(
+        """
+        INSERT INTO locker.printed (owner, printed_id, document_id)
+        SELECT owner, $2, document_id FROM locker.document WHERE owner = $1 AND document_id = $3 FOR KEY SHARE""",
         owner,
         printed_id,
         document_id,
     )
+    return done.endswith(" 1")
 
 
 async def find(tx: Tx, *, printed_id: str) -> PrintedRow | None:

@@ -1,4 +1,3 @@
-import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
@@ -10,6 +9,7 @@ from locker.problem import problems
 from locker.receipts.openapi import ProveAccessOperation
 from locker.receipts.prove_access import prove_access
 from locker.receipts.schema import AccessProof, ReceiptShown
+from locker.signing.key_set import key_set
 from locker.wiring import Wiring
 
 _PROOFS = Limit("access-proofs", attempts=60, per_s=60)
@@ -17,12 +17,19 @@ _PROOFS = Limit("access-proofs", attempts=60, per_s=60)
 
 @get("/.well-known/jwks.json", operation_id="LockerKeys", media_type="application/jwk-set+json")
 async def jwks(wiring: NamedDependency[Wiring]) -> Response[bytes]:
-    """Public keys with which the locker's receipts and signed answers verify (RFC 7517)."""
-    return Response(
-        msgspec.json.encode(wiring.signing.jwks()),
-        media_type="application/jwk-set+json",
-        headers={"Cache-Control": "public, max-age=300"},
-    )
+    """Public keys with which the locker's receipts and signed answers verify (RFC 7517): the one that signs, the next
+    one, former ones; twenty at most, none that is distrusted."""
+    return key_set(wiring.signing.jwks())
+
+
+@get(
+    "/.well-known/historical-keys.json",
+    operation_id="LockerHistoricalKeys",
+    media_type="application/jwk-set+json",
+)
+async def historical_keys(wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    """Every key that ever signed, for what was filed long ago; ``revoked`` stands at those that are distrusted."""
+    return key_set(wiring.signing.historical())
 
 
 @post(
@@ -40,4 +47,4 @@ async def access_proof(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     return await prove_access(wiring.db, wiring.signing, shown.receipt, locker_url=wiring.settings.locker_url)
 
 
-ROUTES = [jwks, access_proof]
+ROUTES = [jwks, historical_keys, access_proof]

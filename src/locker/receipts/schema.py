@@ -19,3 +19,8 @@ class AccessProof(msgspec.Struct, frozen=True, kw_only=True):
     signed: str
     """JWS, ``typ`` khizana-access-proof+jwt: our word that this commitment is to the line that the receipt names. The
     citizen's proof of the same line opens it, so a false one convicts us."""
+    distrusted_from: int | None = None
+    """Seconds since 1970: from then on the key of the receipt that was shown is not believed. The access is from before
+    and the receipt says what we recorded."""
+    receipt: str | None = None
+    """Then the same receipt under a key of today, to be filed instead."""

@@ -4,17 +4,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from kit.jose import LocalKeySet
 from locker.shares.schema import Opening
+from locker.signing.ring import SigningKeys
 
 TYP = "khizana-access-receipt+jwt"
 
 
-def sign_access(keys: LocalKeySet, opening: Opening, *, locker_url: str, holder: Literal["opener", "citizen"]) -> str:
+Holder = Literal["opener", "citizen"]
+
+
+def sign_access(keys: SigningKeys, opening: Opening, *, locker_url: str, holder: Holder) -> str:
     """Compact JWS (ES256). Both name the same line of the log in ``jti``, and nothing of the citizen.
 
     Whoever shows one of them at ``proof`` gets the place of that line in the log.
     """
+    return keys.sign(access_claims(opening, locker_url=locker_url, holder=holder), typ=TYP)
+
+
+def access_claims(opening: Opening, *, locker_url: str, holder: Holder) -> dict[str, Any]:
+    """The same for ever: ``iat`` is when it was opened, not when it was signed."""
     claims: dict[str, Any] = {
         "iss": locker_url,
         "iat": int(opening.opened_at.timestamp()),
@@ -33,4 +41,4 @@ def sign_access(keys: LocalKeySet, opening: Opening, *, locker_url: str, holder:
         claims["uploads_assurance"] = "self-declared"
     if opening.client_id:
         claims["client_id"] = opening.client_id
-    return keys.sign(claims, typ=TYP)
+    return claims

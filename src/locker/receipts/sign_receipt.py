@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from kit.jose import LocalKeySet
+from locker.signing.ring import SigningKeys
 
 
 def sign_receipt(
-    keys: LocalKeySet,
+    keys: SigningKeys,
     *,
     locker_url: str,
     document_uri: str,

@@ -37,7 +37,7 @@ async def confirm(desk: ReferenceDesk, document: HeldDocument) -> HeldDocument:
     """
     if not document.by_reference:
         return document
-    row = await _row(desk, document)
+    row = await _row(desk.deposits.db, document)
     if is_fresh(row, desk.freshness_s):
         return _as_stored(document, row)
     if row.failed_lately:
@@ -49,7 +49,7 @@ async def confirm(desk: ReferenceDesk, document: HeldDocument) -> HeldDocument:
         fetching.add_done_callback(lambda done: _over(desk, name, done))
     # Whoever leaves does not end it for the others.
     await asyncio.shield(fetching)
-    return _as_stored(document, await _row(desk, document))
+    return _as_stored(document, await _row(desk.deposits.db, document))
 
 
 def _as_stored(document: HeldDocument, row: ReferenceRow) -> HeldDocument:
@@ -75,14 +75,14 @@ async def _fetch(desk: ReferenceDesk, document: HeldDocument) -> None:
     while (lease := await store.claim(db, owner=owner, document_id=document_id, lease_s=desk.lease_s)) is None:
         # Another node has it. Its lease ends, whatever becomes of it.
         await asyncio.sleep(_LOOK_S)
-        row = await _row(desk, document)
+        row = await _row(desk.deposits.db, document)
         if is_fresh(row, desk.freshness_s):
             return
         if row.failed_lately:
             raise _failed(row, document)
     failure: str | None = None
     try:
-        row = await _row(desk, document)
+        row = await _row(desk.deposits.db, document)
         if is_fresh(row, desk.freshness_s):
             # Confirmed between our last look and our turn.
             await store.fail(db, owner=owner, document_id=document_id, lease=lease, failure=None)
@@ -141,7 +141,11 @@ async def _fetch_claimed(desk: ReferenceDesk, document: HeldDocument, row: Refer
         raise IssuerAway(confirmed_at=row.confirmed_at, standing=document.standing) from None
 
     async def record(tx: Tx) -> None:
+        # An erasure that read which objects there are would not know of this one.
+        await deposits.vault.hold_owner_key(tx, owner=document.owner)
         if not await store.confirm(tx, owner=document.owner, document_id=document.document_id, lease=lease):
+            # It is gone, or somebody else is at it.
+            await _row(tx, document)
             raise Unavailable("fetches")
         if not await orphans.fulfil(tx, owner=document.owner, object_key=object_key):
             raise Unavailable("fetches")
@@ -194,10 +198,10 @@ async def _record_failure(desk: ReferenceDesk, document: HeldDocument, failure: 
     await desk.deposits.db.transact(record)
 
 
-async def _row(desk: ReferenceDesk, document: HeldDocument) -> ReferenceRow:
-    row = await store.find(desk.deposits.db, owner=document.owner, document_id=document.document_id, retry_s=RETRY_S)
+async def _row(tx: Tx, document: HeldDocument) -> ReferenceRow:
+    row = await store.find(tx, owner=document.owner, document_id=document.document_id, retry_s=RETRY_S)
     if row is None:
-        # Erased since it was read.
+        # Erased since it was read, or at the end of its retention.
         raise DocumentUnknown
     return row
 

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from kit.errors import Unavailable
-from kit.jose import SigningKey
 from kit.outbound.fetch import Fetcher
 from locker.deposits.desk import DepositDesk
+from locker.signing.ring import SigningKeys
 
 _WAITING_OF_ONE_MAX = 64
 _WAITING_MAX = 256
@@ -19,7 +19,7 @@ class ReferenceDesk:
 
     deposits: DepositDesk
     fetcher: Fetcher
-    key: SigningKey
+    signing: SigningKeys
     freshness_s: int
     fetch_max_s: float
     room: "Room"

@@ -1,7 +1,6 @@
 import asyncio
 import hashlib
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from kit.errors import Unavailable
 from kit.outbound.fetch import BUSY, FetchRefused
+from kit.own_folder import temporary_folder
 from locker.references.desk import ReferenceDesk
 from locker.references.sign_request import sign_request
 
@@ -37,7 +37,9 @@ async def fetch_pdf(
     """
     limits = desk.deposits.limits.receive
     async with desk.room.place(administration):
-        signed = sign_request(desk.key, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16))
+        signed = sign_request(
+            desk.signing.signer, "GET", url, created=int(time.time()), nonce=secrets.token_urlsafe(16)
+        )
         try:
             answer = await desk.fetcher.get(
                 url, accept="application/pdf", body_max_bytes=limits.pdf_max_bytes, headers=signed
@@ -53,7 +55,7 @@ async def fetch_pdf(
         length = len(answer.body)
         if length < _PDF_MIN_BYTES or not answer.body.startswith(b"%PDF-"):
             raise NotFetched("the address gives no PDF", other=True)
-        with tempfile.TemporaryDirectory(prefix="khizana-reference-", dir=limits.folder) as folder:
+        async with temporary_folder("khizana-reference-", limits.folder) as folder:
             path = Path(folder, "document.pdf")
             await asyncio.to_thread(path.write_bytes, answer.body)
             del answer

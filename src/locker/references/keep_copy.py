@@ -23,7 +23,9 @@ async def keep_copy(desk: ReferenceDesk, reader: Reader, document_id: str) -> No
     async def record(tx: Tx) -> None:
         if not await store.copy(tx, owner=reader.owner, document_id=document_id):
             reference = await describe(tx, document, freshness_s=0)
-            if reference is None or reference.copied_at is None:
+            if reference is None:
+                raise DocumentUnknown
+            if reference.copied_at is None:
                 # It was let go since it was confirmed: nothing is kept, so nothing may say that it is.
                 raise Unavailable("fetches")
             return

@@ -1,12 +1,12 @@
 """Pictures of pages, from verified bytes, through the worker process."""
 
 import errno
-import tempfile
 from collections.abc import AsyncIterable
 from pathlib import Path
 
 import msgspec
 
+from kit.own_folder import temporary_folder
 from kit.workers import WorkerFailed, WorkerPool
 from locker.rendering.refusals import NoPreview
 from locker.rendering.schema import PagePicture, PageWanted
@@ -46,7 +46,7 @@ class Pictures:
         """A PNG. Raises NoPreview where pdfium cannot, will not, or died of it; Unavailable where all are busy."""
         if length > self._length_max:
             raise NoPreview
-        with tempfile.TemporaryDirectory(prefix="khizana-page-", dir=self._folder) as folder:
+        async with temporary_folder("khizana-page-", self._folder) as folder:
             path = Path(folder, "document.pdf")
             try:
                 # To the page cache: less than a hop to a thread.

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from kit.jose import SigningKey
+from kit.whole_file import write_once
 from locker.signatures.seal import Sealer, seal
 
 _LIFETIME = dt.timedelta(days=3650)
@@ -37,7 +37,7 @@ class ReportSeal:
         key = SigningKey.load_or_create(folder / "report-seal-ES256.pem", "ES256")
         path = folder / "report-seal.crt"
         if not path.exists():
-            _write_once(path, _self_signed(key.private, name))
+            write_once(path, _self_signed(key.private, name))
         pem = path.read_text(encoding="ascii")
         own, *chain = [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(pem.encode())]
         private: Any = key.private
@@ -84,15 +84,3 @@ def _self_signed(key: Any, name: str) -> bytes:
         .sign(key, hashes.SHA256())
         .public_bytes(Encoding.PEM)
     )
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Two starters at once end with one certificate."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(content)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink(missing_ok=True)

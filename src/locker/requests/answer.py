@@ -1,13 +1,14 @@
 """A citizen gives what was asked for, or a part of it, or declines: once."""
 
+from collections.abc import Awaitable, Callable
+
 from kit.audit import AuditEvent
 from kit.db import Tx
 from kit.i18n import Locale
 from kit.ids import new_public_id
-from locker.documents import read_store
-from locker.documents.fields import open_fields
 from locker.documents.schema import name_in
 from locker.requests import store
+from locker.requests.held_fields import held_fields
 from locker.requests.look_at import open_request
 from locker.requests.refusals import NotWhatWasAsked, RequestUnknown
 from locker.requests.schema import Answered, DocumentRequest, RequestAnswer
@@ -29,7 +30,7 @@ async def answer(
         # Who asks does not answer, whatever else a citizen lets it do.
         raise RequestUnknown
     if not given.documents:
-        return await _decline(desk, request, sharer)
+        return await _settle(desk, request, sharer)
     await desk.throttle.count(desk.db, FLOOD, sharer.owner)
     fields = await _fields(desk, request, given, owner=sharer.owner)
     new = NewShare(
@@ -42,22 +43,12 @@ async def answer(
     )
     share_id = new_public_id()
     prepared = await prepare(desk, new, owner=sharer.owner, share_id=share_id)
-    sealed = links.seal(prepared.token, request_id=request.request_id)
+    sealed = links.seal(prepared.token, of=request.request_id)
 
-    async def within(tx: Tx) -> None:
-        if not await store.answer(
-            tx,
-            request_id=request.request_id,
-            purpose_version=request.purpose_version,
-            state="given",
-            link_sealed=sealed,
-        ):
-            raise RequestUnknown
+    async def share(tx: Tx) -> None:
         await record(desk, tx, prepared, sharer=sharer, share_id=share_id, pin_mac=None)
-        await _keep(desk, tx, request, sharer, share_id)
 
-    await desk.db.transact(within)
-    return Answered(share_id=share_id)
+    return await _settle(desk, request, sharer, share_id=share_id, link_sealed=sealed, share=share)
 
 
 async def _fields(
@@ -69,35 +60,41 @@ async def _fields(
         found = await store.candidates(desk.db, owner=owner, type_=type_, limit=1_000)
         if type_ not in asked or document_id not in {each.document_id for each in found}:
             raise NotWhatWasAsked
-        fields[document_id] = await _held_fields(desk, asked[type_].fields, owner=owner, document_id=document_id)
+        names = asked[type_].fields
+        fields[document_id] = (
+            None if names is None else await held_fields(desk, names, owner=owner, document_id=document_id)
+        )
+        if fields[document_id] == []:
+            raise NotWhatWasAsked
     return fields
 
 
-async def _held_fields(desk: ShareDesk, names: list[str] | None, *, owner: str, document_id: str) -> list[str] | None:
-    """Those that this document has: an issuer may leave out what does not apply."""
-    if names is None:
-        return None
-    document = await read_store.find(desk.db, owner=owner, document_id=document_id)
-    held = await open_fields(desk.vault, document) if document else {}
-    if not (found := [name for name in names if name in held]):
-        raise NotWhatWasAsked
-    return found
+async def _settle(
+    desk: ShareDesk,
+    request: DocumentRequest,
+    sharer: Sharer,
+    *,
+    share_id: str | None = None,
+    link_sealed: bytes | None = None,
+    share: Callable[[Tx], Awaitable[None]] | None = None,
+) -> Answered:
+    """Given, with what ``share`` writes in the same transaction; declined without it."""
 
-
-async def _decline(desk: ShareDesk, request: DocumentRequest, sharer: Sharer) -> Answered:
     async def within(tx: Tx) -> None:
         if not await store.answer(
             tx,
             request_id=request.request_id,
             purpose_version=request.purpose_version,
-            state="declined",
-            link_sealed=None,
+            state="given" if share else "declined",
+            link_sealed=link_sealed,
         ):
             raise RequestUnknown
-        await _keep(desk, tx, request, sharer, None)
+        if share is not None:
+            await share(tx)
+        await _keep(desk, tx, request, sharer, share_id)
 
     await desk.db.transact(within)
-    return Answered(share_id=None)
+    return Answered(share_id=share_id)
 
 
 async def _keep(desk: ShareDesk, tx: Tx, request: DocumentRequest, sharer: Sharer, share_id: str | None) -> None:

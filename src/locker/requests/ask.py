@@ -31,7 +31,7 @@ async def ask(
         raise PurposeUnknown
     documents = merged(new.documents or registered.documents)
     if wider := beyond(documents, registered.documents):
-        await _refuse(db, audit, client_id, new.purpose, wider)
+        await refuse_too_wide(db, audit, client_id, new.purpose, wider)
         raise RequestTooWide(members={"beyond": wider[:20]})
     await _refuse_unknown_fields(db, documents, registered)
     request_id, token = new_public_id(), new_token()
@@ -115,7 +115,9 @@ async def _refuse_unknown_fields(db: Database, documents: list[Asked], registere
             raise FieldUnknown
 
 
-async def _refuse(db: Database, audit: Audit, client_id: str, purpose_id: str, beyond: list[str]) -> None:
+async def refuse_too_wide(db: Database, audit: Audit, client_id: str, purpose_id: str, beyond: list[str]) -> None:
+    """Counts it for all to see."""
+
     async def within(tx: Tx) -> None:
         await store.count(tx, client_id=client_id, what="refused")
         await audit.append(

@@ -17,5 +17,25 @@ class RequestUnknown(NotFound):
     code, title = "request-unknown", "There is no such request, or it is over."
 
 
+class DetailNotGiven(Forbidden):
+    """Not among the details that the citizen allowed and that this access token brings, or its day is over."""
+
+    code, title = "detail-not-given", "The citizen did not allow this, or not any more."
+
+
+class NothingHeld(Conflict):
+    code, title = "nothing-held", "The citizen holds no valid document of these types."
+
+
+class AuthorizationUsed(Conflict):
+    code, title = "authorization-used", "What was allowed once was used. Ask the citizen again."
+
+
+class AuthorizationEnded(Forbidden):
+    """A new connection gives it again."""
+
+    code, title = "authorization-ended", "The citizen ended what was made of this."
+
+
 class NotWhatWasAsked(Conflict):
     code, title = "not-what-was-asked", "This document is not one that was asked for, or is not valid today."

@@ -3,6 +3,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from msgspec import ValidationError
 
@@ -19,17 +20,20 @@ from locker.requests import store
 from locker.requests.answer import answer
 from locker.requests.ask import ask, find_request
 from locker.requests.look_at import look_at
-from locker.requests.openapi import AnswerOperation, AskOperation
+from locker.requests.openapi import AnswerOperation, AskOperation, TakeOperation
 from locker.requests.schema import (
     Answered,
+    AuthorizedMessage,
     DocumentRequest,
     Figures,
+    LockerDocument,
     NewRequest,
     RequestAnswer,
     RequestForCitizen,
     RequestMessage,
 )
 from locker.requests.sealed_link import SealedLinks
+from locker.requests.take_authorized import take_authorized
 from locker.requests.views import asked_views
 from locker.shares.create import Sharer
 from locker.shares.schema import LIFETIME_S
@@ -62,6 +66,32 @@ async def api_ask(
         request_id=made.request_id, state=made.state, expires_at=made.expires_at, url=f"{base}/r/{token}"
     )
     return Response(message, status_code=201, headers={"Location": f"{base}/v1/requests/{made.request_id}"})
+
+
+@post(
+    "/v1/requests/authorized",
+    operation_id="TakeAuthorized",
+    operation_class=TakeOperation,
+    tags=["relying parties"],
+    responses={
+        200: ResponseSpec(AuthorizedMessage, description="Taken before: the same share."),
+        201: ResponseSpec(AuthorizedMessage, description="A share that only you can open."),
+        **problems(400, 401, 403, 404, 409, 422, 429, 503),
+    },
+)
+async def api_take(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[AuthorizedMessage]:
+    """Take what a citizen allowed you at sign-in. The access token is the citizen's, for this locker; the body is the
+    detail as the token response has it. What you get is a share that only you can open, with an access token of your
+    own, while the citizen's connection with you stands. Again: the same share."""
+    caller, granted = await wiring.bearer.granted(request)
+    detail = await decoded(request, LockerDocument)
+    taken = await take_authorized(
+        wiring.shares, _links(wiring), detail, caller=caller, granted=granted, locale=locale(request)
+    )
+    message = AuthorizedMessage(
+        share=f"{wiring.settings.locker_url}/s/{taken.token}", until=taken.until, missing=taken.missing
+    )
+    return Response(message, status_code=201 if taken.is_new else 200, headers={"Cache-Control": "no-store"})
 
 
 @get(
@@ -197,7 +227,7 @@ def _page(
 def _message(wiring: Wiring, found: DocumentRequest) -> RequestMessage:
     share = None
     if found.link_sealed is not None:
-        token = _links(wiring).open(found.link_sealed, request_id=found.request_id)
+        token = _links(wiring).open(found.link_sealed, of=found.request_id)
         share = f"{wiring.settings.locker_url}/s/{token}"
     return RequestMessage(request_id=found.request_id, state=found.state, expires_at=found.expires_at, share=share)
 
@@ -206,4 +236,4 @@ def _links(wiring: Wiring) -> SealedLinks:
     return SealedLinks(wiring.settings.secret)
 
 
-ROUTES: list[Any] = [api_ask, api_request, api_figures, api_look, api_answer, show, say_answer, declined]
+ROUTES: list[Any] = [api_ask, api_take, api_request, api_figures, api_look, api_answer, show, say_answer, declined]

@@ -125,6 +125,47 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     share_id: str | None
 
 
+class LockerDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An authorization detail (RFC 9396) as the token response has it: what the citizen allowed at sign-in."""
+
+    type: Literal["locker_document"]
+    document_types: Annotated[list[TypeCode], Meta(min_length=1, max_length=DOCUMENTS_MAX)]
+    fields: Annotated[list[FieldName], Meta(max_length=FIELDS_MAX)] = []
+    """Without any, the whole documents."""
+    purpose: PurposeId
+    once: bool = False
+    until: dt.date | None = None
+
+    @property
+    def canonical(self) -> bytes:
+        """The same for details that mean the same."""
+        types, fields = sorted(set(self.document_types)), sorted(set(self.fields))
+        return msgspec.json.encode([types, fields, self.purpose, self.once, self.until])
+
+
+class KeptAuthorization(msgspec.Struct, frozen=True, kw_only=True):
+    share_id: str
+    link_sealed: bytes
+
+
+class Authorized(msgspec.Struct, frozen=True, kw_only=True):
+    """The share that was made of what the citizen allowed."""
+
+    share_id: str
+    token: str
+    until: dt.datetime
+    missing: list[str]
+    is_new: bool
+
+
+class AuthorizedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    share: str
+    """The address to open with an access token of your own."""
+    until: dt.datetime
+    missing: list[str]
+    """Types of which this citizen held no valid document when it was made."""
+
+
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     month: dt.date

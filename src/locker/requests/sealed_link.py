@@ -8,9 +8,10 @@ class SealedLinks:
         """``secret`` is the locker's setting."""
         self._sealer = Sealer(derived_key(secret, "request-links"))
 
-    def seal(self, token: str, *, request_id: str) -> bytes:
-        return self._sealer.seal(token.encode(), f"request|{request_id}")
+    def seal(self, token: str, *, of: str) -> bytes:
+        """``of`` names what it was made of: a request; of what was allowed at sign-in, the share itself."""
+        return self._sealer.seal(token.encode(), f"request|{of}")
 
-    def open(self, sealed: bytes, *, request_id: str) -> str:
+    def open(self, sealed: bytes, *, of: str) -> str:
         """InvalidTag for a row that was moved or changed: a fault."""
-        return self._sealer.open(sealed, f"request|{request_id}").decode()
+        return self._sealer.open(sealed, f"request|{of}").decode()

@@ -1,12 +1,23 @@
-"""The one writer of ``locker.request_purpose``, ``document_request``, ``request_answer`` and ``request_figure``."""
+"""The one writer of ``locker.request_purpose``, ``document_request``, ``request_answer``, ``authorized_share`` and
+``request_figure``."""
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from kit.db import Tx
-from locker.requests.schema import Asked, Candidate, DocumentRequest, Figure, Purpose, PurposeRegistration
+from kit.expired import forget
+from locker.requests.schema import (
+    Asked,
+    Candidate,
+    DocumentRequest,
+    Figure,
+    KeptAuthorization,
+    Purpose,
+    PurposeRegistration,
+)
 
 Counted = Literal["asked", "refused", "given", "declined"]
 
@@ -159,6 +170,57 @@ async def last_answer(tx: Tx, *, owner: str, client_id: str, purpose_id: str) ->
     return None if found is None else msgspec.convert(found, list[Asked])
 
 
+async def authorized(tx: Tx, *, owner: str, grant_id: str, detail_key: bytes) -> KeptAuthorization | None:
+    row = await tx.fetchrow(
+        """
+        SELECT share_id, link_sealed FROM locker.authorized_share
+         WHERE owner = $1 AND grant_id = $2 AND detail_key = $3""",
+        owner,
+        grant_id,
+        detail_key,
+    )
+    return None if row is None else msgspec.convert(dict(row), KeptAuthorization)
+
+
+async def keep_authorized(
+    tx: Tx,
+    *,
+    owner: str,
+    grant_id: str,
+    detail_key: bytes,
+    purpose: Purpose,
+    share_id: str,
+    link_sealed: bytes,
+    over_at: dt.datetime,
+    instead_of: str | None,
+) -> bool:
+    """The first share of a detail, or the next one ``instead_of`` that which was seen to be over. False where somebody
+    else was first: of those who come at once the others wait here for the first one's commit. False also where the
+    purpose was withdrawn or changed since it was looked at."""
+    done = await tx.execute(
+        """
+        INSERT INTO locker.authorized_share AS a
+               (owner, grant_id, detail_key, client_id, purpose_id, share_id, link_sealed, over_at)
+        SELECT $1, $2, $3, p.client_id, p.purpose_id, $6, $7, $8
+          FROM locker.request_purpose p
+         WHERE p.client_id = $4 AND p.purpose_id = $5 AND p.withdrawn_at IS NULL AND p.version = $10
+        ON CONFLICT (owner, grant_id, detail_key) DO UPDATE SET
+            share_id = excluded.share_id, link_sealed = excluded.link_sealed, made_at = now()
+         WHERE a.share_id = $9""",
+        owner,
+        grant_id,
+        detail_key,
+        purpose.client_id,
+        purpose.purpose_id,
+        share_id,
+        link_sealed,
+        over_at,
+        instead_of,
+        purpose.version,
+    )
+    return done.endswith(" 1")
+
+
 async def candidates(tx: Tx, *, owner: str, type_: str, limit: int) -> list[Candidate]:
     rows = await tx.fetch(
         """
@@ -198,5 +260,7 @@ async def figures(tx: Tx, *, months: int, limit: int) -> list[Figure]:
 
 
 async def sweep(tx: Tx, *, kept_s: float) -> None:
-    """Requests that have been over for so long; what citizens answered stays with them."""
-    await tx.execute("DELETE FROM locker.document_request WHERE expires_at < now() - make_interval(secs => $1)", kept_s)
+    """Requests that have been over for so long; what citizens answered stays with them. Of what they allowed at
+    sign-in, what nobody can ask for again: its shares stay in their lists."""
+    await forget(tx, "locker.document_request", "expires_at < now() - make_interval(secs => $1)", kept_s)
+    await forget(tx, "locker.authorized_share", "over_at < now() - make_interval(secs => $1)", kept_s)

@@ -24,7 +24,8 @@ async def place_hold(
             raise DocumentUnknown
         # An erasure destroys the key before it asks for holds: one of us waits for the other.
         await vault.hold_owner_key(tx, owner=owner, parted_too=True)
-        await store.place(tx, owner=owner, document_id=document_id, reference=reference, placed_by=officer)
+        if not await store.place(tx, owner=owner, document_id=document_id, reference=reference, placed_by=officer):
+            raise DocumentUnknown
         await _append(tx, audit, "hold.placed", owner, document_id, reference, officer)
 
     await db.transact(place)

@@ -8,17 +8,22 @@ from kit.db import Tx
 from locker.retention.schema import Hold, Overdue
 
 
-async def place(tx: Tx, *, owner: str, document_id: str, reference: str, placed_by: str) -> None:
-    """Placed twice, the first stands."""
-    await tx.execute(
+async def place(tx: Tx, *, owner: str, document_id: str, reference: str, placed_by: str) -> bool:
+    """Placed twice, the first stands. False: the document went since, or goes at this moment."""
+    found: bool = await tx.fetchval(
         """
-        INSERT INTO locker.legal_hold (owner, document_id, reference, placed_by) VALUES ($1, $2, $3, $4)
-        ON CONFLICT DO NOTHING""",
+        WITH held AS (
+            SELECT owner, document_id FROM locker.document WHERE owner = $1 AND document_id = $2 FOR KEY SHARE
+        ), placed AS (
+            INSERT INTO locker.legal_hold (owner, document_id, reference, placed_by)
+            SELECT owner, document_id, $3, $4 FROM held ON CONFLICT DO NOTHING)
+        SELECT EXISTS (SELECT FROM held)""",
         owner,
         document_id,
         reference,
         placed_by,
     )
+    return found
 
 
 async def release(tx: Tx, *, document_id: str, reference: str) -> str | None:
@@ -48,8 +53,23 @@ async def holds(tx: Tx, *, limit: int) -> list[Hold]:
 
 
 async def overdue(tx: Tx, *, limit: int) -> Sequence[Overdue]:
+    """As ``locker.past_retention`` says, the longest first: each type's own in the order of their index, and not one
+    further than ``limit``."""
     rows = await tx.fetch(
-        "SELECT owner, document_id, type, over_since FROM locker.past_retention ORDER BY over_since LIMIT $1", limit
+        """
+        SELECT d.owner, d.document_id, t.type, d.kept_from + type.long AS over_since
+          FROM locker.document_type t
+         CROSS JOIN LATERAL (SELECT make_interval(hours => 24 * least(t.retention_days, 1000000)) AS long) AS type
+         CROSS JOIN LATERAL (
+               SELECT d.owner, d.document_id, locker.kept_from(d.deposited_at, d.valid_until) AS kept_from
+                 FROM locker.document d
+                WHERE d.type = t.type AND locker.kept_from(d.deposited_at, d.valid_until) < now() - type.long
+                  AND NOT EXISTS (SELECT 1 FROM locker.legal_hold h
+                                   WHERE h.owner = d.owner AND h.document_id = d.document_id)
+                ORDER BY locker.kept_from(d.deposited_at, d.valid_until) LIMIT $1) AS d
+         WHERE t.retention_days IS NOT NULL
+         ORDER BY over_since LIMIT $1""",
+        limit,
     )
     return [msgspec.convert(dict(row), Overdue) for row in rows]
 

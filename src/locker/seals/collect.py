@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
+from kit.outbound.ask import NoAnswer, ask
 from locker.signatures.seal_request import Evidence, Link, ValidationData
 
 _CRL_MAX_BYTES = 10_000_000
@@ -55,25 +56,19 @@ class Collector:
         return [url for url in urls if _host(url) in self._hosts]
 
     async def _fetched(self, url: str, max_bytes: int, request: bytes | None) -> bytes | None:
-        # A few bytes of a compressed answer become gigabytes in one step, before anybody could count them.
-        headers = {"Accept-Encoding": "identity"} | ({"Content-Type": "application/ocsp-request"} if request else {})
-        body = bytearray()
+        headers = {"Content-Type": "application/ocsp-request"} if request else {}
         try:
-            # The client's own limit is for each piece; one that drips would hold a seal for ever.
-            async with (
-                asyncio.timeout(_ANSWER_MAX_S),
-                self._http.stream("POST" if request else "GET", url, content=request, headers=headers) as response,
-            ):
-                if response.status_code != 200 or response.headers.get("Content-Encoding", "identity") != "identity":
-                    return None
-                async for part in response.aiter_raw():
-                    body += part
-                    if len(body) > max_bytes:
-                        return None
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
-            log.warning("revocation status from %s: %s", _host(url), type(fault).__name__)
+            return await ask(
+                self._http,
+                url,
+                content=request,
+                headers=headers,
+                answer_max_bytes=max_bytes,
+                overall_max_s=_ANSWER_MAX_S,
+            )
+        except NoAnswer as reason:
+            log.warning("revocation status from %s: %s", _host(url), reason)
             return None
-        return bytes(body)
 
 
 def _host(url: str) -> str | None:

@@ -14,7 +14,7 @@ from locker.seals.desk import SealDesk
 from locker.seals.keep import Made, judged, keep
 from locker.seals.open_version import open_version
 from locker.seals.raise_level import raise_level
-from locker.seals.refusals import SealOvertaken
+from locker.seals.refusals import SealOvertaken, SealUnknown
 from locker.seals.schema import Level, SealRow
 from locker.signatures.schema import Trust
 from locker.signatures.sealer import SealingRefused
@@ -43,7 +43,11 @@ async def _complete(desk: SealDesk, row: SealRow) -> bool:
     trust = await _trust(desk, row.administration)
     with tempfile.TemporaryDirectory(prefix="khizana-seal-", dir=desk.limits.receive.folder) as folder:
         path = Path(folder, "document.pdf")
-        _, reading = await open_version(desk.db, desk.vault, row, version=row.version)
+        try:
+            _, reading = await open_version(desk.db, desk.vault, row, version=row.version)
+        except SealUnknown:
+            # Its time was over since it was taken: those behind it are completed all the same.
+            return False
         with path.open("xb") as file:  # noqa: ASYNC230
             async for frame in reading:
                 file.write(frame)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
+from kit import strict_json
 from kit.audit import AuditEvent
 from kit.errors import Refusal, Unavailable
 from kit.ids import new_id, new_public_id
@@ -84,7 +85,9 @@ async def _once(
         version = await store.version(
             desk.db, administration=row.administration, seal_id=row.seal_id, version=row.version
         )
-        assert version is not None
+        if version is None:
+            # Its time was over since, and it is forgotten with its key: this is the first request under it.
+            return await _once(desk, received, depositor, client_id=client_id, idempotency_key=idempotency_key)
         return sealed(row, version, locker_url=desk.locker_url)
     if row.attempt != attempt:
         raise IdempotencyKeyInFlight
@@ -198,9 +201,7 @@ async def _signed(
 
 def _decoded(part: bytes) -> SealRequest:
     try:
-        return msgspec.json.decode(part, type=SealRequest)
-    except UnicodeDecodeError:
-        raise SealRequestInvalid("not UTF-8") from None
+        return strict_json.decode(part, SealRequest)
     except msgspec.DecodeError as fault:
         # Names the member, never its value.
         raise SealRequestInvalid(str(fault)) from None

@@ -251,23 +251,20 @@ async def take_due(tx: Tx, *, attempt: UUID, lease_s: float, wait_max_s: float, 
 
 
 async def forget_expired(tx: Tx, *, batch_max: int) -> list[tuple[str, str]]:
-    """Administration and object_key of what was forgotten: the keys are gone, the objects are noise now."""
+    """Administration and object_key of what was forgotten: the keys are gone, the objects are noise now. With its
+    versions a seal goes too, in one statement: nobody finds it without them."""
     rows = await tx.fetch(
         """
         WITH expired AS (
             SELECT administration, seal_id FROM locker.seal
-             WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+             WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), seals AS (
+            DELETE FROM locker.seal s USING expired e
+             WHERE s.administration = e.administration AND s.seal_id = e.seal_id)
         DELETE FROM locker.seal_version v USING expired e
          WHERE v.administration = e.administration AND v.seal_id = e.seal_id
         RETURNING v.administration, v.object_key""",
         batch_max,
-    )
-    await tx.execute(
-        """
-        DELETE FROM locker.seal s
-         WHERE s.expires_at < now() AND NOT EXISTS (
-               SELECT FROM locker.seal_version v
-                WHERE v.administration = s.administration AND v.seal_id = s.seal_id)"""
     )
     return [(row["administration"], row["object_key"]) for row in rows]
 

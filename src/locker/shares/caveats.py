@@ -1,6 +1,12 @@
-"""What limits a share: a closed set. Entries are only ever appended, and each one narrows."""
+"""What limits a share: a closed set. Entries are only ever appended, and each one narrows.
+
+A later version may know more of them. What a node does not know it cannot ask for, so it opens no such share: a new
+limit is a new type of caveat, never a new member of an old one.
+"""
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import msgspec
 
@@ -48,4 +54,16 @@ class Purpose(msgspec.Struct, frozen=True, tag="purpose", forbid_unknown_fields=
     text: str
 
 
-Caveat = Documents | Uploads | Claims | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose
+class WhileConnected(msgspec.Struct, frozen=True, tag="while-connected", forbid_unknown_fields=True):
+    """Only while the citizen's connection with the service stands, by the provider's word at each opening and each
+    look. The connection stands in its own column."""
+
+
+Caveat = Documents | Uploads | Claims | Until | Openings | OnlyForClient | Pin | ViewOnly | Purpose | WhileConnected
+KNOWN = tuple(sorted(str(one.__struct_config__.tag) for one in get_args(Caveat)))
+"""Their types, as they are written."""
+
+
+def understood(kept: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a share that this version can read: its citizen sees it, and can end it, also where it opens nothing."""
+    return [one for one in kept if one.get("type") in KNOWN]

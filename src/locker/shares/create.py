@@ -6,7 +6,7 @@ import unicodedata
 import msgspec
 
 from kit.audit import ActorKind, AuditEvent
-from kit.db import Tx
+from kit.db import Tx, database_time
 from kit.errors import Invalid
 from kit.i18n import strip_controls
 from kit.ids import new_public_id
@@ -75,7 +75,7 @@ async def prepare(desk: ShareDesk, new: NewShare, *, owner: str, share_id: str) 
         raise Invalid("recipient, purpose: nothing that can be read")
     if new.face_to_face and (new.until or new.pin or new.client_id or new.openings != OPENINGS):
         raise LimitsClash
-    now = await store.database_time(desk.db)
+    now = await database_time(desk.db)
     open_until = now + dt.timedelta(seconds=FACE_TO_FACE_S) if new.face_to_face else None
     if open_until:
         until = open_until + dt.timedelta(seconds=desk.viewing_s)
@@ -149,9 +149,19 @@ async def _sealed(
 
 
 async def record(
-    desk: ShareDesk, tx: Tx, prepared: Prepared, *, sharer: Sharer, share_id: str, pin_mac: bytes | None
+    desk: ShareDesk,
+    tx: Tx,
+    prepared: Prepared,
+    *,
+    sharer: Sharer,
+    share_id: str,
+    pin_mac: bytes | None,
+    grant_id: str | None = None,
 ) -> Created:
-    """Inside a transaction: the share, its documents and its line in the history, or none of them."""
+    """Inside a transaction: the share, its documents and its line in the history, or none of them.
+
+    ``grant_id``: the connection while which alone it opens.
+    """
     new, code = prepared.new, prepared.code
     document_ids = list(dict.fromkeys(new.documents))
     openings = 1 if new.face_to_face else new.openings
@@ -166,7 +176,10 @@ async def record(
         owner=sharer.owner,
         share_id=share_id,
         token_sha256=digest(prepared.token),
-        caveats=_caveats(new, document_ids, open_until, openings, asks_pin=pin_mac is not None),
+        caveats=[
+            *_caveats(new, document_ids, open_until, openings, asks_pin=pin_mac is not None),
+            *([caveats.WhileConnected()] if grant_id else []),
+        ],
         recipient=_line(new.recipient),
         purpose=_line(new.purpose),
         until=prepared.until,
@@ -174,6 +187,7 @@ async def record(
         openings_max=openings,
         pin_mac=pin_mac,
         client_id=new.client_id,
+        grant_id=grant_id,
         view_only=new.view_only,
         key_wrapped=prepared.key_wrapped,
         code_mac=desk.codes.mac(code) if code else None,

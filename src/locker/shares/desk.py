@@ -2,10 +2,11 @@ from dataclasses import dataclass
 
 from kit.audit import Audit
 from kit.db import Database
-from kit.jose import LocalKeySet
 from kit.throttle import Throttle
+from locker.access.provider import Provider
 from locker.shares.code import Codes
 from locker.shares.pin import Pins
+from locker.signing.ring import SigningKeys
 from locker.vault import Vault
 
 
@@ -16,8 +17,9 @@ class ShareDesk:
     db: Database
     audit: Audit
     throttle: Throttle
+    provider: Provider
     vault: Vault
-    signing: LocalKeySet
+    signing: SigningKeys
     pins: Pins
     codes: Codes
     locker_url: str

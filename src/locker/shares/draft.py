@@ -1,10 +1,13 @@
 """The four small steps before a share is made."""
 
 import datetime as dt
+import hashlib
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from kit.db import Database, Tx
+from kit.db import Database, Tx, database_time
 from kit.ids import new_public_id
 from locker.documents import read_store
 from locker.documents.refusals import DocumentUnknown
@@ -13,7 +16,7 @@ from locker.shares import store
 from locker.shares.create import FLOOD, Sharer, prepare, record
 from locker.shares.desk import ShareDesk
 from locker.shares.pin import Pins
-from locker.shares.refusals import ShareUnknown
+from locker.shares.refusals import DraftChanged, ShareUnknown
 from locker.shares.schema import Created, NewShare, ShareDraft
 from locker.uploads.refusals import UploadUnknown
 from locker.uploads.shared import chosen as chosen_uploads
@@ -29,14 +32,8 @@ async def begin_draft(db: Database, *, owner: str, document_ids: list[str], uplo
     if not (document_ids or upload_ids) or len(held) != len(document_ids):
         raise DocumentUnknown
     draft_id = new_public_id()
-    await store.save_draft(
-        db,
-        ShareDraft(documents=document_ids, uploads=upload_ids),
-        owner=owner,
-        draft_id=draft_id,
-        pin_mac=None,
-        lifetime_s=LIFETIME_S,
-    )
+    draft = ShareDraft(documents=document_ids, uploads=upload_ids)
+    await store.begin_draft(db, draft, owner=owner, draft_id=draft_id, lifetime_s=LIFETIME_S)
     return draft_id
 
 
@@ -52,8 +49,16 @@ async def find_draft(tx: Tx, *, owner: str, draft_id: str) -> ShareDraft:
     return found[0]
 
 
+async def look_at_draft(tx: Tx, *, owner: str, draft_id: str) -> tuple[ShareDraft, str]:
+    """With what names this state of it: ``create_from_draft`` shares nothing else. Raises ShareUnknown."""
+    found = await store.draft(tx, owner=owner, draft_id=draft_id)
+    if found is None:
+        raise ShareUnknown
+    return found[0], _state(*found)
+
+
 async def say_recipient(db: Database, *, owner: str, draft_id: str, recipient: str, purpose: str) -> None:
-    await _change(db, owner=owner, draft_id=draft_id, recipient=recipient, purpose=purpose)
+    await _change(db, {"recipient": recipient, "purpose": purpose}, owner=owner, draft_id=draft_id)
 
 
 async def say_limits(
@@ -71,30 +76,37 @@ async def say_limits(
 ) -> None:
     await _change(
         db,
+        {
+            "days": days,
+            "openings": openings,
+            "view_only": view_only,
+            "client_id": client_id,
+            "has_pin": pin is not None,
+            "face_to_face": face_to_face,
+        },
         owner=owner,
         draft_id=draft_id,
         pin_mac=pins.mac(pin, share_id=draft_id) if pin else None,
-        days=days,
-        openings=openings,
-        view_only=view_only,
-        client_id=client_id,
-        has_pin=pin is not None,
-        face_to_face=face_to_face,
     )
 
 
 async def say_fields(db: Database, *, owner: str, draft_id: str, fields: dict[str, list[str]]) -> None:
     """Of these documents only these fields. Raises ShareUnknown."""
-    await _change(db, owner=owner, draft_id=draft_id, fields=fields)
+    await _change(db, {"fields": fields}, owner=owner, draft_id=draft_id)
 
 
-async def create_from_draft(desk: ShareDesk, *, owner: str, draft_id: str) -> Created | None:
-    """None where it was made already: a second click makes no second share. Raises as ``create`` does."""
+async def create_from_draft(desk: ShareDesk, *, owner: str, draft_id: str, seen: object) -> Created | None:
+    """``seen`` names the state that the citizen looked at (``look_at_draft``).
+
+    None where it was made already: a second click makes no second share. Raises DraftChanged; else as ``create`` does.
+    """
     await desk.throttle.count(desk.db, FLOOD, owner)
     found = await store.draft(desk.db, owner=owner, draft_id=draft_id)
     if found is None:
         return None
     draft, _mac = found
+    if seen != _state(*found):
+        raise DraftChanged
     if not draft.recipient or not draft.purpose:
         raise ShareUnknown
     prepared = await prepare(desk, await _new(desk.db, draft), owner=owner, share_id=draft_id)
@@ -103,9 +115,9 @@ async def create_from_draft(desk: ShareDesk, *, owner: str, draft_id: str) -> Cr
         spent = await store.spend_draft(tx, owner=owner, draft_id=draft_id)
         if spent is None:
             return None
-        if spent[0] != draft:
-            # Changed in another window since it was looked at: nothing is shared that was not checked.
-            raise ShareUnknown
+        if spent != found:
+            # Since it was read just now.
+            raise DraftChanged
         pin_mac = None if draft.face_to_face else spent[1]
         sharer = Sharer(owner=owner, actor=owner)
         return await record(desk, tx, prepared, sharer=sharer, share_id=draft_id, pin_mac=pin_mac)
@@ -127,22 +139,25 @@ async def _new(tx: Tx, draft: ShareDraft) -> NewShare:
         return said
     return msgspec.structs.replace(
         said,
-        until=await store.database_time(tx) + dt.timedelta(days=draft.days),
+        until=await database_time(tx) + dt.timedelta(days=draft.days),
         openings=draft.openings,
         client_id=draft.client_id,
     )
 
 
-async def _change(db: Database, *, owner: str, draft_id: str, pin_mac: bytes | None = None, **answers: object) -> None:
-    found = await store.draft(db, owner=owner, draft_id=draft_id)
-    if found is None:
+async def _change(
+    db: Database,
+    answers: dict[str, Any],
+    *,
+    owner: str,
+    draft_id: str,
+    pin_mac: bytes | UnsetType | None = UNSET,
+) -> None:
+    if not await store.change_draft(
+        db, answers, owner=owner, draft_id=draft_id, lifetime_s=LIFETIME_S, pin_mac=pin_mac
+    ):
         raise ShareUnknown
-    draft, kept_mac = found
-    await store.save_draft(
-        db,
-        msgspec.structs.replace(draft, **answers),
-        owner=owner,
-        draft_id=draft_id,
-        pin_mac=pin_mac if "has_pin" in answers else kept_mac,
-        lifetime_s=LIFETIME_S,
-    )
+
+
+def _state(draft: ShareDraft, pin_mac: bytes | None) -> str:
+    return hashlib.sha256(msgspec.json.encode(draft) + (pin_mac or b"")).hexdigest()

@@ -1,5 +1,6 @@
 """What the holder of a link meets. The link's own path is a secret: it stands in no log and no Referer."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -20,11 +21,12 @@ from locker.disclosing.make_credential import read_credential
 from locker.documents import read_store
 from locker.documents.fields import rows
 from locker.documents.routes import file_name, send_picture
+from locker.documents.schema import HeldDocument
 from locker.documents.send_original import send_original
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest, headers_of, locale, page, prober, see_other
 from locker.receipts.sign_access import sign_access
-from locker.references.confirm import confirm
+from locker.shares.as_closed import as_closed
 from locker.shares.look_at import (
     answer,
     disclosed,
@@ -39,7 +41,7 @@ from locker.shares.open_link import Opener, look, open_code, open_link
 from locker.shares.refusals import NoCertificate, NoOriginal, NotForYou, NotServed, PinLocked, ShareClosed, WrongPin
 from locker.shares.schema import OpenedDocument, OpenedMessage, Opening, SharedItem
 from locker.signatures.schema import Verdict
-from locker.uploads.schema import SharedUpload
+from locker.uploads.schema import GivenUpload, HeldUpload, SharedUpload
 from locker.uploads.shared import message, shared
 from locker.verification.desk import VerificationDesk
 from locker.verification.render_report import render_report
@@ -78,7 +80,7 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
     browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
     viewing = browser if wants_page(request) else new_token()
     try:
-        opening, items = await open_link(
+        opened = await open_link(
             wiring.shares,
             token,
             pin=await _pin(request),
@@ -98,8 +100,10 @@ async def open_shared(token: FromPath[str], request: AnyRequest, wiring: NamedDe
             headers=refusal.headers,
         )
     if wants_page(request):
-        return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    return Response(await _message(wiring, opening, items, viewing), media_type="application/json")
+        return see_other(f"/o/{opened.opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
+    return Response(
+        _message(wiring, opened.opening, opened.items, opened.uploads, viewing), media_type="application/json"
+    )
 
 
 @get("/code", operation_id="AskCode")
@@ -115,7 +119,7 @@ async def open_by_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
     browser = browser_of(request.cookies.get(BROWSER_COOKIE)) or new_token()
     viewing = browser if wants_page(request) else new_token()
     try:
-        opening, items = await open_code(
+        opened = await open_code(
             wiring.shares, await _typed_code(request), opener=await _opener(request, wiring), viewing=viewing
         )
     except (ShareClosed, TooManyRequests) as refusal:
@@ -123,17 +127,20 @@ async def open_by_code(request: AnyRequest, wiring: NamedDependency[Wiring]) -> 
             raise
         return _code_page(request, wiring, error=_code_said(refusal), status=refusal.status, headers=refusal.headers)
     if wants_page(request):
-        return see_other(f"/o/{opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
-    return Response(await _message(wiring, opening, items, viewing), media_type="application/json")
+        return see_other(f"/o/{opened.opening.opening_id}", cookies=[cookie(BROWSER_COOKIE, browser)])
+    return Response(
+        _message(wiring, opened.opening, opened.items, opened.uploads, viewing), media_type="application/json"
+    )
 
 
 @get("/o/{opening_id:str}", operation_id="ShowOpened")
 async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """What was shared, with its verdicts."""
     viewing = viewing_of(request)
-    opening, items = await look_at(wiring.db, opening_id, viewing)
+    opening, items = await look_at(wiring.db, wiring.provider, opening_id, viewing)
+    uploads = await shared(wiring.db, owner=opening.owner, share_id=opening.share_id)
     if not wants_page(request):
-        return Response(await _message(wiring, opening, items, viewing or ""), media_type="application/json")
+        return Response(_message(wiring, opening, items, uploads, viewing or ""), media_type="application/json")
     spoken = locale(request)
     return page(
         request,
@@ -141,7 +148,7 @@ async def opened_page(opening_id: FromPath[str], request: AnyRequest, wiring: Na
         "locker/shares/opened.html",
         opening=opening,
         documents=[_shown(wiring, opening, item, viewing or "", spoken) for item in items],
-        uploads=await _uploads(wiring, opening),
+        uploads=_uploads(wiring, opening, uploads),
     )
 
 
@@ -153,12 +160,22 @@ async def shared_picture(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
 ) -> Response[bytes]:
-    opening, document, _entitled = await look_at_document(wiring.db, opening_id, viewing_of(request), document_id)
+    async def looked_at() -> tuple[Opening, HeldDocument]:
+        opening, document, _entitled = await look_at_document(
+            wiring.db, wiring.provider, opening_id, viewing_of(request), document_id
+        )
+        if not shows_pictures(document):
+            raise NotServed
+        return opening, document
+
+    opening, document = await looked_at()
     await wiring.throttle.count(wiring.db, _PICTURES, opening.opening_id)
-    if not shows_pictures(document):
-        raise NotServed
     marks = watermark(opening) if opening.view_only else ()
-    return await send_picture(wiring, document, picture, spoken=locale(request), watermark=marks)
+    with as_closed():
+        shown = await send_picture(wiring, document, picture, spoken=locale(request), watermark=marks)
+    # To draw it may take seconds; what ended meanwhile is shown no more.
+    await looked_at()
+    return shown
 
 
 @get("/o/{opening_id:str}/{document_id:str}/credential", operation_id="DownloadCredential")
@@ -167,7 +184,7 @@ async def shared_credential(
 ) -> Response[str]:
     """The fields that were shared, as an SD-JWT VC signed by the locker."""
     viewing = viewing_of(request)
-    opening, items = await look_at(wiring.db, opening_id, viewing)
+    opening, items = await look_at(wiring.db, wiring.provider, opening_id, viewing)
     item = next((item for item in items if item.document.document_id == document_id), None)
     credential = disclosed(opening, item, viewing or "") if item else None
     if credential is None:
@@ -184,7 +201,7 @@ async def access_receipt(
     opening_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[str]:
     """That you opened it, signed by the locker. The citizen has its twin."""
-    opening = await find_opening(wiring.db, opening_id, viewing_of(request))
+    opening = await find_opening(wiring.db, wiring.provider, opening_id, viewing_of(request))
     return Response(
         _receipt(wiring, opening),
         media_type="application/jwt",
@@ -196,11 +213,18 @@ async def access_receipt(
 async def shared_original(
     opening_id: FromPath[str], document_id: FromPath[str], request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[Any]:
-    document = await take_original(
-        wiring.db, wiring.audit, wiring.throttle, opening_id, viewing_of(request), document_id
-    )
-    document = await confirm(wiring.references, document)
-    return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
+    with as_closed():
+        document = await take_original(
+            wiring.db,
+            wiring.audit,
+            wiring.throttle,
+            wiring.provider,
+            wiring.references,
+            opening_id,
+            viewing_of(request),
+            document_id,
+        )
+        return await send_original(request, wiring.vault, document, name=file_name(document, locale(request)))
 
 
 @get("/o/{opening_id:str}/{document_id:str}/answer", operation_id="DownloadSharedAnswer")
@@ -238,7 +262,9 @@ async def shared_certificate(
     desk: NamedDependency[VerificationDesk],
 ) -> Response[bytes]:
     """The sealed PDF page of the verdict; not of what was shared to be looked at only."""
-    opening, document, entitled = await look_at_document(wiring.db, opening_id, viewing_of(request), document_id)
+    opening, document, entitled = await look_at_document(
+        wiring.db, wiring.provider, opening_id, viewing_of(request), document_id
+    )
     if opening.view_only:
         raise NoOriginal
     await wiring.throttle.count(wiring.db, _CERTIFICATES, address_prefix(prober(request)))
@@ -249,6 +275,8 @@ async def shared_certificate(
         # One that an earlier version judged.
         raise NoCertificate from None
     rendered = await render_report(desk, "pdf", answer(document, entitled=entitled, until=opening.until), verdict)
+    # To draw and seal it may take seconds, too.
+    await find_opening(wiring.db, wiring.provider, opening_id, viewing_of(request))
     return Response(
         rendered.body,
         media_type=rendered.media_type,
@@ -260,14 +288,20 @@ async def _signed(
     request: AnyRequest, wiring: Wiring, opening_id: str, document_id: str, *, whole: bool
 ) -> tuple[str, bytes]:
     opening, document, entitled = await look_at_document(
-        wiring.db, opening_id, viewing_of(request), document_id, whole=whole
+        wiring.db, wiring.provider, opening_id, viewing_of(request), document_id, whole=whole
     )
     report = await read_store.verdict(wiring.db, owner=document.owner, document_id=document.document_id)
     judged = Judged(answer=answer(document, entitled=entitled, until=opening.until), report=report)
     return sign_answer(wiring.signing, judged, issuer=wiring.settings.locker_url)
 
 
-async def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], viewing: str) -> OpenedMessage:
+def _message(
+    wiring: Wiring,
+    opening: Opening,
+    items: list[SharedItem],
+    uploads: Sequence[HeldUpload | GivenUpload],
+    viewing: str,
+) -> OpenedMessage:
     return OpenedMessage(
         opening_id=opening.opening_id,
         viewing_token=viewing,
@@ -277,15 +311,14 @@ async def _message(wiring: Wiring, opening: Opening, items: list[SharedItem], vi
         purpose=opening.purpose,
         view_only=opening.view_only,
         documents=[_opened_document(wiring, opening, item, viewing) for item in items],
-        uploads=await _uploads(wiring, opening),
+        uploads=_uploads(wiring, opening, uploads),
         receipt=_receipt(wiring, opening),
     )
 
 
-async def _uploads(wiring: Wiring, opening: Opening) -> list[SharedUpload]:
+def _uploads(wiring: Wiring, opening: Opening, uploads: Sequence[HeldUpload | GivenUpload]) -> list[SharedUpload]:
     base = f"{wiring.settings.locker_url}/o/{opening.opening_id}"
-    held = await shared(wiring.db, owner=opening.owner, share_id=opening.share_id)
-    return [message(upload, base=base, view_only=opening.view_only) for upload in held]
+    return [message(upload, base=base, view_only=opening.view_only) for upload in uploads]
 
 
 def _receipt(wiring: Wiring, opening: Opening) -> str:
@@ -378,12 +411,15 @@ async def _pin(request: AnyRequest) -> str | None:
 async def _opener(request: AnyRequest, wiring: Wiring) -> Opener:
     """A relying party proves itself by an access token of its own for our audience, of whatever scope.
 
-    A citizen's token proves nothing of it: everybody who uses an app holds one with the app's ``client_id``.
+    A citizen's token proves nothing of it: everybody who uses an app holds one with the app's ``client_id``. It proves
+    the connection that it is from, by which what was allowed there is opened.
     """
-    caller = await wiring.bearer.anyone(request) if request.headers.get("authorization") else None
+    known = await wiring.bearer.anyone(request) if request.headers.get("authorization") else None
+    granted = known.granted if known else None
     return Opener(
         address=prober(request),
-        client_id=caller.client_id if isinstance(caller, ClientCaller) else None,
+        client_id=known.caller.client_id if known and isinstance(known.caller, ClientCaller) else None,
+        grant_id=granted.grant_id if granted else None,
         browser=browser_of(request.cookies.get(BROWSER_COOKIE)),
     )
 

@@ -2,13 +2,18 @@
 
 import datetime as dt
 
+import msgspec
+
 from kit.audit import Audit, AuditEvent
 from kit.db import Database, Tx
 from kit.errors import Refusal
 from kit.throttle import Limit, Throttle
 from kit.tokens import digest
+from locker.access.provider import Provider
 from locker.disclosing.share_key import unseal, unwrap
 from locker.documents.schema import HeldDocument
+from locker.references.confirm import confirm
+from locker.references.desk import ReferenceDesk
 from locker.shares import store
 from locker.shares.refusals import FieldsOnly, NoOriginal, NotServed, ShareClosed
 from locker.shares.schema import Opening, SharedItem
@@ -20,26 +25,32 @@ _STOPPED = ("revoked", "suspended")
 _ID_LENGTH = 25
 
 
-async def look_at(db: Database, opening_id: str, viewing: str | None) -> tuple[Opening, list[SharedItem]]:
+async def look_at(
+    db: Database, provider: Provider, opening_id: str, viewing: str | None
+) -> tuple[Opening, list[SharedItem]]:
     """Raises ShareClosed, as an unknown link does."""
-    opening = await find_opening(db, opening_id, viewing)
+    opening = await find_opening(db, provider, opening_id, viewing)
     return opening, await store.shared_documents(db, owner=opening.owner, share_id=opening.share_id)
 
 
 async def look_at_document(
-    tx: Tx, opening_id: str, viewing: str | None, document_id: str, *, whole: bool = True
+    db: Database, provider: Provider, opening_id: str, viewing: str | None, document_id: str, *, whole: bool = True
 ) -> tuple[Opening, HeldDocument, bool]:
     """One of the documents that were shared; another one of the same citizen is ShareClosed (K-12).
 
     ``whole``: for something that shows more of it than some fields; FieldsOnly where no more were shared.
     """
-    opening = await find_opening(tx, opening_id, viewing)
+    opening = await find_opening(db, provider, opening_id, viewing)
+    return opening, *await _document(db, opening, document_id, whole=whole)
+
+
+async def _document(tx: Tx, opening: Opening, document_id: str, *, whole: bool) -> tuple[HeldDocument, bool]:
     found = await store.shared_document(tx, owner=opening.owner, share_id=opening.share_id, document_id=document_id)
     if found is None:
         raise ShareClosed
     if whole and found.fields is not None:
         raise FieldsOnly
-    return opening, found.document, found.entitled
+    return found.document, found.entitled
 
 
 def disclosed(opening: Opening, item: SharedItem, viewing: str) -> str | None:
@@ -62,17 +73,38 @@ def disclosed(opening: Opening, item: SharedItem, viewing: str) -> str | None:
 
 
 async def take_original(
-    db: Database, audit: Audit, throttle: Throttle, opening_id: str, viewing: str | None, document_id: str
+    db: Database,
+    audit: Audit,
+    throttle: Throttle,
+    provider: Provider,
+    references: ReferenceDesk,
+    opening_id: str,
+    viewing: str | None,
+    document_id: str,
 ) -> HeldDocument:
-    """Raises NoOriginal where pictures were shared only, NotServed where the issuer stopped the document;
-    TooManyRequests."""
-    await throttle.count(db, DOWNLOADS, (await find_opening(db, opening_id, viewing)).opening_id)
+    """As it is stored now. Raises NoOriginal where pictures were shared only, NotServed where the issuer stopped the
+    document; TooManyRequests; and as ``confirm`` does."""
+    opening = await find_opening(db, provider, opening_id, viewing)
+    await throttle.count(db, DOWNLOADS, opening.opening_id)
+    looked_at, _entitled = await _document(db, opening, document_id, whole=True)
+    unconfirmed: Refusal | None = None
+    if not opening.view_only and shows_pictures(looked_at):
+        try:
+            # Its issuer may take its time: whatever ends meanwhile is asked after it.
+            looked_at = await confirm(references, looked_at)
+        except Refusal as why:
+            unconfirmed = why
+        # The connection too, which only the provider knows of.
+        await find_opening(db, provider, opening_id, viewing)
 
     async def within(tx: Tx) -> tuple[HeldDocument, Refusal | None]:
-        # Whoever ends the share waits for this line, or this line for them.
-        await store.hold_opened(tx, opening_id=opening_id, viewing_sha256=digest(viewing or ""))
-        opening, document, _entitled = await look_at_document(tx, opening_id, viewing, document_id)
-        refusal = NoOriginal() if opening.view_only else NotServed() if document.standing in _STOPPED else None
+        opening = await hold_opening(tx, opening_id, viewing)
+        document, _entitled = await _document(tx, opening, document_id, whole=True)
+        refusal: Refusal | None = unconfirmed
+        if opening.view_only:
+            refusal = NoOriginal()
+        elif not shows_pictures(document):
+            refusal = NotServed()
         await audit.append(
             tx,
             AuditEvent(
@@ -91,7 +123,7 @@ async def take_original(
     document, refusal = await db.transact(within)
     if refusal:
         raise refusal
-    return document
+    return msgspec.structs.replace(document, stored=looked_at.stored)
 
 
 def shows_pictures(document: HeldDocument) -> bool:
@@ -147,8 +179,24 @@ def answer(document: HeldDocument, *, entitled: bool, until: dt.datetime) -> Ans
     )
 
 
-async def find_opening(tx: Tx, opening_id: str, viewing: str | None) -> Opening:
-    """Raises ShareClosed."""
+async def find_opening(db: Database, provider: Provider, opening_id: str, viewing: str | None) -> Opening:
+    """Raises ShareClosed; Unavailable where it depends on a connection and the provider does not answer."""
+    opening = await _opening(db, opening_id, viewing)
+    if opening.grant_id is not None and not await provider.stands(opening.grant_id):
+        raise ShareClosed
+    return opening
+
+
+async def hold_opening(tx: Tx, opening_id: str, viewing: str | None) -> Opening:
+    """In the transaction that writes the line of a download: whoever ends the share waits for it, or it for them.
+
+    Raises ShareClosed.
+    """
+    await store.hold_opened(tx, opening_id=opening_id, viewing_sha256=digest(viewing or ""))
+    return await _opening(tx, opening_id, viewing)
+
+
+async def _opening(tx: Tx, opening_id: str, viewing: str | None) -> Opening:
     if not viewing or len(opening_id) != _ID_LENGTH:
         raise ShareClosed
     opening = await store.opening(tx, opening_id=opening_id, viewing_sha256=digest(viewing))

@@ -2,31 +2,34 @@
 
 import hmac
 import ipaddress
-from uuid import UUID
 
 import msgspec
 
 from kit.audit import AuditEvent
-from kit.db import Tx
 from kit.edge import address_prefix
 from kit.errors import TooManyRequests
 from kit.ids import new_id, new_public_id
+from kit.strangers import StrangersLines
 from kit.throttle import Limit
 from kit.tokens import digest
 from locker.disclosing.share_key import unwrap, wrap
 from locker.shares import code as digits
 from locker.shares import store
 from locker.shares.desk import ShareDesk
+from locker.shares.look_at import look_at
 from locker.shares.pin import normalised
 from locker.shares.refusals import CodesPaused, NotForYou, PinLocked, ShareClosed, WrongPin
-from locker.shares.schema import FACE_TO_FACE_S, Link, Opening, SharedItem
+from locker.shares.schema import FACE_TO_FACE_S, Link, Opened
 from locker.uploads.shared import shared
 
 _GUESSES = Limit("share-guess", attempts=30, per_s=60)
 """Links that open nothing, by prober."""
 _NOT_FOR_THEM = Limit("share-not-for-you", attempts=30, per_s=60)
 """Tries of a link that is for somebody else, by prober: each is a line in the citizen's history."""
+_REFUSALS = StrangersLines("share-refused")
 _TOKEN_LENGTH = 43
+NOT_CONNECTED = "not-connected"
+"""For the citizen's history alone: outside, a share whose connection ended is closed like any other."""
 
 # PINs tried at a link: whoever comes from elsewhere with the right one gets in. docs/sharing.md has the arithmetic.
 _HOUR_S, _DAY_S = 3_600, 86_400
@@ -45,11 +48,17 @@ _CODES_OF_STRANGERS = Limit("share-code-strangers", attempts=1_000, per_s=FACE_T
 _CODES_OF_KNOWN = Limit("share-code-known", attempts=10_000, per_s=FACE_TO_FACE_S)
 _OPENED_BY_CODE = Limit("share-code-opened", attempts=1, per_s=86_400)
 
+_AGE_MAX_S = 0.2
+"""Of what an opening that waited for another one read before it waited."""
+
 
 class Opener(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     client_id: str | None = None
     """A relying party that proved itself by an access token."""
+    grant_id: str | None = None
+    """The connection of a citizen with a relying party from which a token was shown: it is that citizen and that party.
+    """
     browser: str | None = None
     """The secret of a browser that may have opened something before."""
 
@@ -63,7 +72,6 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes
 
 
-Opened = tuple[Opening, list[SharedItem]]
 Counted = tuple[Limit, str]
 """A limit and the key under which an attempt was counted."""
 
@@ -88,12 +96,19 @@ async def open_link(desk: ShareDesk, token: str, *, pin: str | None, opener: Ope
     if found is None or not found.live:
         await desk.throttle.count(desk.db, _GUESSES, address_prefix(opener.address))
         if found is not None:
-            await desk.audit.append(desk.db, _refused(found, opener, ShareClosed.code))
+            await _tell_refused(desk, found, opener, ShareClosed.code)
         raise ShareClosed
+    if found.grant_id is not None and found.grant_id == opener.grant_id:
+        # Whoever holds a token of the connection could have had the link made.
+        opener = msgspec.structs.replace(opener, client_id=found.client_id)
     if found.client_id is not None and found.client_id != opener.client_id:
         await desk.throttle.count(desk.db, _NOT_FOR_THEM, address_prefix(opener.address))
-        await desk.audit.append(desk.db, _refused(found, opener, NotForYou.code))
+        await _tell_refused(desk, found, opener, NotForYou.code)
         raise NotForYou
+    if found.grant_id is not None and not await desk.provider.stands(found.grant_id):
+        await desk.throttle.count(desk.db, _NOT_FOR_THEM, address_prefix(opener.address))
+        await _tell_refused(desk, found, opener, NOT_CONNECTED)
+        raise ShareClosed
     counted: list[Counted] = []
     pin_mac = None
     if found.pin_mac:
@@ -165,37 +180,46 @@ async def _spend(
     desk: ShareDesk, found: Link, proof: Proof, *, pin_mac: bytes | None, opener: Opener, viewing: str
 ) -> Opened:
     share_key = unwrap(proof.key_wrapped, proof.secret, share_id=found.share_id) if proof.key_wrapped else None
-    audit_id = new_id()
-
-    async def within(tx: Tx) -> Opened | None:
-        opening = await store.spend_opening(
-            tx,
-            owner=found.owner,
-            share_id=found.share_id,
-            token_sha256=proof.token_sha256,
-            code_mac=proof.code_mac,
-            pin_mac=pin_mac,
-            client_id=opener.client_id,
-            opening_id=new_public_id(),
-            viewing_sha256=digest(viewing),
-            viewing_s=desk.viewing_s,
-            audit_id=audit_id,
-            key_wrapped=wrap(share_key, viewing.encode(), share_id=found.share_id) if share_key else None,
-        )
-        if opening is None:
-            return None
-        items = await store.shared_documents(tx, owner=found.owner, share_id=found.share_id)
-        uploads = [upload.upload_id for upload in await shared(tx, owner=found.owner, share_id=found.share_id)]
-        opening = msgspec.structs.replace(opening, uploads=uploads)
-        await _log(desk, tx, opening, opener, items, audit_id)
-        return opening, items
-
-    opened = await desk.db.transact(within)
+    opening_id = new_public_id()
+    event = AuditEvent(
+        action="share.opened",
+        actor_kind="client" if opener.client_id else "anonymous",
+        actor=opener.client_id or "",
+        owner=found.owner,
+        object_id=found.share_id,
+        purpose=found.purpose,
+        detail={"opening": opening_id},
+    )
+    opened = await store.spend_opening(
+        desk.db,
+        event,
+        owner=found.owner,
+        share_id=found.share_id,
+        token_sha256=proof.token_sha256,
+        code_mac=proof.code_mac,
+        pin_mac=pin_mac,
+        client_id=opener.client_id,
+        grant_id=found.grant_id,
+        opening_id=opening_id,
+        viewing_sha256=digest(viewing),
+        viewing_s=desk.viewing_s,
+        audit_id=new_id(),
+        key_wrapped=wrap(share_key, viewing.encode(), share_id=found.share_id) if share_key else None,
+    )
     if opened is None:
         # Spent, ended or changed by somebody else between our look and now.
-        await desk.audit.append(desk.db, _refused(found, opener, ShareClosed.code))
+        await _tell_refused(desk, found, opener, ShareClosed.code)
         raise ShareClosed
-    return opened
+    desk.audit.count(event)
+    return opened if opened.age_s < _AGE_MAX_S else await _read_again(desk, opened, viewing)
+
+
+async def _read_again(desk: ShareDesk, opened: Opened, viewing: str) -> Opened:
+    """What was revoked, binned or ended while we waited reaches each link within a second. Raises ShareClosed."""
+    opening, items = await look_at(desk.db, desk.provider, opened.opening.opening_id, viewing)
+    served = {each.upload_id for each in await shared(desk.db, owner=opening.owner, share_id=opening.share_id)}
+    uploads = [upload for upload in opened.uploads if upload.upload_id in served]
+    return msgspec.structs.replace(opened, opening=opening, items=items, uploads=uploads)
 
 
 async def _count_pin(desk: ShareDesk, found: Link, opener: Opener) -> list[Counted]:
@@ -250,31 +274,9 @@ async def _tell_locked(desk: ShareDesk, found: Link, opener: Opener, prober: str
     await desk.audit.append(desk.db, _refused(found, opener, PinLocked.code, action="share.pin-locked"))
 
 
-async def _log(
-    desk: ShareDesk,
-    tx: Tx,
-    opening: Opening,
-    opener: Opener,
-    items: list[SharedItem],
-    audit_id: UUID,
-) -> None:
-    fields = list(dict.fromkeys(name for item in items for name in item.fields or ()))
-    event = AuditEvent(
-        action="share.opened",
-        actor_kind="client" if opener.client_id else "anonymous",
-        actor=opener.client_id or "",
-        owner=opening.owner,
-        object_id=opening.share_id,
-        purpose=opening.purpose,
-        detail={
-            "opening": opening.opening_id,
-            "documents": [item.document.document_id for item in items],
-            "types": [item.document.type for item in items],
-            **({"uploads": opening.uploads} if opening.uploads else {}),
-            **({"fields": fields} if fields else {}),
-        },
-    )
-    await desk.audit.append(tx, event, audit_id=audit_id)
+async def _tell_refused(desk: ShareDesk, found: Link, opener: Opener, code: str) -> None:
+    line = _refused(found, opener, code)
+    await _REFUSALS.write(desk.db, desk.audit, desk.throttle, [line], thing=found.share_id)
 
 
 def _refused(found: Link, opener: Opener, code: str, *, action: str = "share.refused") -> AuditEvent:

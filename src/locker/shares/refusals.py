@@ -1,4 +1,4 @@
-from kit.errors import Forbidden, Invalid, NotFound, TooManyRequests
+from kit.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 
 
 class ShareClosed(NotFound):
@@ -9,6 +9,12 @@ class ShareClosed(NotFound):
 
 class ShareUnknown(NotFound):
     code, title = "share-unknown", "You have no share at this address."
+
+
+class DraftChanged(Conflict):
+    """In another window, since its check was shown: nothing is shared that was not checked."""
+
+    code, title = "draft-changed", "Something here has changed since you looked at it. Check it again."
 
 
 class WrongPin(Forbidden):

@@ -23,6 +23,7 @@ from locker.shares.draft import (
     chosen,
     create_from_draft,
     find_draft,
+    look_at_draft,
     say_fields,
     say_limits,
     say_recipient,
@@ -31,11 +32,12 @@ from locker.shares.list_openings import list_openings, sign_twin
 from locker.shares.list_shares import find_share, list_shares
 from locker.shares.pin import PIN_MIN, normalised
 from locker.shares.qr import qr_svg
-from locker.shares.refusals import ShareUnknown
+from locker.shares.refusals import DraftChanged, ShareUnknown
 from locker.shares.revoke import revoke
 from locker.shares.revoke_all import revoke_all
 from locker.shares.schema import DOCUMENTS_MAX, FIELDS_MAX, OPENINGS_MAX, TEXT_MAX
 from locker.shares.store import is_token
+from locker.shares.unconnected import unconnected
 from locker.shares.views import DAYS, FACE_TO_FACE, field_options, share_view
 from locker.uploads.shared import named
 from locker.wiring import Wiring
@@ -57,12 +59,13 @@ async def shares(
 ) -> Response[str]:
     spoken = locale(request)
     listed = await list_shares(wiring.db, wiring.cursors, owner=citizen.owner, live_only=True, after=after, limit=_PAGE)
+    stopped = await unconnected(wiring.db, wiring.provider, listed.shares, owner=citizen.owner)
     return page(
         request,
         wiring,
         "locker/shares/shares.html",
         citizen=citizen,
-        shares=[share_view(share, spoken) for share in listed.shares],
+        shares=[share_view(share, spoken, is_connected=share.share_id not in stopped) for share in listed.shares],
         first=after is None,
         following=f"/wallet/shares?after={listed.next}" if listed.next else None,
     )
@@ -282,8 +285,20 @@ async def check(
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
 ) -> Response[str]:
+    return await _check_page(request, wiring, citizen, draft_id)
+
+
+async def _check_page(
+    request: AnyRequest,
+    wiring: Wiring,
+    citizen: Citizen,
+    draft_id: str,
+    *,
+    errors: dict[str, Message] | None = None,
+    status: int = 200,
+) -> Response[str]:
     spoken = locale(request)
-    draft = await find_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
+    draft, seen = await look_at_draft(wiring.db, owner=citizen.owner, draft_id=draft_id)
     documents = await chosen(wiring.db, owner=citizen.owner, document_ids=draft.documents)
     shown = [
         (view(it, spoken), await _labels(wiring, citizen, it.document_id, draft.fields.get(it.document_id), spoken))
@@ -294,8 +309,11 @@ async def check(
         wiring,
         "locker/shares/check.html",
         citizen=citizen,
+        status=status,
         draft_id=draft_id,
         draft=draft,
+        seen=seen,
+        errors=errors or {},
         documents=shown,
         own_files=await named(wiring.uploads, owner=citizen.owner, upload_ids=draft.uploads),
         only_fields=not draft.uploads and all(fields for _it, fields in shown),
@@ -356,11 +374,17 @@ async def make(
     request: AnyRequest,
     wiring: NamedDependency[Wiring],
     citizen: NamedDependency[Citizen],
-) -> Response[bytes]:
-    await checked_form(request, wiring)
-    created = await create_from_draft(wiring.shares, owner=citizen.owner, draft_id=draft_id)
+) -> Response[Any]:
+    form = await checked_form(request, wiring)
+    try:
+        created = await create_from_draft(wiring.shares, owner=citizen.owner, draft_id=draft_id, seen=form.get("seen"))
+    except DraftChanged as refusal:
+        errors = {"": Message(refusal.title)}
+        return await _check_page(request, wiring, citizen, draft_id, errors=errors, status=refusal.status)
     there = f"/wallet/shares/{draft_id}"
     if created is None:
+        # Made already, or never a draft: then it leads nowhere.
+        await find_share(wiring.db, owner=citizen.owner, share_id=draft_id)
         return see_other(there)
     return see_other(there, cookies=[cookie(_LINK_COOKIE, created.token, max_age_s=_LINK_COOKIE_S)])
 
@@ -374,6 +398,7 @@ async def share_page(
 ) -> Response[str]:
     spoken = locale(request)
     share = await find_share(wiring.db, owner=citizen.owner, share_id=share_id)
+    stopped = await unconnected(wiring.db, wiring.provider, [share], owner=citizen.owner)
     token = await _fresh_token(request, wiring, citizen, share_id) if share.live else None
     code = wiring.shares.codes.of_token(token) if token and share.face_to_face else None
     return page(
@@ -381,7 +406,7 @@ async def share_page(
         wiring,
         "locker/shares/share.html",
         citizen=citizen,
-        it=share_view(share, spoken),
+        it=share_view(share, spoken, is_connected=share_id not in stopped),
         share=share,
         documents=[
             (name_in(each.type_names, spoken), await _labels(wiring, citizen, each.document_id, each.fields, spoken))

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from locker.documents.schema import HeldDocument, Standing
 from locker.shares.caveats import Caveat
-from locker.uploads.schema import SharedUpload
+from locker.uploads.schema import GivenUpload, SharedUpload
 from locker.verification.schema import Answer
 
 LIFETIME_S = 7 * 86_400
@@ -94,6 +94,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     openings_used: int
     has_pin: bool
     client_id: str | None
+    while_connected: bool
+    """It opens only while the citizen's connection with that service stands at the provider."""
     view_only: bool
     created_at: dt.datetime
     last_opened_at: dt.datetime | None
@@ -134,10 +136,22 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     share_id: str
     live: bool
+    purpose: str
     pin_mac: bytes | None
     client_id: str | None
+    grant_id: str | None
+    """The connection that must stand."""
     key_wrapped: bytes | None
     code_wrapped: bytes | None
+
+
+class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
+    owner: str
+    share_id: str
+    grant_id: str | None
+    shared: bool
+    """By the share's own row; not, whether its connection stands."""
+    standing: Standing
 
 
 class OpeningLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +196,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     until: dt.datetime
     view_until: dt.datetime
     view_only: bool
+    grant_id: str | None
     key_wrapped: bytes | None
     audit_id: str | None
     documents: list[GivenDocument]
@@ -198,6 +213,16 @@ class SharedItem(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[str] | None
     """None: the whole document."""
     credential_sealed: bytes | None
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What an opening gave."""
+
+    opening: Opening
+    items: list[SharedItem]
+    uploads: list[GivenUpload]
+    age_s: float
+    """Between the moment of which ``items`` and ``uploads`` speak and the end of the statement that read them."""
 
 
 class OpenedDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from kit.audit import Audit, AuditEvent
 from kit.db import Tx
+from kit.expired import forget
 from locker.access.cursor import Position
 from locker.disclosing.schema import Sealed
 from locker.documents.read_store import HELD, HELD_FROM, STANDING, held
-from locker.documents.schema import Standing
-from locker.shares.caveats import CAVEATS_MAX, Caveat, Openings, Until
-from locker.shares.schema import Link, Opening, OpeningLine, Share, SharedItem, ShareDraft
+from locker.shares.caveats import CAVEATS_MAX, KNOWN, Caveat, Openings, Until, understood
+from locker.shares.schema import CredentialRow, Link, Opened, Opening, OpeningLine, Share, SharedItem, ShareDraft
+from locker.uploads.schema import GivenUpload
+from locker.uploads.store import SERVED
 
 # By its own row, or by the one that ended all.
 _ENDED_AT = """coalesce(s.revoked_at, (SELECT e.ended_at FROM locker.shares_ended e
@@ -21,7 +25,11 @@ _ENDED_AT = """coalesce(s.revoked_at, (SELECT e.ended_at FROM locker.shares_ende
                                           AND e.ended_at < s.until))"""
 _STANDS = f"{_ENDED_AT} IS NULL AND s.until > now()"
 _LIVE = f"{_STANDS} AND coalesce(s.open_until, s.until) > now() AND s.openings_used < s.openings_max"
-_LINK = f"s.owner, s.share_id, {_LIVE} AS live, s.pin_mac, s.client_id, s.key_wrapped, s.code_wrapped"
+# Of a later version's limits nothing is known here but that they narrow.
+_UNDERSTOOD = f"""NOT EXISTS (SELECT FROM jsonb_array_elements(s.caveats) AS c
+                                WHERE coalesce(c ->> 'type', '') <> ALL ('{{{",".join(KNOWN)}}}'))"""
+_LINK = f"""s.owner, s.share_id, {_LIVE} AND {_UNDERSTOOD} AS live, s.purpose, s.pin_mac, s.client_id, s.grant_id,
+            s.key_wrapped, s.code_wrapped"""
 _ENTITLED = """(a.state = 'active' AND EXISTS (SELECT 1 FROM locker.entitlement e
                                                 WHERE e.administration = d.administration AND e.type = d.type))"""
 _SHARED = f"{_ENTITLED} AS entitled, sd.fields, sd.credential_sealed"
@@ -31,7 +39,8 @@ _SHARED_FROM = HELD_FROM.replace(
 _SHARE_SELECT = f"""
         SELECT s.share_id, s.recipient, s.purpose, s.until, least(s.open_until, s.until) AS open_until,
                s.open_until IS NOT NULL AS face_to_face, s.openings_max, s.openings_used,
-               s.pin_mac IS NOT NULL AS has_pin, s.client_id, s.view_only, s.created_at, s.last_opened_at,
+               s.pin_mac IS NOT NULL AS has_pin, s.client_id, s.grant_id IS NOT NULL AS while_connected, s.view_only,
+               s.created_at, s.last_opened_at,
                {_ENDED_AT} AS revoked_at, {_LIVE} AS live, s.caveats,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                             'document_id', d.document_id, 'type', d.type, 'type_names', t.names,
@@ -54,30 +63,45 @@ _FORGOTTEN = """credentials AS (
             UPDATE locker.opening o SET key_wrapped = NULL FROM over
              WHERE o.owner = over.owner AND o.share_id = over.share_id AND o.key_wrapped IS NOT NULL
         )"""
-_GIVEN = """(SELECT coalesce(jsonb_agg(
-                        jsonb_build_object('uri', d.uri, 'type', d.type, 'administration', d.administration)
-                        || CASE WHEN sd.fields IS NULL THEN jsonb_build_object('sha256', encode(d.sha256, 'hex'))
-                                ELSE jsonb_build_object('fields', sd.fields) END ORDER BY sd.position), '[]')
-                   FROM locker.share_document sd
-                   JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
-                  WHERE sd.owner = spent.owner AND sd.share_id = spent.share_id)"""
 
 
-async def save_draft(
-    tx: Tx, draft: ShareDraft, *, owner: str, draft_id: str, pin_mac: bytes | None, lifetime_s: int
-) -> None:
+async def begin_draft(tx: Tx, draft: ShareDraft, *, owner: str, draft_id: str, lifetime_s: int) -> None:
     await tx.execute(
         """
-        INSERT INTO locker.share_draft (owner, draft_id, answers, pin_mac, expires_at)
-        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
-        ON CONFLICT (owner, draft_id) DO UPDATE SET
-            answers = excluded.answers, pin_mac = excluded.pin_mac, expires_at = excluded.expires_at""",
+        INSERT INTO locker.share_draft (owner, draft_id, answers, expires_at)
+        VALUES ($1, $2, $3, now() + make_interval(secs => $4))""",
         owner,
         draft_id,
         msgspec.to_builtins(draft),
-        pin_mac,
         float(lifetime_s),
     )
+
+
+async def change_draft(
+    tx: Tx,
+    answers: dict[str, Any],
+    *,
+    owner: str,
+    draft_id: str,
+    lifetime_s: int,
+    pin_mac: bytes | UnsetType | None = UNSET,
+) -> bool:
+    """These answers and no others, whatever another window says at the same time. False: there is no such draft, or it
+    became a share."""
+    row = await tx.fetchrow(
+        """
+        UPDATE locker.share_draft
+           SET answers = answers || $3::jsonb, expires_at = now() + make_interval(secs => $4),
+               pin_mac = CASE WHEN $5 THEN $6 ELSE pin_mac END
+         WHERE owner = $1 AND draft_id = $2 AND expires_at > now() RETURNING draft_id""",
+        owner,
+        draft_id,
+        answers,
+        float(lifetime_s),
+        pin_mac is not UNSET,
+        None if pin_mac is UNSET else pin_mac,
+    )
+    return row is not None
 
 
 async def draft(tx: Tx, *, owner: str, draft_id: str) -> tuple[ShareDraft, bytes | None] | None:
@@ -116,6 +140,7 @@ async def insert(
     openings_max: int,
     pin_mac: bytes | None,
     client_id: str | None,
+    grant_id: str | None,
     view_only: bool,
     key_wrapped: bytes | None,
     code_mac: bytes | None,
@@ -127,8 +152,8 @@ async def insert(
         """
         INSERT INTO locker.share
                (owner, share_id, token_sha256, caveats, recipient, purpose, until, openings_max, pin_mac, client_id,
-                view_only, open_until, key_wrapped, code_mac, code_wrapped)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16
+                view_only, open_until, key_wrapped, code_mac, code_wrapped, grant_id)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16, $17
          WHERE $7 > now() AND $7 <= now() + make_interval(secs => $12)""",
         owner,
         share_id,
@@ -146,6 +171,7 @@ async def insert(
         key_wrapped,
         code_mac,
         code_wrapped,
+        grant_id,
     )
     return done.endswith(" 1")
 
@@ -153,7 +179,8 @@ async def insert(
 async def insert_documents(
     tx: Tx, *, owner: str, share_id: str, document_ids: Sequence[str], sealed: Sequence[Sealed]
 ) -> int:
-    """How many of them this citizen holds, each now part of the share: whole, or ``sealed`` fields of it."""
+    """How many of them this citizen holds, each now part of the share: whole, or ``sealed`` fields of it. One that goes
+    meanwhile, with all that its owner has, is waited for and not held."""
     done = await tx.execute(
         """
         INSERT INTO locker.share_document
@@ -165,7 +192,8 @@ async def insert_documents(
                             ARRAY (SELECT jsonb_array_elements_text(p.fields::jsonb)) AS fields
                        FROM unnest($4::text[], $5::text[], $6::text[], $7::bytea[])
                             AS p (document_id, fields, credential_id, credential_sealed)) AS part
-                 ON part.document_id = wanted.document_id""",
+                 ON part.document_id = wanted.document_id
+           FOR KEY SHARE OF d""",
         owner,
         share_id,
         list(document_ids),
@@ -175,12 +203,6 @@ async def insert_documents(
         [each.credential_sealed for each in sealed],
     )
     return int(done.rsplit(" ", 1)[1])
-
-
-async def database_time(tx: Tx) -> dt.datetime:
-    now = await tx.fetchval("SELECT now()")
-    assert isinstance(now, dt.datetime)
-    return now
 
 
 async def narrow(
@@ -340,8 +362,64 @@ async def has_opened(tx: Tx, *, viewing_sha256: bytes, owner: str | None, share_
     )
 
 
+_SPEND = f"""
+        WITH spent AS (
+            UPDATE locker.share s
+               SET openings_used = s.openings_used + 1, last_opened_at = now()
+             WHERE s.owner = $1 AND s.share_id = $2 AND (s.token_sha256 = $3 OR s.code_mac = $4)
+               AND {_LIVE} AND {_UNDERSTOOD}
+               AND (s.pin_mac IS NULL OR s.pin_mac = $5)
+               AND (s.client_id IS NULL OR s.client_id = $6)
+               AND (s.grant_id IS NULL OR s.grant_id = $20)
+            RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until, s.view_only, s.grant_id
+        ), given AS (
+            SELECT sd.position, {HELD}, {_SHARED}
+              FROM spent
+              JOIN locker.share_document sd ON sd.owner = spent.owner AND sd.share_id = spent.share_id
+              JOIN {_SHARED_FROM}
+        ), given_uploads AS (
+            SELECT su.position, u.upload_id, u.media_type, u.pages
+              FROM spent
+              JOIN locker.share_upload su ON su.owner = spent.owner AND su.share_id = spent.share_id
+              JOIN locker.upload u ON u.owner = su.owner AND u.upload_id = su.upload_id
+             WHERE {SERVED}
+        ), given_fields AS (
+            SELECT name, min(ARRAY[given.position, place]) AS place
+              FROM given, unnest(given.fields) WITH ORDINALITY AS field (name, place)
+             GROUP BY name
+        ), said AS (
+            -- To the receipts, to the log and to the opener: all of one reading.
+            SELECT (SELECT coalesce(jsonb_agg(
+                               jsonb_build_object('uri', uri, 'type', type, 'administration', administration)
+                               || CASE WHEN fields IS NULL THEN jsonb_build_object('sha256', encode(sha256, 'hex'))
+                                       ELSE jsonb_build_object('fields', fields) END ORDER BY position), '[]')
+                      FROM given) AS to_receipts,
+                   jsonb_strip_nulls(jsonb_build_object(
+                       'documents', (SELECT coalesce(jsonb_agg(document_id ORDER BY position), '[]') FROM given),
+                       'types', (SELECT coalesce(jsonb_agg(type ORDER BY position), '[]') FROM given),
+                       'uploads', (SELECT jsonb_agg(upload_id ORDER BY position) FROM given_uploads),
+                       'fields', (SELECT jsonb_agg(name ORDER BY place) FROM given_fields))) AS to_log,
+                   (SELECT coalesce(jsonb_agg(
+                               jsonb_build_object('upload_id', upload_id, 'media_type', media_type, 'pages', pages)
+                               ORDER BY position), '[]')
+                      FROM given_uploads) AS of_uploads
+        ), opened AS (
+            INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until, audit_id,
+                                        key_wrapped, documents)
+            SELECT owner, $7, share_id, $6, $8, least(until, now() + make_interval(secs => $9)), $11, $10, to_receipts
+              FROM spent, said
+            RETURNING opening_id, opened_at, client_id, view_until, audit_id::text AS audit_id, key_wrapped, documents
+        ), logged AS ({Audit("locker").cte(11, source="spent, said", detail="said.to_log")})
+        SELECT given.*, opened.*, said.of_uploads, spent.share_id, spent.purpose, spent.recipient, spent.until,
+               spent.view_only, spent.grant_id,
+               extract(epoch FROM clock_timestamp() - statement_timestamp())::float8 AS age_s
+          FROM spent CROSS JOIN opened CROSS JOIN said LEFT JOIN given ON true
+         ORDER BY given.position"""
+
+
 async def spend_opening(
     tx: Tx,
+    event: AuditEvent,
     *,
     owner: str,
     share_id: str,
@@ -349,51 +427,52 @@ async def spend_opening(
     code_mac: bytes | None,
     pin_mac: bytes | None,
     client_id: str | None,
+    grant_id: str | None,
     opening_id: str,
     viewing_sha256: bytes,
     viewing_s: int,
     audit_id: UUID,
     key_wrapped: bytes | None,
-) -> Opening | None:
-    """Everything that a share demands is asked here, and the access row is written here: all or nothing.
+) -> Opened | None:
+    """Everything that a share demands is asked here, what it gives is read, and the access row is written: all or
+    nothing. ``event`` is that row, but for what was given, which is added here. ``grant_id`` is of a connection that
+    the provider called standing just now.
 
-    Two callers cannot both take the last opening: the second waits for the first one's row and reads it again.
+    Two callers cannot both take the last opening: the second waits for the first one's row and reads it again. All else
+    is read as of the beginning of the statement, also by whoever waited: a document that its issuer revokes, a file
+    that goes to the bin or the end of all the citizen's shares in just that time comes after this opening, as if it had
+    come a moment later. The log says so too. ``age_s`` is how long ago that beginning was, at most as long as a
+    statement may wait for a row: who must not say what is old looks again.
     """
-    row = await tx.fetchrow(
-        f"""
-        WITH spent AS (
-            UPDATE locker.share s
-               SET openings_used = s.openings_used + 1, last_opened_at = now()
-             WHERE s.owner = $1 AND s.share_id = $2 AND (s.token_sha256 = $3 OR s.code_mac = $9)
-               AND {_LIVE}
-               AND (s.pin_mac IS NULL OR s.pin_mac = $4)
-               AND (s.client_id IS NULL OR s.client_id = $5)
-            RETURNING s.owner, s.share_id, s.purpose, s.recipient, s.until, s.view_only
-        ), opened AS (
-            INSERT INTO locker.opening (owner, opening_id, share_id, client_id, viewing_sha256, view_until, audit_id,
-                                        key_wrapped, documents)
-            SELECT owner, $6, share_id, $5, $7, least(until, now() + make_interval(secs => $8)), $10, $11, {_GIVEN}
-              FROM spent
-            RETURNING opening_id, opened_at, client_id, view_until, audit_id::text AS audit_id, key_wrapped, documents
-        )
-        SELECT spent.*, opened.* FROM spent, opened""",
+    rows = await tx.fetch(
+        _SPEND,
         owner,
         share_id,
         token_sha256,
+        code_mac,
         pin_mac,
         client_id,
         opening_id,
         viewing_sha256,
         float(viewing_s),
-        code_mac,
-        audit_id,
         key_wrapped,
+        *Audit.columns(event, audit_id=audit_id),
+        grant_id,
     )
-    return None if row is None else msgspec.convert(dict(row), Opening)
+    if not rows:
+        return None
+    first = {**rows[0], "owner": owner}
+    uploads = msgspec.convert(first["of_uploads"], list[GivenUpload])
+    return Opened(
+        opening=msgspec.convert({**first, "uploads": [upload.upload_id for upload in uploads]}, Opening),
+        items=[_item(row) for row in rows if row["document_id"] is not None],
+        uploads=uploads,
+        age_s=first["age_s"],
+    )
 
 
 _OPENING = """o.owner, o.share_id, o.opening_id, o.opened_at, o.client_id, s.recipient, s.purpose, s.until,
-               o.view_until, s.view_only, o.audit_id::text AS audit_id, o.key_wrapped,
+               o.view_until, s.view_only, s.grant_id, o.audit_id::text AS audit_id, o.key_wrapped,
                coalesce(o.documents, '[]') AS documents,
                coalesce((SELECT a.detail->'uploads' FROM locker.audit a
                           WHERE a.at = o.opened_at AND a.audit_id = o.audit_id), '[]') AS uploads
@@ -413,7 +492,8 @@ async def opening(tx: Tx, *, opening_id: str, viewing_sha256: bytes) -> Opening 
     row = await tx.fetchrow(
         f"""
         SELECT {_OPENING}
-         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now() AND {_STANDS}""",
+         WHERE o.viewing_sha256 = $1 AND o.opening_id = $2 AND o.view_until > now() AND {_STANDS}
+           AND {_UNDERSTOOD}""",
         viewing_sha256,
         opening_id,
     )
@@ -483,6 +563,18 @@ async def find(tx: Tx, *, owner: str, share_id: str) -> Share | None:
     return None if row is None else _share(row)
 
 
+async def grants(tx: Tx, *, owner: str, share_ids: Sequence[str]) -> dict[str, str]:
+    """The connections on which these of the citizen's shares depend."""
+    rows = await tx.fetch(
+        """
+        SELECT share_id, grant_id FROM locker.share
+         WHERE owner = $1 AND share_id = ANY ($2::text[]) AND grant_id IS NOT NULL""",
+        owner,
+        list(share_ids),
+    )
+    return {row["share_id"]: row["grant_id"] for row in rows}
+
+
 async def is_token(tx: Tx, *, owner: str, share_id: str, token_sha256: bytes) -> bool:
     return bool(
         await tx.fetchval(
@@ -514,42 +606,72 @@ async def owner_of_opening(tx: Tx, *, opening_id: str, audit_id: UUID) -> str | 
     return found
 
 
-async def credential_status(tx: Tx, *, credential_id: str) -> tuple[str, str, bool, Standing] | None:
-    """Owner, share, whether it is still shared, and how its document stands."""
+async def logged_opening(tx: Tx, *, opening_id: str, audit_id: UUID) -> Opening | None:
+    """With the time that its line of the log has, which the app cannot choose; None where they differ."""
     row = await tx.fetchrow(
         f"""
-        SELECT sd.owner, sd.share_id, {_STANDS} AS shared, {STANDING} AS standing
+        SELECT {_OPENING}
+          JOIN locker.audit l ON l.at = o.opened_at AND l.audit_id = o.audit_id AND l.owner = o.owner
+         WHERE o.audit_id = $1 AND o.opening_id = $2 AND l.action = 'share.opened'""",
+        audit_id,
+        opening_id,
+    )
+    return None if row is None else msgspec.convert(dict(row), Opening)
+
+
+async def credential_status(tx: Tx, *, credential_id: str) -> CredentialRow | None:
+    row = await tx.fetchrow(
+        f"""
+        SELECT sd.owner, sd.share_id, s.grant_id, {_STANDS} AND {_UNDERSTOOD} AS shared, {STANDING} AS standing
           FROM locker.share_document sd
           JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
           JOIN locker.document d ON d.owner = sd.owner AND d.document_id = sd.document_id
          WHERE sd.credential_id = $1""",
         credential_id,
     )
-    return None if row is None else (row["owner"], row["share_id"], row["shared"], row["standing"])
+    return None if row is None else msgspec.convert(dict(row), CredentialRow)
 
 
 async def sweep_drafts(tx: Tx) -> None:
-    await tx.execute("DELETE FROM locker.share_draft WHERE expires_at < now()")
+    await forget(tx, "locker.share_draft", "expires_at < now()")
 
 
-async def forget_keys(tx: Tx) -> None:
-    """Of what may not be looked at any more, with the credentials that they opened."""
-    await tx.execute(
+async def forget_keys(tx: Tx, *, batch_max: int) -> int:
+    """Of shares that may not be looked at any more, with the credentials that they opened: of how many."""
+    many: int = await tx.fetchval(
         f"""
-        WITH over AS (
-            UPDATE locker.share SET key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+        WITH past AS (
+            SELECT owner, share_id FROM locker.share
              WHERE until < now() AND (key_wrapped IS NOT NULL OR code_mac IS NOT NULL)
-            RETURNING owner, share_id
+             LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), over AS (
+            UPDATE locker.share s SET key_wrapped = NULL, code_mac = NULL, code_wrapped = NULL
+              FROM past WHERE s.owner = past.owner AND s.share_id = past.share_id
+            RETURNING s.owner, s.share_id
         ), {_FORGOTTEN}
-        SELECT count(*) FROM over"""
+        SELECT count(*) FROM over""",
+        batch_max,
     )
-    await tx.execute(
-        "UPDATE locker.opening SET key_wrapped = NULL WHERE view_until < now() AND key_wrapped IS NOT NULL"
+    return many
+
+
+async def forget_openers_keys(tx: Tx, *, batch_max: int) -> int:
+    """Of openings that may not be looked at any more, while their shares stand: of how many."""
+    done = await tx.execute(
+        """
+        WITH past AS (
+            SELECT owner, opening_id FROM locker.opening
+             WHERE view_until < now() AND key_wrapped IS NOT NULL
+             LIMIT $1 FOR UPDATE SKIP LOCKED)
+        UPDATE locker.opening o SET key_wrapped = NULL
+          FROM past WHERE o.owner = past.owner AND o.opening_id = past.opening_id""",
+        batch_max,
     )
+    return int(done.rsplit(" ", 1)[1])
 
 
 def _share(row: Any) -> Share:
-    return msgspec.convert(dict(row), Share)
+    return msgspec.convert({**dict(row), "caveats": understood(row["caveats"])}, Share)
 
 
 def _item(row: Any) -> SharedItem:

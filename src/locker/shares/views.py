@@ -22,26 +22,31 @@ class ShareView(msgspec.Struct, frozen=True, kw_only=True):
     """Name, and names of the fields where it is not the whole."""
     only_fields: bool
     """Of no document the whole."""
+    is_connected: bool
+    """Its service is, where it depends on that."""
     state: Message
     tone: str
     share: Share
 
 
-def share_view(share: Share, locale: Locale) -> ShareView:
-    state, tone = _state(share)
+def share_view(share: Share, locale: Locale, *, is_connected: bool) -> ShareView:
+    state, tone = _state(share, is_connected=is_connected)
     return ShareView(
         share_id=share.share_id,
         recipient=share.recipient,
         purpose=share.purpose,
         documents=[(name_in(document.type_names, locale), document.fields or []) for document in share.documents],
         only_fields=not share.uploads and all(document.fields for document in share.documents),
+        is_connected=is_connected,
         state=state,
         tone=tone,
         share=share,
     )
 
 
-def _state(share: Share) -> tuple[Message, str]:
+def _state(share: Share, *, is_connected: bool) -> tuple[Message, str]:
+    if share.live and not is_connected:
+        return _("Stopped: the service is not connected"), "wait"
     if share.live:
         return _("Active"), "good"
     if share.revoked_at:

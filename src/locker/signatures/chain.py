@@ -6,6 +6,7 @@ once: one from which no anchor was reached is not tried again, and signatures ar
 
 import asyncio
 import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import timedelta
@@ -81,11 +82,21 @@ def _has_key_identifier(certificate: Certificate, wanted: bytes) -> bool:
 
 
 # (list of trust, leaf, purpose) → chain. Only what was found is kept: another document may bring what was missing.
+# What is found is kept for all threads, and the loop that pyHanko wants is one: two at once would find it running, and
+# take that for a fault of the certificate. It is work of the processor, so nobody loses by waiting.
+_one_at_a_time = threading.Lock()
 _found: OrderedDict[tuple[int, bytes, bool], tuple[TrustStore, Chain]] = OrderedDict()
 
 
 def find_chain(
     leaf: Certificate, *, store: TrustStore, candidates: Iterable[Certificate], for_time_stamps: bool = False
+) -> Chain | None:
+    with _one_at_a_time:
+        return _find_chain(leaf, store, candidates, for_time_stamps=for_time_stamps)
+
+
+def _find_chain(
+    leaf: Certificate, store: TrustStore, candidates: Iterable[Certificate], *, for_time_stamps: bool
 ) -> Chain | None:
     key = (id(store), leaf.sha256, for_time_stamps)
     kept = _found.get(key)

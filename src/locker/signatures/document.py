@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, cast
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import InvalidVersion
@@ -20,10 +20,10 @@ from pyhanko.pdf_utils.decode_limits import (
 )
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko_certvalidator.errors import ValidationError
 
 from locker.signatures.fast_reader import FastReader
+from locker.signatures.signature_fields import signature_fields
 
 _MIB = 1024 * 1024
 READING_LIMITS = DecodeLimits(
@@ -39,7 +39,6 @@ _NO_HEAD_YET = re.compile(rb"[ \t\r\n\f\x000-9]*[ \t\r\n\f\x00]\Z")
 """So much space that the numbers before ``obj`` are further away than is looked."""
 _HEAD_MAX = 128
 _OBJECTS_LOOKED_AT_MAX = 5_000
-_FIELDS_MAX = 2_000
 _SEARCHED_WHILE_ONE_IS_READ = 50_000
 """Bytes; measured roughly."""
 
@@ -169,11 +168,7 @@ class Document:
 
     def signature_fields(self) -> Iterator[tuple[str, Any, Any]]:
         """Filled ones: name, reference of the signature dictionary (or the dictionary), field."""
-        for seen, (name, value, field) in enumerate(enumerate_sig_fields(self.reader, filled_status=True)):
-            if seen >= _FIELDS_MAX:
-                raise ValueError("too many signature fields")
-            # A name that is a number or a list names nothing.
-            yield cast("str", name) if isinstance(name, str | bytes) else "", value, field
+        return signature_fields(self.reader)
 
     def active_content(self) -> tuple[frozenset[str], bool]:
         """What can act or show otherwise than the pages, and whether all of the document was looked at."""

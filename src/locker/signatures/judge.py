@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from kit.workers import WorkerFailed, WorkerFault, WorkerPool
+from kit.errors import Unavailable
+from kit.workers import WorkerDied, WorkerFailed, WorkerFault, WorkerPool, WorkerTimeout
 from locker.signatures.algorithms import ALGORITHMS
 from locker.signatures.recent_verdicts import RecentVerdicts, sha256_of
 from locker.signatures.schema import Policy, Trust, Verdict
@@ -14,6 +15,7 @@ from locker.signatures.sent_trust import SentTrust
 from locker.signatures.worker_request import Request
 
 _MIB = 1024 * 1024
+_KILLED = "signal 9"
 
 
 def signature_workers(
@@ -59,7 +61,8 @@ class SignatureJudge:
     ) -> Verdict:
         """Never raises for a bad document: a document that costs too much is INDETERMINATE/GENERIC ``too-costly``.
 
-        Raises ``kit.errors.Unavailable`` when too many documents wait, and OSError when ``path`` cannot be read.
+        Raises ``kit.errors.Unavailable`` when too many documents wait or a judge stood still, and OSError when ``path``
+        cannot be read.
         ``at`` is the time to judge for, now by default; it must have a time zone. ``known_until`` lets later revocation
         data speak about ``at``. About 5 ms for 100 kB.
         """
@@ -80,8 +83,12 @@ class SignatureJudge:
         policy: Policy,
         at: datetime | None = None,
         known_until: datetime | None = None,
+        sha256: bytes | None = None,
     ) -> Verdict:
-        """Like ``validate``, and for what is no PDF: CAdES, JAdES, XAdES, ASiC; ``signature`` is one over ``path``."""
+        """Like ``validate``, and for what is no PDF: CAdES, JAdES, XAdES, ASiC; ``signature`` is one over ``path``.
+
+        ``sha256`` is that of ``path`` where it is known: the file is then read by who judges it alone.
+        """
         request = Request(
             path=str(path.absolute()),
             signature=str(signature.absolute()) if signature else None,
@@ -90,18 +97,20 @@ class SignatureJudge:
             at=at or datetime.now(UTC),
             known_until=known_until,
         )
-        return await self._ask(request, path, trust)
+        return await self._ask(request, path, trust, known=sha256)
 
-    async def _ask(self, request: Request, path: Path, trust: Trust) -> Verdict:
+    async def _ask(self, request: Request, path: Path, trust: Trust, *, known: bytes | None = None) -> Verdict:
         try:
             async with self._sent.of(trust) as wire:
                 sent = msgspec.structs.replace(request, trust=wire.encoded, trust_path=wire.path)
                 asked = (request.any_format, request.policy, request.known_until, wire.encoded, wire.path)
                 # One file: what is bound to another has no digest of its own.
-                sha256 = await asyncio.to_thread(sha256_of, path) if request.signature is None else None
+                sha256 = None
+                if request.signature is None:
+                    sha256 = known.hex() if known else await asyncio.to_thread(sha256_of, path)
                 if sha256 and (recent := self._recent.find(sha256, asked, at=request.at)):
                     return recent
-                answer = await self._pool.run(msgspec.msgpack.encode(sent))
+                answer = await self._judged(msgspec.msgpack.encode(sent))
         except WorkerFailed as failure:
             reason = "not-judged" if isinstance(failure, WorkerFault) else "too-costly"
             return await asyncio.to_thread(_unjudged, path, trust, request.policy, request.at, reason)
@@ -111,6 +120,20 @@ class SignatureJudge:
         if verdict.sha256 == sha256:
             self._recent.keep(verdict, asked, at=request.at)
         return verdict
+
+    async def _judged(self, asked: bytes, *, tries: int = 2) -> bytes:
+        """A document's cost ends a judge by its limits: memory, CPU. What else ends one says nothing of the document,
+        and a refusal would stay: the machine needed memory, somebody killed it, or all stood still."""
+        try:
+            return await self._pool.run(asked)
+        except WorkerTimeout as cut:
+            if cut.reason == "wall":
+                raise Unavailable("signatures") from cut
+            raise
+        except WorkerDied as died:
+            if died.reason != _KILLED or tries == 1:
+                raise
+        return await self._judged(asked, tries=tries - 1)
 
 
 def _unjudged(path: Path, trust: Trust, policy: Policy, at: datetime, reason: str) -> Verdict:

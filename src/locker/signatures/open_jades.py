@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from kit.strict_json import once
 from locker.signatures.certificate import Certificate, certificate_of, signature_holds
 from locker.signatures.cms_signature import Finding, digest_of, failed, indeterminate
 from locker.signatures.document import UNREADABLE
@@ -259,13 +260,6 @@ def _claimed_time(header: dict[str, Any]) -> datetime | None:
 
 def _json(text: bytes) -> dict[str, Any]:
     """An object; a name that stands twice in one is refused (RFC 7515 §4)."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a name stands twice")
-        return found
-
     read = json.loads(text, object_pairs_hook=once)
     if not isinstance(read, dict):
         raise ValueError("not an object")

@@ -1,6 +1,5 @@
 """Time stamps from an authority over HTTP (RFC 3161 §3.4)."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ import httpx
 from asn1crypto import cms, tsp
 
 from kit.errors import Unavailable
+from kit.outbound.ask import NoAnswer, ask
 from locker.signatures.document import UNREADABLE
 
 _ANSWER_MAX_BYTES = 256 * 1024
@@ -19,6 +19,7 @@ class TimeStampAuthorityAway(Unavailable):
     """None of the authorities gave a time stamp for what was asked."""
 
     code = "time-stamp-authority-away"
+    title = "No time-stamp authority can be reached now. Try again later."
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, retry_after_s=60)
@@ -63,30 +64,18 @@ class TimeStampClient:
         raise TimeStampAuthorityAway(why)
 
     async def _ask(self, address: str, asked: bytes) -> bytes:
-        headers = {
-            "Content-Type": "application/timestamp-query",
-            "Accept": "application/timestamp-reply",
-            # A few bytes of a compressed answer become gigabytes in one step, before anybody could count them.
-            "Accept-Encoding": "identity",
-        }
-        body = bytearray()
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
         try:
-            # The client's own limit is for each piece of an answer that drips.
-            async with (
-                asyncio.timeout(self._answer_max_s),
-                self._http.stream("POST", address, content=asked, headers=headers) as response,
-            ):
-                if response.status_code != 200:
-                    raise _NotGiven(f"HTTP {response.status_code}")
-                if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise _NotGiven("a compressed answer")
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > _ANSWER_MAX_BYTES:
-                        raise _NotGiven("answer too large")
-        except (httpx.HTTPError, TimeoutError) as fault:
-            raise _NotGiven(type(fault).__name__) from None
-        return bytes(body)
+            return await ask(
+                self._http,
+                address,
+                content=asked,
+                headers=headers,
+                answer_max_bytes=_ANSWER_MAX_BYTES,
+                overall_max_s=self._answer_max_s,
+            )
+        except NoAnswer as reason:
+            raise _NotGiven(str(reason)) from None
 
 
 class _NotGiven(Exception):

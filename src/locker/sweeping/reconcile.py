@@ -120,7 +120,7 @@ async def _lost(db: Database, vault: Vault, promised: dict[str, str], present: d
     """Rows whose object is really not there: the page may be older than a row that was written since."""
     lost = []
     for key in promised.keys() - present.keys():
-        if await vault.blobs.head(key) is not None:
+        if await vault.blobs.length(key) is not None:
             continue
         if await _promised(db, [key]) or key in await orphans.quarantined_between(db, after=key[:-1], until=key):
             lost.append(promised[key])

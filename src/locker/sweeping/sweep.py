@@ -42,23 +42,10 @@ async def sweep(
         if await destroy_due(db, audit, batch_max=_BATCH) < _BATCH:
             break
     removed, kept_back = await _remove_orphans(db, vault, grace_s=grace_s, batches_max=batches_max)
-    answers = outbox = 0
-    for _ in range(batches_max):
-        gone = await orphans.forget_expired_answers(db, batch_max=_BATCH)
-        answers += gone
-        if gone < _BATCH:
-            break
-    for _ in range(batches_max):
-        gone = await forget_outbox(db, lifetime_s=outbox_lifetime_s, batch_max=_BATCH)
-        outbox += gone
-        if gone < _BATCH:
-            break
-    for _ in range(batches_max):
-        if await forget_requests(db, lifetime_s=_REPEATED_WITHIN_S, batch_max=_BATCH) < _BATCH:
-            break
-    for _ in range(batches_max):
-        if await orphans.forget_refused(db, lifetime_s=refused_lifetime_s, batch_max=_BATCH) < _BATCH:
-            break
+    answers = await orphans.forget_expired_answers(db, batch_max=_BATCH, batches_max=batches_max)
+    outbox = await forget_outbox(db, lifetime_s=outbox_lifetime_s, batch_max=_BATCH, batches_max=batches_max)
+    await forget_requests(db, lifetime_s=_REPEATED_WITHIN_S, batch_max=_BATCH, batches_max=batches_max)
+    await orphans.forget_refused(db, lifetime_s=refused_lifetime_s, batch_max=_BATCH, batches_max=batches_max)
     await throttle.sweep(db)
     if removed:
         await audit.append(db, AuditEvent(action="orphans.swept", actor_kind="system", detail={"orphans": removed}))

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import hashlib
 import re
-import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
+from kit.own_folder import temporary_folder
 from locker.deposits.refusals import NoRoom, TooSlow
 from locker.uploads.refusals import FileMissing, FileTooLarge, MultipartMalformed
 
@@ -56,7 +56,7 @@ async def receive(
     if content_length is not None and content_length > limits.file_max_bytes + _ENVELOPE_MAX_BYTES:
         raise FileTooLarge(limits.file_max_bytes)
     receiving = _Receiving(_parser(content_type), limits.file_max_bytes)
-    with tempfile.TemporaryDirectory(prefix="khizana-upload-", dir=limits.folder) as folder:
+    async with temporary_folder("khizana-upload-", limits.folder) as folder:
         path = Path(folder, "file")
         try:
             # To the page cache: less than a hop to a thread.

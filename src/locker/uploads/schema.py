@@ -58,6 +58,14 @@ class HeldUpload(msgspec.Struct, frozen=True, kw_only=True):
         return self.state == "held"
 
 
+class GivenUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of one as whoever opens a share is told."""
+
+    upload_id: str
+    media_type: MediaType
+    pages: int
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """As the API says it."""
 

@@ -1,6 +1,5 @@
 """An upload as an HTTP answer, whoever asks: attached, never run, never guessed at (V-22)."""
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from kit.own_folder import temporary_folder
 from locker.documents.content_disposition import attachment
 from locker.documents.send_bytes import send_bytes
 from locker.rendering.pictures import Pictures
@@ -53,7 +53,7 @@ async def picture(
 @asynccontextmanager
 async def plain(desk: UploadDesk, upload: HeldUpload) -> AsyncIterator[Path]:
     """Its bytes in a temporary file, for the worker; the folder is gone with the context."""
-    with tempfile.TemporaryDirectory(prefix="khizana-upload-", dir=desk.limits.receive.folder) as folder:
+    async with temporary_folder("khizana-upload-", desk.limits.receive.folder) as folder:
         path = Path(folder, "file")
         reading = await desk.vault.open(
             upload.stored, owner=upload.owner, document_id=upload.upload_id, version=VERSION

@@ -6,7 +6,7 @@ from kit.db import Tx
 from locker.uploads import store
 from locker.uploads.desk import UploadDesk
 from locker.uploads.read import UPLOAD_ID, listed_name
-from locker.uploads.schema import HeldUpload, SharedUpload
+from locker.uploads.schema import GivenUpload, HeldUpload, SharedUpload
 from locker.uploads.send import plain
 
 PICTURES_MAX = 30
@@ -56,7 +56,7 @@ async def cleaned(desk: UploadDesk, upload: HeldUpload) -> bytes:
         return await asyncio.to_thread(into.read_bytes)
 
 
-def message(upload: HeldUpload, *, base: str, view_only: bool) -> SharedUpload:
+def message(upload: HeldUpload | GivenUpload, *, base: str, view_only: bool) -> SharedUpload:
     """``base`` is the address of the opening. The file's name may say more than was meant, so it does not leave."""
     at = f"{base}/uploads/{upload.upload_id}"
     return SharedUpload(

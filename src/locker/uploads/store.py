@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from kit.counting import count_up_to
 from kit.db import Tx
 from locker.access.cursor import Position
 from locker.uploads.schema import HeldUpload, NewUpload, PendingScan
@@ -17,7 +18,7 @@ _HELD = """u.owner, u.upload_id, u.uploaded_at, u.uploaded_by, u.media_type, u.p
 _GONE = """wrapped_key = NULL, name_sealed = NULL, idempotency_key = NULL, next_scan_at = NULL, gone_at = now(),
                sha256 = '', request_sha256 = ''"""
 """Nor a digest: with it, who has a file could ask whether this citizen had it too."""
-_SERVED = "u.gone_at IS NULL AND u.binned_at IS NULL AND u.scan IN ('none', 'clean')"
+SERVED = "u.gone_at IS NULL AND u.binned_at IS NULL AND u.scan IN ('none', 'clean')"
 
 
 async def insert(tx: Tx, new: NewUpload, *, quarantine_days: int) -> HeldUpload | None:
@@ -254,8 +255,7 @@ async def scan_later(tx: Tx, *, owner: str, upload_id: str, attempt: UUID, wait_
 
 
 async def count_pending(tx: Tx) -> int:
-    pending: int = await tx.fetchval("SELECT count(*) FROM locker.upload WHERE next_scan_at IS NOT NULL")
-    return pending
+    return await count_up_to(tx, "locker.upload WHERE next_scan_at IS NOT NULL")
 
 
 async def with_objects(tx: Tx, *, object_keys: list[str]) -> set[str]:
@@ -287,7 +287,7 @@ async def share(tx: Tx, *, owner: str, share_id: str, upload_ids: Sequence[str])
         SELECT u.owner, $2, u.upload_id, wanted.position
           FROM unnest($3::text[]) WITH ORDINALITY AS wanted (upload_id, position)
           JOIN locker.upload u ON u.owner = $1 AND u.upload_id = wanted.upload_id
-         WHERE {_SERVED}""",
+         WHERE {SERVED} FOR KEY SHARE OF u""",
         owner,
         share_id,
         list(upload_ids),
@@ -302,7 +302,7 @@ async def shared(tx: Tx, *, owner: str, share_id: str, upload_id: str | None = N
         SELECT {_HELD}
           FROM locker.share_upload su
           JOIN locker.upload u ON u.owner = su.owner AND u.upload_id = su.upload_id
-         WHERE su.owner = $1 AND su.share_id = $2 AND ($3::text IS NULL OR su.upload_id = $3) AND {_SERVED}
+         WHERE su.owner = $1 AND su.share_id = $2 AND ($3::text IS NULL OR su.upload_id = $3) AND {SERVED}
          ORDER BY su.position""",
         owner,
         share_id,
@@ -318,7 +318,7 @@ async def chosen(tx: Tx, *, owner: str, upload_ids: Sequence[str]) -> list[HeldU
         SELECT {_HELD}
           FROM unnest($2::text[]) WITH ORDINALITY AS wanted (upload_id, position)
           JOIN locker.upload u ON u.owner = $1 AND u.upload_id = wanted.upload_id
-         WHERE {_SERVED} ORDER BY wanted.position""",
+         WHERE {SERVED} ORDER BY wanted.position""",
         owner,
         list(upload_ids),
     )

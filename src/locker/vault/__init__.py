@@ -52,7 +52,7 @@ Delete: set ``wrapped_key`` NULL in the row (now it is noise), later ``await vau
 Erase a person: ``await vault.destroy_owner_key(tx, owner=sub)``, objects later. Other nodes may hold the unwrapped key
 for at most five minutes, so the caller's rows must refuse first.
 
-Sweeper and reconcile: ``vault.blobs.head(key)``, ``.delete(key)``, ``.list(prefix, after=…, limit=…)`` with prefixes
+Sweeper and reconcile: ``vault.blobs.length(key)``, ``.delete(key)``, ``.list(prefix, after=…, limit=…)`` with prefixes
 ``blobs.PREFIXES`` ("00/" … "ff/"); ``is_object_key(name)`` tells objects from the
 ``.keep`` files of the embedded engine.
 Months: ``rewrap_all`` moves every owner to this month's epoch and destroys the epochs that are over (docs/keys.md).

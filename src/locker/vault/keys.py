@@ -309,6 +309,9 @@ class Keys:
         if not await store.hold_citizen_key(tx, owner, parted_too=parted_too):
             raise Erased
 
+    async def is_erased(self, owner: str) -> bool:
+        return await store.is_destroyed(self._db, owner)
+
     async def destroy(self, tx: Tx, owner: str) -> bool:
         """For ever: nothing of this owner can be read again, nor anything added. False: it was so before.
 

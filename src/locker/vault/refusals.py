@@ -4,12 +4,16 @@ from kit.errors import Refusal, Unavailable
 
 
 class BlobStoreUnavailable(Unavailable):
-    """The object store is away, too slow, full, or refuses us. Nothing was decided: the caller may repeat."""
+    """The object store is away, too slow, full, or refuses us. Nothing was decided: the caller may repeat.
+
+    ``reason`` is the store's own code where it refuses us, as ``SignatureDoesNotMatch``: for the operator alone.
+    """
 
     code = "object-store-unavailable"
 
-    def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:
+    def __init__(self, detail: str | None = None, *, reason: str = "", retry_after_s: int = 5) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
+        self.reason = reason
 
 
 class BlobDamaged(Refusal):

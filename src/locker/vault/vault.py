@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from kit.db import Database, Tx
+from kit.errors import Unavailable
 from locker.vault import streaming
 from locker.vault.blobs import BlobStore
 from locker.vault.keys import KeyNotAuthentic, Keys, MasterKeys, content_associated_data, part_associated_data
-from locker.vault.refusals import BlobDamaged
+from locker.vault.refusals import BlobDamaged, Erased
 from locker.vault.schema import Stored
 from locker.vault.streaming import HEADER_BYTES, Decryptor, Encryptor, NotAuthentic
 
@@ -76,7 +78,7 @@ class Vault:
         ciphertext_length = streaming.ciphertext_length(length)
         await self.blobs.put(object_key, sealing.once, ciphertext_length, repeatable=sealing.repeatable)
         if await self._sha256_of(object_key, ciphertext_length) != sealing.ciphertext_sha256.digest():
-            _alarm("read-back differs", object_key, document_id)
+            await self._tell("read-back differs", owner, object_key, document_id)
             raise BlobDamaged
         return Stored(
             object_key=object_key,
@@ -102,7 +104,7 @@ class Vault:
         if sealing.plaintext_sha256.digest() != stored.plaintext_sha256:
             raise LengthMismatch
         if await self._sha256_of(stored.object_key, total) != sealing.ciphertext_sha256.digest():
-            _alarm("read-back differs", stored.object_key, document_id)
+            await self._tell("read-back differs", owner, stored.object_key, document_id)
             raise BlobDamaged
         return sealing.ciphertext_sha256.digest()
 
@@ -121,10 +123,10 @@ class Vault:
             async for frame in self._frames(stored, owner, document_id, version, start, end):
                 yield frame
         except (NotAuthentic, KeyNotAuthentic) as fault:
-            _alarm(f"{type(fault).__name__} {fault}", stored.object_key, document_id)
+            await self._tell(f"{type(fault).__name__} {fault}", owner, stored.object_key, document_id)
             raise BlobDamaged from fault
         except BlobDamaged as fault:
-            _alarm(fault.code, stored.object_key, document_id)
+            await self._tell(fault.code, owner, stored.object_key, document_id)
             raise
 
     async def open(
@@ -162,7 +164,7 @@ class Vault:
             key = await self._key(stored, owner, document_id, version)
             return streaming.decrypt_small(key, part_associated_data(document_id, version, part), sealed)
         except (NotAuthentic, KeyNotAuthentic) as fault:
-            _alarm(f"{type(fault).__name__} {fault} in {part}", stored.object_key, document_id)
+            await self._tell(f"{type(fault).__name__} {fault} in {part}", owner, stored.object_key, document_id)
             raise BlobDamaged from fault
 
     async def delete(self, object_key: str) -> None:
@@ -230,6 +232,14 @@ class Vault:
         if blob.total != total or len(blob.data) != length:
             raise NotAuthentic("length of the object")
         return blob.data
+
+    async def _tell(self, what: str, owner: str, object_key: str, document_id: str) -> None:
+        """Raises Erased where the owner was meanwhile: an erasure takes objects from under whoever reads them, and
+        nothing was damaged."""
+        with suppress(Unavailable):
+            if await self.keys.is_erased(owner):
+                raise Erased
+        log.critical("integrity alarm: %s: object %s of document %s", what, object_key, document_id)
 
     async def _sha256_of(self, object_key: str, total: int) -> bytes:
         """Empty where the object is not there or not of that length."""
@@ -303,7 +313,3 @@ class _Sealing:
     def _counted(self, sealed: bytes) -> bytes:
         self.ciphertext_sha256.update(sealed)
         return sealed
-
-
-def _alarm(what: str, object_key: str, document_id: str) -> None:
-    log.critical("integrity alarm: %s: object %s of document %s", what, object_key, document_id)

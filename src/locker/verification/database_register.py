@@ -6,6 +6,7 @@ import msgspec
 
 from kit.audit import AuditEvent
 from kit.errors import Refusal
+from kit.strangers import StrangersLines
 from kit.throttle import Limit
 from locker.access.schema import Citizen
 from locker.access.sessions import citizen_of
@@ -16,8 +17,12 @@ from locker.documents.find_members import find_members
 from locker.signatures.schema import Trust, Verdict
 from locker.verification import store
 from locker.verification.desk import VerificationDesk
+from locker.verification.places import Places
 from locker.verification.schema import Deposited
 from locker.wiring import Wiring
+
+_LINES = StrangersLines("verified")
+"""In the history of each owner, by deposit."""
 
 
 class DatabaseRegister:
@@ -59,9 +64,13 @@ class DatabaseRegister:
             await self._wiring.audit.append(self._db, event)
             return
         # The bytes are the same for all owners of a deposit, so each of them sees it, with their own document.
-        for member in await find_members(self._db, event.object_id):
-            own = msgspec.structs.replace(event, owner=member.owner, object_id=member.document_id)
-            await self._wiring.audit.append(self._db, own)
+        members = await find_members(self._db, event.object_id)
+        if members:
+            own = [
+                msgspec.structs.replace(event, owner=member.owner, object_id=member.document_id) for member in members
+            ]
+            deposit = min(member.document_id for member in members)
+            await _LINES.write(self._db, self._wiring.audit, self._wiring.throttle, own, thing=deposit)
 
     async def count(self, limit: Limit, key: str) -> None:
         await self._wiring.throttle.count(self._db, limit, key)
@@ -86,4 +95,9 @@ def desk_of(wiring: Wiring) -> VerificationDesk:
         receive_max_s=settings.verify_receive_max_s,
         folder=settings.temporary_folder,
         per_address_per_minute=settings.verifications_per_address_per_minute,
+        places=Places(
+            settings.verifications_at_once_max,
+            waiting_max=settings.verifications_waiting_max,
+            wait_max_s=settings.verifications_wait_max_s,
+        ),
     )

@@ -10,7 +10,6 @@ from litestar.datastructures import State
 
 from kit.audit import AuditEvent
 from kit.csrf import Csrf
-from kit.jose import LocalKeySet
 from kit.offload import Offload
 from kit.pages import Pages
 from kit.throttle import Limit
@@ -18,6 +17,8 @@ from locker.access.schema import Citizen
 from locker.reports.seal_certificate import ReportSeal
 from locker.signatures.judge import SignatureJudge
 from locker.signatures.schema import Trust, Verdict
+from locker.signing.ring import SigningKeys
+from locker.verification.places import Places
 from locker.verification.schema import Deposited
 
 
@@ -50,7 +51,7 @@ class Register(Protocol):
 class VerificationDesk:
     register: Register
     judge: SignatureJudge
-    signing: LocalKeySet
+    signing: SigningKeys
     seal: ReportSeal
     paper: Offload
     """Draws and seals certificates of verification."""
@@ -63,6 +64,7 @@ class VerificationDesk:
     file_max_bytes: int
     receive_max_s: float
     per_address_per_minute: int
+    places: Places
     clock: Callable[[], dt.datetime] = wall_clock
     folder: Path | None = None
     """Where a file stands while it is judged; None is the system's place for temporary files."""

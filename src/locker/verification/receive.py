@@ -4,9 +4,8 @@ import asyncio
 import errno
 import hashlib
 import re
-import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
+from kit.own_folder import temporary_folder
 from locker.verification.refusals import FileMissing, FileTooLarge, NoRoom, TooSlow
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -60,7 +60,7 @@ async def receive(
     ):
         raise FileTooLarge(limits.file_max_bytes)
     receiving = _Receiving(_parser(content_type), limits.file_max_bytes)
-    with _folder(limits) as folder:
+    async with _folder(limits) as folder:
         path = Path(folder, "document.pdf")
         try:
             # To the page cache: less than a hop to a thread.
@@ -90,13 +90,16 @@ async def receive(
         )
 
 
-def _folder(limits: Limits) -> "tempfile.TemporaryDirectory[str]":
-    try:
-        return tempfile.TemporaryDirectory(prefix="khizana-verify-", dir=limits.folder)
-    except OSError as fault:
-        if fault.errno in _FULL:
-            raise NoRoom from fault
-        raise
+@asynccontextmanager
+async def _folder(limits: Limits) -> AsyncIterator[Path]:
+    async with AsyncExitStack() as stack:
+        try:
+            folder = await stack.enter_async_context(temporary_folder("khizana-verify-", limits.folder))
+        except OSError as fault:
+            if fault.errno in _FULL:
+                raise NoRoom from fault
+            raise
+        yield folder
 
 
 def _parser(content_type: str) -> PushMultipartParser | None:

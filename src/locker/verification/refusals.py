@@ -29,6 +29,10 @@ class AnswerRefused(Malformed):
     code, title = "answer-refused", "This is not an answer of ours."
 
 
+class AnswerKeyDistrusted(Malformed):
+    code, title = "answer-key-distrusted", "The key that signed this answer was stolen. Verify the document again."
+
+
 class AtUnreadable(Malformed):
     code, title = "at-unreadable", "Give the day as 2026-11-28, or the moment as 2026-11-28T12:00:00Z."
 

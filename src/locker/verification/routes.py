@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 
+from kit import strict_json
 from kit.edge import address_prefix, wants_page
 from kit.form import form_of
 from kit.i18n import Message
@@ -76,7 +77,7 @@ async def download_answer(request: AnyRequest, desk: NamedDependency[Verificatio
         raise AnswerRefused
     if len(jws) + len(report or "") > _HANDED_BACK_MAX_BYTES:
         raise AnswerRefused
-    claims = check_answer(desk.signing, jws, issuer=desk.url)
+    claims = await check_answer(desk.signing, jws, issuer=desk.url)
     if report is None:
         return _file(jws.encode(), "verification.jwt", "application/jwt")
     # A form's text has CRLF for line ends.
@@ -88,8 +89,8 @@ async def download_answer(request: AnyRequest, desk: NamedDependency[Verificatio
     await desk.register.count(Limit("report", desk.per_address_per_minute * 4, 60), address_prefix(prober(request)))
     try:
         answer = msgspec.convert(claims["verification"], Answer)
-        verdict = msgspec.json.decode(body, type=Verdict)
-    except (msgspec.ValidationError, KeyError):
+        verdict = strict_json.decode(body, Verdict)
+    except (msgspec.DecodeError, KeyError):
         # One that an earlier version signed.
         raise AnswerRefused from None
     rendered = await render_report(desk, wanted, answer, verdict)
@@ -144,6 +145,8 @@ async def verifications(
 
 async def _judge(request: AnyRequest, desk: VerificationDesk, *, at: dt.datetime | None) -> Judged:
     """``at`` may also be a field of the form."""
+    # First: a refusal must cost nothing, because whoever gets one at once asks again at once.
+    desk.places.look()
     limit = Limit("verify", attempts=desk.per_address_per_minute, per_s=60)
     await desk.register.count(limit, address_prefix(prober(request)))
     length = request.headers.get("content-length", "")
@@ -154,7 +157,8 @@ async def _judge(request: AnyRequest, desk: VerificationDesk, *, at: dt.datetime
         limits=Limits(file_max_bytes=desk.file_max_bytes, receive_max_s=desk.receive_max_s, folder=desk.folder),
     ) as received:
         moment = at or read_at(received.at, now=desk.clock())
-        return await verify(desk, received, verifier=Verifier(), at=moment)
+        async with desk.places.place():
+            return await verify(desk, received, verifier=Verifier(), at=moment)
 
 
 async def _frames(request: AnyRequest) -> AsyncIterator[bytes]:

@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 
 from kit.ids import new_id
-from kit.jose import LocalKeySet, TokenRefused, verify
-from locker.verification.refusals import AnswerRefused
+from kit.jose import TokenRefused
+from locker.signing.ring import SigningKeys
+from locker.verification.refusals import AnswerKeyDistrusted, AnswerRefused
 from locker.verification.schema import Judged
 
 TYP = "khizana-verification+jwt"
 
 
-def sign_answer(keys: LocalKeySet, judged: Judged, *, issuer: str) -> tuple[str, bytes]:
+def sign_answer(keys: SigningKeys, judged: Judged, *, issuer: str) -> tuple[str, bytes]:
     """A compact JWS and the report that it names by its digest. It says what was so at ``iat``, for ever."""
     report = msgspec.json.format(msgspec.json.encode(judged.report), indent=2)
     claims = {
@@ -27,12 +28,19 @@ def sign_answer(keys: LocalKeySet, judged: Judged, *, issuer: str) -> tuple[str,
     return keys.sign(claims, typ=TYP), report
 
 
-def check_answer(keys: LocalKeySet, jws: str, *, issuer: str) -> dict[str, Any]:
-    """Claims of an answer that we signed. Raises AnswerRefused."""
+async def check_answer(keys: SigningKeys, jws: str, *, issuer: str) -> dict[str, Any]:
+    """Claims of an answer that we signed.
+
+    Raises AnswerRefused; AnswerKeyDistrusted, because no log has answers: nothing says whether it was made before the
+    key was stolen.
+    """
     try:
-        return verify(jws, keys.public, algorithms=("ES256",), typ=(TYP,), issuer=issuer, require=("iss", "iat", "jti"))
+        verified = await keys.verified(jws, typ=TYP, issuer=issuer)
     except TokenRefused:
         raise AnswerRefused from None
+    if verified.distrusted_from is not None:
+        raise AnswerKeyDistrusted
+    return verified.claims
 
 
 def check_report(claims: dict[str, Any], report: bytes) -> None:

@@ -35,6 +35,7 @@ async def verify(
         policy=policy,
         at=at or now,
         known_until=now if at else None,
+        sha256=received.sha256,
     )
     deposited = await desk.register.deposited(sha256=received.sha256, at=at)
     # Of a signature that somebody brings beside the document the copy knows nothing.

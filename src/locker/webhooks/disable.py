@@ -24,10 +24,11 @@ async def enable(db: Database, audit: Audit, webhook_id: str, *, owner: Owner | 
 
     async def record(tx: Tx) -> Webhook:
         webhook = await find(tx, webhook_id, owner=owner)
-        if owner is not None and webhook.disabled_reason == "officer":
-            raise DisabledByOfficer
-        if await store.enable(tx, webhook_id=webhook_id):
+        if await store.enable(tx, webhook_id=webhook_id, by_officer=owner is None):
             await audit.append(tx, event("webhook.enabled", webhook_id, owner=webhook.owner, actor=actor))
-        return await find(tx, webhook_id, owner=owner)
+        present = await find(tx, webhook_id, owner=owner)
+        if present.disabled_reason == "officer":
+            raise DisabledByOfficer
+        return present
 
     return await db.transact(record)

@@ -11,11 +11,12 @@ async def remove(db: Database, audit: Audit, webhook_id: str, *, owner: Owner | 
     """For good: its messages are forgotten in their time, and cannot be replayed. WebhookUnknown the second time."""
 
     async def record(tx: Tx) -> None:
+        # A rotation that is under way ends first: its keys go too.
+        await store.lock(tx, webhook_id)
         webhook = await find(tx, webhook_id, owner=owner)
-        if owner is not None and webhook.disabled_reason == "officer":
+        if not await store.remove(tx, webhook_id=webhook_id, by_officer=owner is None):
             # Else a new one at the same address would undo what the officer did.
             raise DisabledByOfficer
-        await store.remove(tx, webhook_id=webhook_id)
         await audit.append(tx, event("webhook.removed", webhook_id, owner=webhook.owner, actor=actor))
 
     await db.transact(record)

@@ -25,9 +25,9 @@ async def rotate(
     a key was lost, and then none of them signs any more, those of earlier rotations included."""
 
     async def record(tx: Tx) -> WebhookWithKeys:
-        webhook = await find(tx, webhook_id, owner=owner)
-        # Of two rotations at once the second finds the keys of the first.
+        # Of two rotations at once the second finds the keys of the first; and after a removal nothing.
         await store.lock(tx, webhook_id)
+        webhook = await find(tx, webhook_id, owner=owner)
         schemes = await store.end_keys(tx, webhook_id=webhook_id, overlap_s=overlap_s)
         if await store.count_keys(tx, webhook_id=webhook_id) + len(schemes) > KEYS_MAX:
             raise TooManyKeys

@@ -106,33 +106,45 @@ async def find(tx: Tx, *, webhook_id: str, owner: Owner | None) -> Webhook | Non
 
 
 async def disable(tx: Tx, *, webhook_id: str, reason: DisabledReason) -> bool:
-    """True for the one that disables it."""
+    """True for the one that disables it. An officer's word is the last one, also where it was disabled before."""
     row = await tx.fetchrow(
         """
-        UPDATE locker.webhook SET disabled_at = now(), disabled_reason = $2
-         WHERE webhook_id = $1 AND disabled_at IS NULL RETURNING webhook_id""",
+        UPDATE locker.webhook SET disabled_at = coalesce(disabled_at, now()), disabled_reason = $2
+         WHERE webhook_id = $1
+           AND (disabled_at IS NULL OR ($2 = 'officer' AND disabled_reason NOT IN ('officer', 'removed')))
+        RETURNING webhook_id""",
         webhook_id,
         reason,
     )
     return row is not None
 
 
-async def remove(tx: Tx, *, webhook_id: str) -> None:
-    """Nobody finds it any more; what is on its way to it is held, and its keys sign nothing."""
-    await tx.execute(
-        "UPDATE locker.webhook SET disabled_at = coalesce(disabled_at, now()), disabled_reason = 'removed'"
-        " WHERE webhook_id = $1",
+async def remove(tx: Tx, *, webhook_id: str, by_officer: bool) -> bool:
+    """Nobody finds it any more; what is on its way to it is held, and its keys sign nothing. False: it was removed
+    before, or an officer disabled it and none removes it. Callers follow one another, and rotations (``lock``)."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE locker.webhook SET disabled_at = coalesce(disabled_at, now()), disabled_reason = 'removed'
+         WHERE webhook_id = $1 AND {_STANDS} AND ($2 OR disabled_reason IS DISTINCT FROM 'officer')
+        RETURNING webhook_id""",
         webhook_id,
+        by_officer,
     )
-    await tx.execute("DELETE FROM locker.webhook_key WHERE webhook_id = $1", webhook_id)
+    if row is not None:
+        await tx.execute("DELETE FROM locker.webhook_key WHERE webhook_id = $1", webhook_id)
+    return row is not None
 
 
-async def enable(tx: Tx, *, webhook_id: str) -> bool:
+async def enable(tx: Tx, *, webhook_id: str, by_officer: bool) -> bool:
+    """What an officer disabled, an officer enables."""
     row = await tx.fetchrow(
         """
         UPDATE locker.webhook SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL
-         WHERE webhook_id = $1 AND disabled_at IS NOT NULL AND disabled_reason <> 'removed' RETURNING webhook_id""",
+         WHERE webhook_id = $1 AND disabled_at IS NOT NULL AND disabled_reason <> 'removed'
+           AND ($2 OR disabled_reason <> 'officer')
+        RETURNING webhook_id""",
         webhook_id,
+        by_officer,
     )
     return row is not None
 

@@ -6,7 +6,8 @@ from tests.conftest import Dsns
 from tests.provider import Provider, running_provider
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def idp(dsns: Dsns) -> AsyncIterator[Provider]:
+    """One running provider a test module, whose messages can be read; its tests make their own people."""
     async with running_provider(dsns.idp, dsns.owner, demo_outbox=True) as provider:
         yield provider

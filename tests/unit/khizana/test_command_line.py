@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -249,6 +250,74 @@ def test_a_stolen_key_is_replaced_and_then_withdrawn(khizana: Run) -> None:
     assert khizana("keys", "withdraw", stolen["kid"]).code != 0
 
 
+def test_the_lockers_keys_are_rotated_by_the_same_words(khizana: Run, home_folder: Path) -> None:
+    folder = home_folder / "keys" / "locker"
+    made = khizana("keys", "make", "--of", "locker")
+    assert (made.code, khizana("keys", "make", "--of", "locker").json()["keys"]) == (0, [])
+    [first] = khizana("keys", "list", "--of", "locker").json()["keys"]
+    assert (first["alg"], first["state"], first["signs_from"]) == ("ES256", "signs", None)
+    assert khizana("keys", "withdraw", first["kid"], "--of", "locker").err.startswith("error: rotation-under-way: ")
+    rotated = khizana("keys", "rotate", "--of", "locker")
+    assert (rotated.code, rotated.json()["action"]) == (0, "keys.rotated")
+    assert "copy the keys folder" in rotated.err
+    again = khizana("keys", "rotate", "--of", "locker")
+    assert (again.code, again.err.split(": ")[1]) == (2, "rotation-under-way")
+    assert khizana("keys", "rotate", "--of", "locker", "--at-once").code == 0
+    states = {key["kid"]: key["state"] for key in khizana("keys", "list", "--of", "locker").json()["keys"]}
+    assert sorted(states.values()) == ["announced", "signs", "verifies"]
+    assert states[first["kid"]] == "verifies"
+    assert khizana("keys", "retire", "--of", "locker").json()["keys"] == []
+    for wrong in ("2999-01-01T00:00:00Z", "2026-01-01T00:00:00", "yesterday"):
+        with pytest.raises(SystemExit) as left:
+            khizana("keys", "withdraw", first["kid"], "--of", "locker", "--since", wrong)
+        assert left.value.code == 2
+    withdrawn = khizana("keys", "withdraw", first["kid"], "--of", "locker", "--since", "2026-01-01T00:00:00Z")
+    assert withdrawn.code == 0, withdrawn.err
+    shown = {key["kid"]: key for key in khizana("keys", "list", "--of", "locker").json()["keys"]}
+    assert shown[first["kid"]]["state"] == "distrusted"
+    assert shown[first["kid"]]["distrusted_from"] == "2026-01-01T00:00:00Z"
+    assert khizana("keys", "withdraw", "nobody", "--of", "locker").err.startswith("error: key-unknown: ")
+    assert khizana("keys", "rotate", "--of", "locker", "--alg", "RS256").err.startswith("error: alg: ")
+    assert khizana("keys", "withdraw", "x", "--since", "2026-01-01T00:00:00Z").err.startswith("error: of-the-locker: ")
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert b"PRIVATE" not in b"".join(file.read_bytes() for file in folder.glob("signing-ES256.*"))
+
+
+def _activates_at(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def test_the_doctor_sees_a_stolen_key_of_the_locker_that_is_still_there(khizana: Run, home_folder: Path) -> None:
+    folder = home_folder / "keys" / "locker"
+    khizana("keys", "make", "--of", "locker")
+    assert khizana("keys", "rotate", "--of", "locker", "--at-once").code == 0
+    # Not one that is announced for tomorrow. Where others were made in this second, the newest signs in the next one.
+    soon = [path for path in sorted(folder.glob("signing-ES256-*.pem")) if _activates_at(path) < time.time() + 5]
+    key, newest = soon[0], soon[-1]
+    time.sleep(max(0.0, _activates_at(newest) - time.time()))
+    line = "signing keys of the locker: "
+    assert re.search(rf"^ok +{line}\S{{43}} signs, for 0 days; \d known$", khizana("doctor").out, re.MULTILINE)
+    mark = key.with_suffix(".distrusted")
+    mark.write_text("1")
+    mark.chmod(0o600)
+    assert re.search(rf"^BAD +{line}1 stolen ones.*\n +→ khizana keys retire --of locker", khizana("doctor").out, re.M)
+    assert khizana("keys", "retire", "--of", "locker").json()["keys"] == [key.stem]
+    assert "1 stolen ones" not in khizana("doctor").out
+
+
+def test_keys_of_verification_alone_need_no_database(
+    khizana: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KHIZANA_MODE", "embedded")
+    monkeypatch.setenv("KHIZANA_VERIFICATION_URL", "http://localhost:1")
+    monkeypatch.setenv("KHIZANA_VERIFICATION_TRUST_FOLDER", str(tmp_path))
+    monkeypatch.setenv("KHIZANA_VERIFICATION_KEYS_FOLDER", str(tmp_path / "keys"))
+    for words in (["make"], ["rotate"], ["rotate", "--at-once"]):
+        assert khizana("keys", *words, "--of", "verification").code == 0
+    states = [key["state"] for key in khizana("keys", "list", "--of", "verification").json()["keys"]]
+    assert sorted(states) == ["announced", "signs", "verifies"]
+
+
 def test_the_doctor_finds_nothing_and_then_what_is_wrong(khizana: Run, home_folder: Path) -> None:
     khizana("keys", "make")
     khizana("sweep")
@@ -261,6 +330,16 @@ def test_the_doctor_finds_nothing_and_then_what_is_wrong(khizana: Run, home_fold
     master.chmod(0o600)
     assert sick.code == 1
     assert re.search(r"^BAD +master key: .*\n +→ \S", sick.out, re.MULTILINE)
+
+
+def test_the_doctor_says_why_the_object_store_refuses_us(khizana: Run, home_folder: Path) -> None:
+    kept = home_folder / "s3.json"
+    right = kept.read_text()
+    kept.write_text(json.dumps({**json.loads(right), "secret_key": "0" * 40}))
+    sick = khizana("doctor")
+    kept.write_text(right)
+    assert sick.code == 1
+    assert re.search(r"^BAD +object store: SignatureDoesNotMatch at http\S+, bucket \w+\n +→ \S", sick.out, re.M)
 
 
 def test_the_doctor_sees_keys_that_nobody_rotates(khizana: Run, home_folder: Path) -> None:

@@ -32,11 +32,18 @@ def test_a_line_without_a_digest_gets_its_files(tmp_path: Path) -> None:
 
 
 def test_what_a_line_says_stays_as_it_was_written(tmp_path: Path) -> None:
-    """Numbers, spaces and a member that stands there twice: the locker judges what the administration wrote."""
+    """Numbers and spaces: the locker judges what the administration wrote."""
     (tmp_path / "a.pdf").write_bytes(b"one")
-    written = '{ "file":"a.pdf", "fields":{"n":1.10, "m":1e3}, "type":"A", "type":"B" }'
+    written = '{ "file":"a.pdf", "fields":{"n":1.10, "m":1e3}, "type":"B" }'
     [sent] = _manifest(folder_of(tmp_path, written)).splitlines()
     assert sent == b'{"sha256":"%s",%s' % (hashlib.sha256(b"one").hexdigest().encode(), written[1:].encode())
+
+
+def test_a_line_in_which_a_member_stands_twice_is_sent_as_it_is(tmp_path: Path) -> None:
+    """Which of them is meant is not ours to say; the locker refuses it, and names the line."""
+    (tmp_path / "a.pdf").write_bytes(b"one")
+    written = '{"file":"a.pdf", "type":"A", "type":"B"}'
+    assert _manifest(folder_of(tmp_path, written)).splitlines() == [written.encode()]
 
 
 def test_files_that_are_not_there_stop_it_before_it_begins(tmp_path: Path) -> None:

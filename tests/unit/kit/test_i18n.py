@@ -111,7 +111,7 @@ def placeholders(text: str) -> set[str]:
 
 def test_what_the_framework_refuses_is_said_too() -> None:
     found = {sentence.singular for sentence in sentences(KIT)}
-    assert {title for _code, title in edge._HTTP_TITLES.values()} <= found
+    assert {title for _code, title in edge.HTTP_TITLES.values()} <= found
 
 
 def test_sentences_are_found_wherever_they_stand(tmp_path: Path) -> None:

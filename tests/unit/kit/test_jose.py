@@ -3,9 +3,12 @@
 import base64
 import json
 import time
+from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jwt as other_jwt
 
 from kit.jose import Algorithm, KeyRefused, LocalKeySet, PublicKeys, SigningKey, TokenRefused, header_of, verify
@@ -157,3 +160,26 @@ def test_a_header_that_changes_what_is_signed_is_refused_rfc7797_6(member: dict[
     made = jwt.get_algorithm_by_name("ES256").sign(signed, KEYS.keys[0].private)
     with pytest.raises(TokenRefused):
         verified((signed + b"." + base64.urlsafe_b64encode(made).rstrip(b"=")).decode())
+
+
+def test_a_damaged_key_is_refused_where_it_is_loaded(tmp_path: Path) -> None:
+    whole = SigningKey.generate("RS256").private.private_numbers()
+    assert isinstance(whole, rsa.RSAPrivateNumbers)
+    flipped = rsa.RSAPrivateNumbers(
+        p=whole.p,
+        q=whole.q,
+        d=whole.d ^ 2**77,
+        dmp1=whole.dmp1 ^ 2**77,
+        dmq1=whole.dmq1,
+        iqmp=whole.iqmp,
+        public_numbers=whole.public_numbers,
+    )
+    private = flipped.private_key(unsafe_skip_rsa_key_validation=True)
+    path = tmp_path / "RS256-0.pem"
+    path.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    with pytest.raises(ValueError, match=r"RS256-0\.pem: a damaged key"):
+        SigningKey.load(path, "RS256")

@@ -150,8 +150,9 @@ async def test_our_time_is_not_longer_because_a_sender_was_waited_for(monkeypatc
 async def test_an_answer_that_has_begun_is_not_cut() -> None:
     async def stream(_: Any, __: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"who", "more_body": True})
         await asyncio.sleep(0.1)
-        await send({"type": "http.response.body", "body": b"whole", "more_body": False})
+        await send({"type": "http.response.body", "body": b"le", "more_body": False})
 
     lane = Lane("test", share=1.0, at_once_max=1, limit_s=0.05)
     assert (await asked(Edge(stream, lanes=[(lane, "GET /")])))[2] == b"whole"

@@ -106,6 +106,22 @@ async def test_a_worker_that_is_killed_refuses_its_job_and_no_other() -> None:
         assert answers[1:] == [b"ok"] * 4
 
 
+async def test_a_worker_that_is_killed_while_it_waits_costs_no_job() -> None:
+    """Before we have heard of it: the job goes into the pipe of a process that is gone."""
+    async with pool() as workers:
+        pid = int(await workers.run(b"pid"))
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0)
+        assert await workers.run(b"echo ok") == b"ok"
+        assert int(await workers.run(b"pid")) != pid
+
+
+async def test_workers_that_are_killed_whenever_they_start_are_away() -> None:
+    async with pool(target="worker_killed:do") as workers:
+        with pytest.raises(Unavailable):
+            await workers.run(b"echo")
+
+
 async def test_a_fault_names_its_type_and_never_the_input() -> None:
     async with pool() as workers:
         before = await workers.run(b"pid")
@@ -145,8 +161,41 @@ async def test_a_cancelled_job_ends_its_worker() -> None:
 
 async def test_a_worker_is_recycled_after_its_jobs() -> None:
     async with pool(jobs_max=2) as workers:
-        pids = [await workers.run(b"pid") for _ in range(5)]
-        assert len(set(pids)) == 3
+        pids = [await workers.run(b"pid") for _ in range(2)]
+        assert len(set(pids)) == 1
+        assert await until(lambda: len(workers._alive) == 2)
+        assert await until(lambda: not workers._tasks)
+        assert await workers.run(b"pid") != pids[0]
+        assert await until(lambda: not alive(int(pids[0])))
+
+
+async def test_nobody_waits_for_the_successor_of_a_worker_that_did_its_jobs() -> None:
+    """A start takes a second of a core, and beside other work many; its place is served meanwhile."""
+    async with pool(jobs_max=1) as workers:
+        old = await workers.run(b"pid")
+        # It is starting: nothing has been awaited since.
+        assert await workers.run(b"pid") == old
+
+
+async def test_a_successor_that_died_is_not_asked() -> None:
+    async with pool(jobs_max=1) as workers:
+        old = int(await workers.run(b"pid"))
+        assert await until(lambda: len(workers._alive) == 2)
+        assert await until(lambda: not workers._tasks)
+        successor = next(one for one in workers._alive if one.process.pid != old)
+        os.kill(successor.process.pid, signal.SIGKILL)
+        assert await workers.run(b"echo on") == b"on"
+
+
+async def test_a_worker_that_dies_while_its_successor_starts_leaves_one_worker() -> None:
+    async with pool(jobs_max=1) as workers:
+        await workers.run(b"pid")
+        with pytest.raises(WorkerDied):
+            await workers.run(b"die 9")
+        assert await workers.run(b"echo on") == b"on"
+        assert await until(lambda: not workers._tasks)
+        # It did its one job as well: at most its own successor stands beside it.
+        assert len(workers._alive) <= 2
 
 
 async def test_a_worker_has_no_environment_no_network_no_files_and_no_core(tmp_path: Path) -> None:

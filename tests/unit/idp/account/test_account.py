@@ -8,7 +8,7 @@ import pytest
 from tests.people import PASSWORD, active, last_code, letters, post, rested, signed_in
 from tests.provider import Provider, csrf_of
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEW = "Le thé du soir à Ifrane"
 

@@ -14,6 +14,8 @@ from idp.citizens.refusals import ReasonNeeded
 from idp.subjects.pairwise import pairwise_sub
 from tests.provider import Provider
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 HISTORY_PAGE = "/idp/account/history"
 
 

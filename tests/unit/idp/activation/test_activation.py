@@ -4,6 +4,8 @@ from idp.authenticators.printed_code import as_typed, new_code
 from tests.people import PASSWORD, active, enrolled, first_factor, post, submit
 from tests.provider import Provider
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 
 def test_codes_are_read_as_people_type_them() -> None:
     code = new_code()
@@ -12,6 +14,7 @@ def test_codes_are_read_as_people_type_them() -> None:
     assert as_typed("iIlLoO") == "111100"
 
 
+@in_one_loop
 async def test_a_code_is_good_for_thirty_days_and_one_account(idp: Provider) -> None:
     one, two = await enrolled(idp), await enrolled(idp)
     rows = await idp.owner("SELECT expires_at - created_at AS life FROM idp.activation")
@@ -24,6 +27,7 @@ async def test_a_code_is_good_for_thirty_days_and_one_account(idp: Provider) -> 
         assert answer.status_code == 422
 
 
+@in_one_loop
 async def test_a_code_is_spent_by_the_activation(idp: Provider) -> None:
     await active(idp)
     person = await enrolled(idp)
@@ -35,6 +39,7 @@ async def test_a_code_is_spent_by_the_activation(idp: Provider) -> None:
         assert (await post(browser, "/idp/activate", **fields)).status_code == 422
 
 
+@in_one_loop
 async def test_no_step_opens_without_the_one_before(idp: Provider) -> None:
     person = await enrolled(idp)
     async with idp.browser() as browser:
@@ -48,6 +53,7 @@ async def test_no_step_opens_without_the_one_before(idp: Provider) -> None:
         assert answer.status_code == 403
 
 
+@in_one_loop
 async def test_an_activation_goes_on_in_the_browser_where_it_was_opened_last(idp: Provider) -> None:
     person = await enrolled(idp)
     fields = {"username": person.uid, "activation_code": person.activation_code or ""}
@@ -60,6 +66,7 @@ async def test_an_activation_goes_on_in_the_browser_where_it_was_opened_last(idp
         assert (await two.get("/idp/activate/password")).status_code == 403
 
 
+@in_one_loop
 async def test_a_password_of_an_unfinished_activation_signs_nobody_in(idp: Provider) -> None:
     person = await enrolled(idp)
     async with idp.browser() as browser:
@@ -70,6 +77,7 @@ async def test_a_password_of_an_unfinished_activation_signs_nobody_in(idp: Provi
     assert "account-not-active" in answer.text
 
 
+@in_one_loop
 async def test_guessing_activation_codes_is_stopped(idp: Provider) -> None:
     person = await enrolled(idp)
     await idp.owner("DELETE FROM idp.throttle")
@@ -84,6 +92,7 @@ async def test_guessing_activation_codes_is_stopped(idp: Provider) -> None:
 
 
 @pytest.mark.parametrize("language", ["ar", "fr", "zgh", "en"])
+@in_one_loop
 async def test_every_step_is_there_in_every_language(idp: Provider, language: str) -> None:
     person = await enrolled(idp)
     async with idp.browser() as browser:
@@ -100,6 +109,7 @@ async def test_every_step_is_there_in_every_language(idp: Provider, language: st
         assert (await browser.get("/idp/activate/code")).status_code == 200
 
 
+@in_one_loop
 async def test_activation_is_told_to_the_contact_points(idp: Provider) -> None:
     person = await active(idp)
     rows = await idp.owner(

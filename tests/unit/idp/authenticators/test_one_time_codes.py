@@ -20,7 +20,7 @@ from kit.i18n import Locale
 from tests.people import last_code
 from tests.provider import Provider
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = Destination("sms", "+212612345678")
 
@@ -58,7 +58,7 @@ class Codes:
         )
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def codes(idp: Provider) -> Codes:
     return Codes(idp, await idp.citizen())
 

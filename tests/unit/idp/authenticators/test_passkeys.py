@@ -9,7 +9,7 @@ from tests.passkeys import BE, BS, UP, UV, SoftPasskey, set_up, use
 from tests.people import active, aged, first_factor, letters, post, signed_in, submit
 from tests.provider import Provider, answer_of, press_allow
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def with_passkey(idp: Provider, device: SoftPasskey, **changed: object) -> object:

@@ -145,5 +145,5 @@ async def test_public_client_pushes_sixty_a_minute_rfc9126_2_3(idp: Provider) ->
         "UPDATE idp.throttle SET attempts = 60 WHERE bucket LIKE $1", f"pushed-requests:{wallet.client_id}|%"
     )
     answer = await idp.push(wallet, **wallet.request())
-    assert answer.status_code == 429
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0

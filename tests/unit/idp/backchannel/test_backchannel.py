@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import httpx
 import jwt
 import msgspec
 import pytest
 
+from idp.backchannel.ask import CLIENT
 from idp.backchannel.ping import ping
 from idp.clients.schema import ClientRegistration
 from idp.refusals import InvalidClientMetadata
@@ -26,6 +28,7 @@ from tests.waiting import (
     signed,
     uid_of,
 )
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,6 +40,19 @@ async def asked(idp: Provider, party: RelyingParty, uid: str, **changed: Any) ->
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
+
+
+async def test_a_service_that_asks_too_often_is_told_as_oauth_tells_it(idp: Provider) -> None:
+    async def once_more(_: int) -> httpx.Response:
+        party, uid = await service(idp), await uid_of(idp, await idp.citizen())
+        await asked(idp, party, uid)
+        bucket = f"{CLIENT.name}:{party.client_id}"
+        await idp.owner("UPDATE idp.throttle SET attempts = $2 WHERE bucket = $1", bucket, CLIENT.attempts)
+        return await ask(idp, party, login_hint=uid)
+
+    answer = await in_one_window(CLIENT.per_s, once_more)
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_service_is_let_in_by_the_number_that_it_shows(idp: Provider) -> None:

@@ -7,6 +7,8 @@ import pytest
 from idp.citizens.age import age_statements, has_reached
 from tests.provider import Provider, answer_of, csrf_of
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.mark.parametrize(
     ("born", "today", "over"),
@@ -31,6 +33,7 @@ def test_the_day_begins_where_the_citizen_lives() -> None:
     assert age_statements({}, half_past_eleven_in_utc) == {}
 
 
+@in_one_loop
 async def test_p_11_an_age_statement_comes_without_a_birth_date(idp: Provider) -> None:
     party = await idp.client()
     citizen = await idp.citizen(birthdate="2001-07-09")

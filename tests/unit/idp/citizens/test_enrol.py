@@ -17,7 +17,7 @@ from idp.sessions.current import current
 from tests.people import enrolled, enrolment
 from tests.provider import Provider
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_citizen_gets_an_identifier_and_a_code(idp: Provider) -> None:

@@ -18,6 +18,8 @@ from idp.discovery.describe import describe
 from kit.jose import unverified_claims
 from tests.provider import ISSUER, Provider, answer_of, csrf_of
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 CITIZEN = Citizen(
     citizen_id=UUID(int=1),
@@ -197,6 +199,7 @@ async def enrolled(idp: Provider, **verification: Any) -> Any:
     )
 
 
+@in_one_loop
 async def test_verified_claims_are_agreed_to_as_such_and_reach_userinfo_and_the_id_token(idp: Provider) -> None:
     party, person = await idp.client(), await enrolled(idp)
     await idp.owner("UPDATE idp.citizen SET state = 'active' WHERE citizen_id = $1", person.citizen_id)
@@ -226,6 +229,7 @@ async def test_verified_claims_are_agreed_to_as_such_and_reach_userinfo_and_the_
     assert "Date of birth" in history.text
 
 
+@in_one_loop
 async def test_controls_leave_what_is_said_of_evidence(idp: Provider) -> None:
     person = await enrolled(
         idp, evidence=[{**IDCARD, "document_details": {"type": "idcard", "issuer": {"name": "D\x00\u202eGSN"}}}]
@@ -236,6 +240,7 @@ async def test_controls_leave_what_is_said_of_evidence(idp: Provider) -> None:
     assert json.loads(kept[0]["kept"])[0]["document_details"]["issuer"] == {"name": "DGSN"}
 
 
+@in_one_loop
 async def test_enrolment_takes_no_evidence_for_what_is_not_recorded(idp: Provider) -> None:
     for wrong in (
         {"claims": ["email"]},
@@ -249,6 +254,7 @@ async def test_enrolment_takes_no_evidence_for_what_is_not_recorded(idp: Provide
             await enrolled(idp, **wrong)
 
 
+@in_one_loop
 async def test_discovery_says_what_is_served(idp: Provider) -> None:
     found = (await idp.http.get("/idp/.well-known/openid-configuration")).json()
     assert found["verified_claims_supported"] is True

@@ -18,16 +18,18 @@ from tests.conftest import Dsns
 from tests.provider import RelyingParty, running_provider
 from tests.sites import Site, authority_files, running_site
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 OLD, NEW = SigningKey.generate("ES256"), SigningKey.generate("ES256")
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def site() -> AsyncIterator[Site]:
     async with running_site() as found:
         yield found
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fetcher() -> AsyncIterator[Fetcher]:
     found = Fetcher(ca_file=authority_files()[0], loopback_allowed=True)
     yield found

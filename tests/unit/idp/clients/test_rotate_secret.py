@@ -6,6 +6,8 @@ from idp.clients.rotate_secret import rotate_secret
 from idp.refusals import InvalidClientMetadata
 from tests.provider import Provider, RelyingParty
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def opens(idp: Provider, party: RelyingParty, secret: str | None) -> bool:
     response = await idp.http.post(

@@ -3,9 +3,12 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.provider import Provider
 from tests.unit.idp.subjects.test_resolve_several import resolver
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def ask(idp: Provider, *client_ids: Any, **changed: Any) -> httpx.Response:

@@ -7,6 +7,7 @@ import httpx
 import jwt
 import pytest
 
+from idp.device.begin import REQUESTS
 from idp.refusals import InvalidClientMetadata
 from tests.people import active, second_factor, sign_in
 from tests.provider import ISSUER, Provider, csrf_of
@@ -20,6 +21,7 @@ from tests.waiting import (
     television,
     type_code,
 )
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -174,6 +176,22 @@ async def test_a_confidential_client_authenticates_at_both_endpoints(idp: Provid
     )
     assert unproven.json()["error"] == "invalid_client"
     assert (await poll(idp, party, DEVICE_CODE, begun["device_code"])).status_code == 200
+
+
+async def test_a_device_that_asks_too_often_is_told_as_oauth_tells_it(idp: Provider) -> None:
+    async def once_more(_: int) -> httpx.Response:
+        party = await television(idp)
+        assert (await begin_device(idp, party)).status_code == 200
+        await idp.owner(
+            "UPDATE idp.throttle SET attempts = $2 WHERE bucket LIKE $1",
+            f"{REQUESTS.name}:{party.client_id}|%",
+            REQUESTS.attempts,
+        )
+        return await begin_device(idp, party)
+
+    answer = await in_one_window(REQUESTS.per_s, once_more)
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from idp.citizens.change_state import change_state
 from idp.freezing import store
@@ -26,6 +27,8 @@ from tests.people import (
     signed_in,
 )
 from tests.provider import Provider, RelyingParty, answer_of, running_provider
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FREEZE = "/idp/account/freeze"
 
@@ -336,7 +339,7 @@ async def test_a_half_done_sign_in_ends_with_the_authenticator_that_it_waits_for
         assert (await second_factor(half, person.otp())).status_code == 422
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def quick(dsns: Any) -> AsyncIterator[Provider]:
     async with running_provider(dsns.idp, dsns.owner, unfreeze_waiting_s=0) as provider:
         yield provider

@@ -19,6 +19,8 @@ from kit.jose import unverified_claims
 from tests.people import Person, active, enrolment, letters, post, signed_in
 from tests.provider import Provider, RelyingParty, answer_of, csrf_of, press_allow
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 MANDATES = "/idp/account/mandates"
 TODAY = dt.datetime.now(dt.UTC).date()
 
@@ -89,6 +91,7 @@ async def is_dead(idp: Provider, party: RelyingParty, tokens: dict[str, Any]) ->
     return answers.pop()
 
 
+@in_one_loop
 async def test_the_subject_is_the_represented_and_act_is_the_person(idp: Provider) -> None:
     represented, actor, mandate_id = await two(idp)
     party = await party_of(idp)
@@ -112,6 +115,7 @@ async def test_the_subject_is_the_represented_and_act_is_the_person(idp: Provide
         assert found["act"] == {"sub": act}
 
 
+@in_one_loop
 async def test_what_is_done_in_a_name_stands_in_both_histories(idp: Provider) -> None:
     represented, actor, mandate_id = await two(idp)
     async with signed_in(idp, actor) as browser:
@@ -126,6 +130,7 @@ async def test_what_is_done_in_a_name_stands_in_both_histories(idp: Provider) ->
     assert "token.issued" not in await actions(actor)
 
 
+@in_one_loop
 async def test_for_oneself_nothing_is_different(idp: Provider) -> None:
     _, actor, _ = await two(idp)
     party = await party_of(idp)
@@ -136,6 +141,7 @@ async def test_for_oneself_nothing_is_different(idp: Provider) -> None:
     assert claims["sub"] == pairwise_sub(idp.wiring.secrets, sector="test", citizen_id=actor.citizen_id)
 
 
+@in_one_loop
 async def test_the_choice_is_for_one_request_and_nothing_is_chosen_silently(idp: Provider) -> None:
     _, actor, mandate_id = await two(idp)
     party = await party_of(idp)
@@ -147,6 +153,7 @@ async def test_the_choice_is_for_one_request_and_nothing_is_chosen_silently(idp:
         assert answer_of(silent)["error"] == "account_selection_required"
 
 
+@in_one_loop
 async def test_a_client_that_does_not_read_act_is_never_offered_it(idp: Provider) -> None:
     _, actor, _ = await two(idp)
     async with signed_in(idp, actor) as browser:
@@ -155,6 +162,7 @@ async def test_a_client_that_does_not_read_act_is_never_offered_it(idp: Provider
 
 
 @pytest.mark.parametrize("whom", ["", "other", "of-others", "ended", "not-accepted"])
+@in_one_loop
 async def test_attack_a_forged_choice_leads_nowhere(idp: Provider, whom: str) -> None:
     _, actor, _ = await two(idp)
     party = await party_of(idp)
@@ -176,6 +184,7 @@ async def test_attack_a_forged_choice_leads_nowhere(idp: Provider, whom: str) ->
         assert (await chosen(browser, party, whom)).status_code == 404
 
 
+@in_one_loop
 async def test_attack_a_choice_of_somebody_else_in_the_same_browser_counts_for_nobody(idp: Provider) -> None:
     """The interaction is the browser's; the choice is the person's."""
     _, actor, mandate_id = await two(idp)
@@ -192,6 +201,7 @@ async def test_attack_a_choice_of_somebody_else_in_the_same_browser_counts_for_n
     assert "act" not in claims
 
 
+@in_one_loop
 async def test_attack_a_mandate_that_ends_between_page_and_code_gives_no_code(idp: Provider) -> None:
     _, actor, mandate_id = await two(idp)
     party = await party_of(idp)
@@ -214,6 +224,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", [*ENDINGS, "represented", "actor", "freeze-one", "freeze-other", "death"])
+@in_one_loop
 async def test_a_mandate_that_is_over_is_over_for_code_and_tokens_at_once(idp: Provider, ending: str) -> None:
     represented, actor, mandate_id = await two(idp)
     party = await party_of(idp)
@@ -245,6 +256,7 @@ async def test_a_mandate_that_is_over_is_over_for_code_and_tokens_at_once(idp: P
         assert refused.json()["error"] == "invalid_grant"
 
 
+@in_one_loop
 async def test_what_a_freeze_ended_does_not_come_back_with_the_thaw(idp: Provider) -> None:
     represented, actor, _ = await two(idp)
     for change in ("freeze", "unfreeze"):
@@ -262,6 +274,7 @@ async def test_what_a_freeze_ended_does_not_come_back_with_the_thaw(idp: Provide
         assert answer.headers["location"].startswith("/idp/consent")
 
 
+@in_one_loop
 async def test_attack_revocation_and_code_race_and_nothing_lives_after(idp: Provider) -> None:
     represented, actor, mandate_id = await two(idp)
     party = await party_of(idp)
@@ -276,6 +289,7 @@ async def test_attack_revocation_and_code_race_and_nothing_lives_after(idp: Prov
             assert await is_dead(idp, party, exchanged.json())
 
 
+@in_one_loop
 async def test_there_is_no_chain_of_mandates(idp: Provider) -> None:
     """Who acts for somebody does not act for those for whom that one acts."""
     _, middle, _ = await two(idp)
@@ -288,6 +302,7 @@ async def test_there_is_no_chain_of_mandates(idp: Provider) -> None:
     assert str(mandate_id) in page.text
 
 
+@in_one_loop
 async def test_a_mandate_gives_no_level_that_the_represented_could_not_reach(idp: Provider) -> None:
     represented, actor, mandate_id = await two(idp)
     await idp.owner("UPDATE idp.citizen SET proofing = 'none' WHERE citizen_id = $1", represented.citizen_id)
@@ -299,6 +314,7 @@ async def test_a_mandate_gives_no_level_that_the_represented_could_not_reach(idp
     assert unverified_claims(tokens["id_token"])["acr"] == "low"
 
 
+@in_one_loop
 async def test_a_mandate_for_named_scopes_gives_no_claim_outside_them(idp: Provider) -> None:
     _, actor, mandate_id = await two(idp, scopes=("email",))
     party = await party_of(idp)
@@ -312,6 +328,7 @@ async def test_a_mandate_for_named_scopes_gives_no_claim_outside_them(idp: Provi
         await code_for(browser, party, str(mandate_id), scope="openid email")
 
 
+@in_one_loop
 async def test_a_guardian_acts_for_a_child_that_never_signed_in_until_its_majority(idp: Provider) -> None:
     guardian, party = await active(idp), await party_of(idp)
     born = TODAY.replace(year=TODAY.year - 9, day=1)
@@ -342,6 +359,7 @@ def _in_days(days: int) -> str:
     return (TODAY + dt.timedelta(days=days)).isoformat()
 
 
+@in_one_loop
 async def test_a_citizen_gives_and_the_other_accepts(idp: Provider) -> None:
     giver, proxy, party = await active(idp), await active(idp), await party_of(idp)
     async with signed_in(idp, giver) as browser, signed_in(idp, proxy) as theirs:
@@ -362,6 +380,7 @@ async def test_a_citizen_gives_and_the_other_accepts(idp: Provider) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["myself", "nobody", "past", "too-long", "no-service", "no-date"])
+@in_one_loop
 async def test_a_mandate_that_cannot_be_is_not_given(idp: Provider, wrong: str) -> None:
     person, other = await active(idp), await active(idp)
     fields = {"uid": other.uid, "until": _in_days(9), "what": "all"}
@@ -378,6 +397,7 @@ async def test_a_mandate_that_cannot_be_is_not_given(idp: Provider, wrong: str) 
     assert await idp.owner("SELECT 1 FROM idp.mandate WHERE represented_id = $1", person.citizen_id) == []
 
 
+@in_one_loop
 async def test_attack_whoever_tries_identifiers_is_stopped(idp: Provider) -> None:
     person = await active(idp)
     async with signed_in(idp, person) as browser:
@@ -387,6 +407,7 @@ async def test_attack_whoever_tries_identifiers_is_stopped(idp: Provider) -> Non
     assert answers == [422] * 10 + [429]
 
 
+@in_one_loop
 async def test_an_officer_records_no_mandate_that_would_be_over(idp: Provider) -> None:
     grown, guardian = await active(idp), await active(idp)
     with pytest.raises(MandateRefused):
@@ -396,6 +417,7 @@ async def test_an_officer_records_no_mandate_that_would_be_over(idp: Provider) -
 
 
 @pytest.mark.parametrize("language", ["ar", "fr", "zgh", "en"])
+@in_one_loop
 async def test_the_pages_are_there_in_every_language(idp: Provider, language: str) -> None:
     _, actor, _ = await two(idp)
     async with signed_in(idp, actor) as browser:

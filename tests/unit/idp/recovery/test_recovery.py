@@ -14,7 +14,7 @@ from tests.passkeys import SoftPasskey, set_up, use
 from tests.people import PASSWORD, Person, active, letters, post, rested, secret_of, sign_in, signed_in, submit
 from tests.provider import Provider
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEW = "Le thé du soir à Ifrane"
 

@@ -9,6 +9,8 @@ from idp.sessions.start import start, step_up
 from kit.tokens import digest
 from tests.provider import Provider
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.mark.parametrize(
     ("amr", "proofing", "acr"),
@@ -42,6 +44,7 @@ def test_a_session_is_named_by_what_a_person_recognises(header: str, label: str)
     assert browser_label(header) == label
 
 
+@in_one_loop
 async def test_a_new_authentication_changes_the_cookie_and_keeps_the_sid(idp: Provider) -> None:
     citizen_id, db, audit = await idp.citizen(), idp.wiring.db, idp.wiring.audit
     first = await start(db, audit, citizen_id=citizen_id, acr="low", amr=["pwd"], browser_label="", lifetime_s=60)
@@ -74,6 +77,7 @@ async def test_a_new_authentication_changes_the_cookie_and_keeps_the_sid(idp: Pr
     assert found.acr == "low"
 
 
+@in_one_loop
 async def test_another_citizen_in_the_same_browser_gets_another_session(idp: Provider) -> None:
     one, two, db, audit = await idp.citizen(), await idp.citizen(), idp.wiring.db, idp.wiring.audit
     first = await start(db, audit, citizen_id=one, acr="low", amr=["pwd"], browser_label="", lifetime_s=60)
@@ -91,6 +95,7 @@ async def test_another_citizen_in_the_same_browser_gets_another_session(idp: Pro
     assert await current(db, first.token) is None
 
 
+@in_one_loop
 async def test_most_requests_of_a_session_write_nothing(idp: Provider) -> None:
     citizen_id = await idp.citizen()
     async with await idp.signed_in(citizen_id) as browser:
@@ -109,6 +114,7 @@ async def test_most_requests_of_a_session_write_nothing(idp: Provider) -> None:
     assert marks == [False, False, True]
 
 
+@in_one_loop
 async def test_an_end_is_told_once(idp: Provider) -> None:
     citizen_id = await idp.citizen()
     async with await idp.signed_in(citizen_id) as browser:

@@ -1,9 +1,13 @@
+import pytest
+
 from idp.authenticators import store as authenticators
 from idp.messages import store as messages
 from idp.sessions import store as sessions
 from idp.sign_in import store as sign_in
 from tests.people import active, first_factor, signed_in
 from tests.provider import Provider
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TABLES = ("session", "sign_in_attempt", "one_time_code", "outbox")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.provider import ISSUER, Provider, answer_of, csrf_of
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_cancelling_a_sign_in_tells_the_service_access_denied(idp: Provider) -> None:

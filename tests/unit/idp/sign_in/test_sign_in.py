@@ -8,7 +8,7 @@ import pytest
 from tests.people import active, first_factor, last_code, post, rested, second_factor, sign_in, signed_in, submit
 from tests.provider import Provider, RelyingParty, answer_of, press_allow
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_citizen_activates_and_signs_in_with_two_factors(idp: Provider) -> None:

@@ -6,6 +6,8 @@ from tests.conftest import Dsns
 from tests.people import PASSWORD, active, post
 from tests.provider import Provider, running_provider
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
 ENVIRONMENT = {
     "KHIZANA_MODE": "production",
     "KHIZANA_ISSUER": "https://id.test/idp",
@@ -15,6 +17,7 @@ ENVIRONMENT = {
 }
 
 
+@in_one_loop
 async def test_a_success_is_given_back_and_a_failure_is_not(idp: Provider) -> None:
     person = await active(idp)
     await idp.owner("DELETE FROM idp.throttle")
@@ -29,6 +32,7 @@ async def test_a_success_is_given_back_and_a_failure_is_not(idp: Provider) -> No
     assert "sign-in-account" not in counts
 
 
+@in_one_loop
 async def test_the_throttle_keeps_neither_identifiers_nor_passwords(idp: Provider) -> None:
     person = await active(idp)
     async with idp.browser() as browser:
@@ -37,6 +41,7 @@ async def test_the_throttle_keeps_neither_identifiers_nor_passwords(idp: Provide
     assert not any(person.uid in row["bucket"] or "not this one" in row["bucket"] for row in rows)
 
 
+@in_one_loop
 async def test_a_named_test_citizen_is_not_counted(dsns: Dsns, idp: Provider) -> None:
     person = await active(idp)
     await idp.owner("DELETE FROM idp.throttle")
@@ -58,6 +63,7 @@ def test_production_refuses_what_is_for_demos_and_tests(name: str, value: str) -
         decode({**ENVIRONMENT, name: value}, IdpSettings)
 
 
+@in_one_loop
 async def test_the_outbox_page_does_not_exist_without_its_setting(dsns: Dsns) -> None:
     async with running_provider(dsns.idp, dsns.owner) as strict:
         assert (await strict.http.get("/idp/outbox")).status_code == 404

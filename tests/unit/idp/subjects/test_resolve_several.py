@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from idp.subjects.pairwise import pairwise_sub
 from tests.provider import Provider, RelyingParty
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def resolver(idp: Provider, scope: str) -> RelyingParty:
@@ -39,7 +42,7 @@ async def asking(idp: Provider, scope: str) -> Asking:
     return Asking(idp, party, answer.json()["access_token"])
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ask(idp: Provider) -> AsyncIterator[Asking]:
     yield await asking(idp, "subjects:resolve subjects:translate")
 

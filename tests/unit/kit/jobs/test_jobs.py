@@ -148,7 +148,7 @@ async def test_what_kills_its_workers_is_buried_in_the_end(db: Database) -> None
         called.append(job)
         return Done()
 
-    await JobWorker(db, JOBS, [Kind(name="k", handler=handler, attempts_max=2)]).work_off()
+    await JobWorker(db, JOBS, [Kind(name="k", handler=handler, attempts_max=2, lapses_max=0)]).work_off()
     (dead,) = await JOBS.listed(db, dead_only=True, kind="k", limit=10)
     assert (dead.last_reason, called) == ("workers-died", [])
 

@@ -20,7 +20,7 @@ from locker.administrations.refusals import (
     CertificateUnfit,
     ClientTaken,
     NotAnAdministration,
-    TypeUnknown,
+    TypeUnregistered,
 )
 from locker.administrations.register import register
 from locker.administrations.schema import AdministrationRegistered, AdministrationRegistration
@@ -109,7 +109,7 @@ async def test_a_client_speaks_for_one_administration(locker_db: Database) -> No
 
 
 async def test_an_unknown_type_is_refused_and_nothing_is_registered(locker_db: Database) -> None:
-    with pytest.raises(TypeUnknown):
+    with pytest.raises(TypeUnregistered):
         await registered(locker_db, "ma.gov.nouveau", types=["NOSUCHTYPE"])
     with pytest.raises(AdministrationUnknown):
         await suspend(locker_db, AUDIT, "ma.gov.nouveau", reason="x", officer="test")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,6 +15,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from khizana.rounds import opened_archive, sweep_locker
 from kit.audit import Audit
@@ -33,6 +36,7 @@ from locker.signatures.trust_store import TrustStore
 from locker.sweeping.reconcile import reconcile
 from locker.trust.add import add
 from locker.trust.schema import TrustAddition
+from locker.trust.withdraw import withdraw
 from tests.locker_world import World, open_world
 from tests.time_stamp_authority import Authority, listening
 from tests.unit.locker.signatures.signature_pki import Holder, issue, name
@@ -52,6 +56,10 @@ _number = itertools.count(1)
 @cache
 def root() -> Holder:
     return issue(name("TSA Root"), by=None, ca=True, not_before=TODAY - YEAR, not_after=TODAY + 5 * YEAR)
+
+
+def pem_of(holder: Holder) -> str:
+    return holder.certificate.public_bytes(Encoding.PEM).decode()
 
 
 @cache
@@ -110,10 +118,7 @@ async def world(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) ->
     async with open_world(
         dsns, s3, tmp_path_factory.mktemp("locker"), deposit_intent_grace_s=0, archive_renewal_margin_days=MARGIN.days
     ) as opened:
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        pem = root().certificate.public_bytes(Encoding.PEM).decode()
-        await add(opened.wiring.db, Audit("locker"), TrustAddition(time_stamp_anchors=[pem]), officer="test")
+        await add(opened.wiring.db, Audit("locker"), TrustAddition(time_stamp_anchors=[pem_of(root())]), officer="test")
         yield opened
 
 
@@ -264,6 +269,49 @@ async def test_what_was_renewed_too_late_has_lapsed_and_is_not_stamped_again(arc
     assert (await archive.assess(document_id, TODAY + YEAR)).indication == "TOTAL-PASSED"
     actions = await archive.world.rows("SELECT action FROM locker.audit WHERE action LIKE 'archive.%lapsed'")
     assert {row["action"] for row in actions} == {"archive.lapsed", "archive.record-lapsed"}
+
+
+@asynccontextmanager
+async def distrusted(archive: Archive) -> AsyncIterator[None]:
+    """The anchor of the time-stamp authorities is gone meanwhile: an officer's mistake, or a list without it."""
+    db, certificate = archive.world.wiring.db, root().certificate
+    await withdraw(db, Audit("locker"), certificate.fingerprint(SHA256()).hex(), officer="test")
+    try:
+        yield
+    finally:
+        await add(db, Audit("locker"), TrustAddition(time_stamp_anchors=[pem_of(root())]), officer="test")
+
+
+async def test_a_copy_whose_anchor_is_gone_is_put_off_and_renewed_when_it_is_back(archive: Archive) -> None:
+    archive.authority.holder = tsa(TODAY, 6 * YEAR)
+    document_id = await archive.deposit()
+    await archive.renew()
+    late = TODAY + 6 * YEAR - MARGIN + DAY
+    archive.authority.holder = tsa(late)
+    async with distrusted(archive):
+        assert (await archive.renew(late, each=True)).copies_lapsed == 0
+        row = await archive.row(document_id)
+        assert (row["state"], row["failure"]) == ("kept", "no-chain")
+    assert (await archive.renew(late + 2 * DAY, each=True)).copies_renewed == 1
+    assert (await archive.assess(document_id)).indication == "TOTAL-PASSED"
+
+
+async def test_a_record_whose_anchor_is_gone_waits_for_it_while_its_documents_have_time(archive: Archive) -> None:
+    archive.authority.holder = tsa(TODAY, 6 * YEAR)
+    document_id = await archive.deposit()
+    await archive.renew()
+    assert (await archive.renew(TODAY + DAY)).records_made == 1
+    ends = TODAY + 6 * YEAR
+    archive.authority.holder = tsa(ends - MARGIN, 6 * YEAR)
+    async with distrusted(archive):
+        assert await archive.renew(ends - MARGIN + DAY) == Renewed(failed=1)
+    assert await archive.renew(ends - MARGIN + 3 * DAY) == Renewed(records_renewed=1)
+    ends += 6 * YEAR - MARGIN
+    async with distrusted(archive):
+        assert await archive.renew(ends - MARGIN + DAY) == Renewed(failed=1)
+        # Nobody trusts it any more: the documents are carried by their copies again, which are looked at.
+        assert (await archive.renew(ends - MARGIN / 2 + DAY)).records_lapsed == 1
+        assert (await archive.row(document_id))["record_id"] is None
 
 
 @pytest.mark.parametrize(("seed", "each"), [(1, False), (2, False), (3, True)], ids=str)

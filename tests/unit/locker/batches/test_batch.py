@@ -611,3 +611,17 @@ async def test_what_is_no_part_is_refused_as_a_whole(office: Office, pdfs: list[
         assert (answer.status_code, answer.json()["code"]) == (400, "part-malformed"), form[:40]
     empty = await office.send(batch_id, zipped({}))
     assert read(empty) == [{"entries": 0, "complete": True, "code": None}]
+
+
+@pytest.mark.parametrize("file", ["results", "missing"])
+async def test_without_the_database_a_file_of_a_batch_is_a_503(
+    world: World, office: Office, pdfs: list[bytes], file: str
+) -> None:
+    """It goes when the batch was found and its lines were not yet read: no 200 is on its way then."""
+    batch_id = await office.registered([line("A-0", pdfs[0])])
+    async with world.owner_db.transaction() as tx:
+        await tx.execute("LOCK TABLE locker.deposit_batch_item IN ACCESS EXCLUSIVE MODE")
+        answer = await office.get(batch_id, f"/{file}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "retry-after" in answer.headers
+    assert (await office.get(batch_id, f"/{file}")).status_code == 200

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
+from khizana.demo.pki import Pki
 from locker.signatures.seal import LocalTimeStamper
 from tests.locker_world import INTERIOR, World
 from tests.unit.locker.signatures import data_signatures
@@ -16,8 +17,12 @@ from tests.unit.locker.signatures.signature_pki import Holder
 FORMS = ["xades", "jades", "cades", "cades with its data"]
 
 
+class Sealing(Protocol):
+    pki: Pki
+
+
 @contextmanager
-def stamped_by(world: World) -> Iterator[None]:
+def stamped_by(world: Sealing) -> Iterator[None]:
     """Within, signatures over data carry time stamps of this world's authority."""
     tsa = world.pki.tsa
     stamper = LocalTimeStamper(tsa.key, tsa.der, [world.pki.issuing.der])
@@ -30,7 +35,7 @@ def stamped_by(world: World) -> Iterator[None]:
         yield
 
 
-def seal_of(world: World, administration: str = INTERIOR) -> Holder:
+def seal_of(world: Sealing, administration: str = INTERIOR) -> Holder:
     seal, issuing = world.pki.seals[administration], world.pki.issuing
     issuer: Any = issuing.key
     return Holder(seal.key, seal.certificate, (Holder(issuer, issuing.certificate),))

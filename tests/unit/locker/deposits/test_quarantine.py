@@ -206,6 +206,14 @@ async def test_after_the_last_attempt_it_is_refused_with_the_last_verdict(world:
     assert (found["judgement"]["attempts"], found["judgement"]["next_attempt_at"]) == (ATTEMPTS_MAX, None)
 
 
+async def test_a_judgement_whose_end_could_not_be_written_is_the_next_one_too(world: World) -> None:
+    """The database was away from it, or its worker died: neither is the document's fault."""
+    answer = await quarantined(world)
+    assert await store.take_quarantined(world.wiring.db, attempt=await _uuid(world), lease_s=0)
+    assert await judge_again(desk(world), batch_max=1) == JudgedAgain(waiting=1)
+    assert (await record_of(world, answer["document_id"]))["judgement"]["attempts"] == 2
+
+
 async def test_what_was_refused_leaves_no_key_and_no_object(world: World) -> None:
     answer = await quarantined(world)
     [row] = await world.rows("SELECT object_key FROM locker.quarantine")

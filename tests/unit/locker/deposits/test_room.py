@@ -13,6 +13,7 @@ def test_f_18_a_full_disk_is_no_room(number: int) -> None:
         raise OSError(number, "full")
 
 
-def test_f_18_every_other_fault_of_files_stays_one(tmp_path: Path) -> None:
+async def test_f_18_every_other_fault_of_files_stays_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        temporary_folder("khizana-", tmp_path / "not-there")
+        async with temporary_folder("khizana-", tmp_path / "not-there"):
+            pass

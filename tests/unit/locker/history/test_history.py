@@ -42,6 +42,30 @@ async def test_each_act_is_a_line_that_says_who_what_and_why(place: CitizenWorld
     assert share_id
 
 
+async def test_a_list_leaves_no_line_and_what_is_opened_leaves_one(place: CitizenWorld) -> None:
+    """As docs/log.md says, and the page."""
+    document_id = await place.document()
+    citizen = await place.signed_in()
+    token = place.world.citizen(scope="documents:read documents:share documents:upload")
+
+    async def of_documents(what: str) -> list[str]:
+        seen = (await place.world.locker.get(f"/v1/history?{what}&limit=200", headers=token)).json()["events"]
+        return [event["action"] for event in seen]
+
+    before = await of_documents("of=all")
+    for path in ("/v1/documents", "/v1/shares", "/v1/uploads", "/v1/history"):
+        assert (await place.world.locker.get(path, headers=token)).status_code == 200, path
+    for path in ("/wallet", "/wallet/shares", "/wallet/uploads", "/wallet/history"):
+        assert (await citizen.get(path)).status_code == 200, path
+    assert await of_documents("of=all") == before
+    assert "leaves no line here" in (await citizen.get("/wallet/history?lang=en")).text
+    for part in ("", "/original"):
+        answer = await place.world.locker.get(f"/v1/documents/{document_id}{part}", headers=token)
+        assert answer.status_code == 200
+    opened = await of_documents(f"document={document_id}")
+    assert opened[:2] == ["document.downloaded", "document.viewed"]
+
+
 async def test_pages_meet_without_a_gap_and_without_a_double(place: CitizenWorld) -> None:
     document_id = await place.document()
     for _ in range(5):
@@ -150,6 +174,8 @@ async def test_a_choice_that_no_line_can_have_is_no_fault(place: CitizenWorld) -
         assert answer.status_code in {200, 400}, query
     citizen = await place.signed_in()
     assert (await citizen.get("/wallet/history?document=%00")).status_code in {200, 400}
+    for form in ("csv", "jsonl"):
+        assert (await citizen.get(f"/wallet/history/export.{form}?action=%00")).status_code == 400
 
 
 async def test_a_citizen_takes_the_table_so_many_times_a_minute(place: CitizenWorld) -> None:

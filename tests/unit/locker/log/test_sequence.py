@@ -442,6 +442,12 @@ async def test_an_owner_who_is_forgotten_while_rows_are_sequenced_leaves_nothing
     assert await place.value("SELECT count(*) FROM locker.audit WHERE owner = $1", AMINA) == 0
 
 
+async def test_workers_that_start_together_make_each_month_once(place: LogWorld) -> None:
+    month = await place.value("SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '2 months')::date")
+    made = await asyncio.gather(*(store.make_partition(place.db, month) for _ in range(6)))
+    assert sorted(made) == [False] * 5 + [True]
+
+
 async def test_months_ahead_get_partitions_and_go_on_being_logged(place: LogWorld) -> None:
     month = await place.value("SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month')::date")
     assert await store.make_partition(place.db, month)

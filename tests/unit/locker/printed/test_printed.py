@@ -18,6 +18,7 @@ from locker.printed import print_copy
 from locker.printed.cose import NotAuthentic, message_of, sign1, text_of, verified1
 from tests.conftest import ROOT
 from tests.locker_world import AMINA, BIRTH, INTERIOR, LOCKER, YOUSSEF, World, open_world
+from tests.windows import in_one_window
 
 EXAMPLE = ROOT / "examples" / "verify_qr.py"
 FIELDS = {"family_name": "العلوي Alaoui", "birthdate": "1990-05-17", "record_number": "1234/1990"}
@@ -126,6 +127,28 @@ async def test_the_holder_sees_that_it_was_printed_and_checked(world: World) -> 
     ]
 
 
+async def test_d_12_whoever_holds_a_paper_cannot_fill_its_holders_history(world: World) -> None:
+    """By its code and by its short address; all get their answer."""
+
+    async def asks(_number: int) -> int:
+        document_id = await deposited(world)
+        made = (await printed(world, document_id)).json()
+        for number in range(70):
+            if number % 50 == 0:
+                # As if from another address: each has sixty a minute.
+                await world.owner_db.execute("DELETE FROM locker.throttle WHERE bucket LIKE 'printed:%'")
+            if number % 2:
+                assert (await checked(world, made["address"]))["status"]["standing"] == "valid"
+            else:
+                assert (await world.locker.get(f"/p/{made['printed_id']}")).json()["standing"] == "valid"
+        [row] = await world.rows(
+            "SELECT count(*) AS n FROM locker.audit WHERE object_id = $1 AND action = 'document.checked'", document_id
+        )
+        return int(row["n"])
+
+    assert await in_one_window(3_600, asks) == 60
+
+
 async def test_the_holder_chooses_what_the_code_says(world: World) -> None:
     document_id = await deposited(world)
     made = (await printed(world, document_id, fields=["family_name"])).json()
@@ -159,7 +182,7 @@ async def test_one_altered_byte_fails_whichever_it_is(world: World) -> None:
     """Every byte of the message, with each of its bits, and every character of the text: by us and by the example."""
     made = (await printed(world, await deposited(world))).json()
     text = made["address"].partition("#")[2]
-    message, keys = message_of(text), world.wiring.signing.keys
+    message, keys = message_of(text), world.wiring.signing.trusted()
     trusted, verify = (await world.locker.get("/v1/printed/keys")).json(), example()
     assert verified1(message, keys)["f"] == verify.check(trusted, text)["f"] == FIELDS
     for at in range(len(message)):

@@ -1,6 +1,7 @@
 """Only some fields: what the link reaches is a credential that an independent library verifies, and nothing else."""
 
 import base64
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,7 @@ from jwcrypto.jwk import JWK
 from jwcrypto.jws import InvalidJWSSignature
 from sd_jwt.verifier import SDJWTVerifier
 
-from locker.shares.store import forget_keys
+from locker.shares.forget_keys import forget_keys
 from tests.citizen_browser import CitizenWorld, open_citizen_world
 from tests.locker_world import AMINA, BIRTH, LOCKER
 from tests.windows import in_one_window
@@ -181,6 +182,19 @@ async def test_fields_of_a_document_that_is_not_shared_are_refused(place: Citize
 async def status(place: CitizenWorld, payload: dict[str, Any]) -> httpx.Response:
     uri: str = payload["status"]["khizana_credential"]["uri"]
     return await place.world.locker.get(uri.removeprefix(LOCKER))
+
+
+@pytest.mark.parametrize("last_day", ["9999-12-31", "2999-12-31"])
+async def test_fields_of_a_document_that_holds_for_ever_are_shared_until_the_share_ends(
+    place: CitizenWorld, last_day: str
+) -> None:
+    """Administrations write the last day of the calendar where a document has no end."""
+    held = await place.document(fields=FIELDS, valid_until=last_day)
+    share_id, path = await place.share(held, fields={held: ["family_name"]})
+    payload = await verified(place, (await opened(place, path))["documents"][0]["credential"])
+    share = (await place.world.locker.get(f"/v1/shares/{share_id}", headers=place.share_headers())).json()
+    assert payload["document"]["valid_until"] == last_day
+    assert payload["exp"] == int(dt.datetime.fromisoformat(share["until"]).timestamp())
 
 
 async def test_k_15_the_status_of_a_credential_follows_its_document_and_its_share(place: CitizenWorld) -> None:

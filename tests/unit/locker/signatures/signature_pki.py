@@ -104,7 +104,8 @@ def issue(
     )
     if time_stamping:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-    certificate = builder.sign(issuer_key, digest or hashes.SHA256())
+    # Digests that are too weak are made here too, for who must refuse them.
+    certificate = builder.sign(issuer_key, digest or hashes.SHA256())  # type: ignore[arg-type]
     chain = (by, *by.chain) if by and by.chain is not None and by.certificate.issuer != by.certificate.subject else ()
     return Holder(key, certificate, chain)
 

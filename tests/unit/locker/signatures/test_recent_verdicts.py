@@ -1,5 +1,6 @@
 """A file judged before is not judged again, unless something that decides is another."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,5 +57,34 @@ async def test_g_02_what_was_said_of_data_in_a_container_is_not_said_of_the_data
         pdf = sealed_pdf()
         assert not (await judged(cades(pdf, issue(name("Nobody"), by=None), held=True))).passed
         assert (await judged(pdf)).passed
+    finally:
+        await pool.close()
+
+
+async def test_a_file_whose_digest_is_known_is_not_read_for_a_verdict_that_is_at_hand(tmp_path: Path) -> None:
+    pool = signature_workers(workers=1, wall_s=60.0)
+    judge = SignatureJudge(pool)
+    path = tmp_path / "document.pdf"
+    path.write_bytes(sealed_pdf())
+    sha256 = hashlib.sha256(sealed_pdf()).digest()
+    try:
+        first = await judge.validate_any(path, None, trust=trust(), policy=VERIFY, at=NOW, sha256=sha256)
+        path.unlink()
+        assert await judge.validate_any(path, None, trust=trust(), policy=VERIFY, at=NOW, sha256=sha256) == first
+    finally:
+        await pool.close()
+
+
+async def test_a_wrong_digest_is_believed_of_no_file(tmp_path: Path) -> None:
+    """What is kept is kept under the digest of what the judge read."""
+    pool = signature_workers(workers=1, wall_s=60.0)
+    judge = SignatureJudge(pool)
+    path = tmp_path / "document.pdf"
+    path.write_bytes(b"%PDF-1.7 nothing\n%%EOF\n")
+    of_another = hashlib.sha256(sealed_pdf()).digest()
+    try:
+        await judge.validate_any(path, None, trust=trust(), policy=VERIFY, at=NOW, sha256=of_another)
+        path.write_bytes(sealed_pdf())
+        assert (await judge.validate_any(path, None, trust=trust(), policy=VERIFY, at=NOW, sha256=of_another)).passed
     finally:
         await pool.close()

@@ -190,7 +190,7 @@ async def test_what_is_no_document_in_the_bucket_is_never_a_stray(world: World) 
     await sweeping(world)
     assert (await reconciling(world, remove_unknown=True, kept_s=0)).removed == len(before.unknown)
     assert not set(before.unknown) & set(others)
-    assert None not in [await blobs.head(other) for other in others]
+    assert None not in [await blobs.length(other) for other in others]
 
 
 async def test_every_table_that_knows_an_object_is_known_to_reconcile(world: World) -> None:

@@ -26,6 +26,16 @@ class FaultEngine:
         if fault.isdigit():
             await request.read()
             return web.Response(status=int(fault), text="<Error><Code>SlowDown</Code></Error>")
+        if fault == "missing":
+            await request.read()
+            return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
+        if fault == "later":
+            await request.read()
+            return web.Response(status=503, headers={"Retry-After": "3600"})
+        if fault.endswith(" page"):
+            # Of what stands before a store: a load balancer, a captive network.
+            await request.read()
+            return web.Response(status=int(fault[:3]), text="<!doctype html><p>Sorry<br>", content_type="text/html")
         if fault == "slow":
             await asyncio.sleep(30)
         if fault == "cut before":

@@ -116,7 +116,7 @@ async def test_frames_of_another_length_store_nothing(vault: Vault, place: dict[
     object_key = new_object_key()
     with pytest.raises(LengthMismatch):
         await vault.put(**place, object_key=object_key, frames=frames_of(bytes(100)), length=claimed)
-    assert await vault.blobs.head(object_key) is None
+    assert await vault.blobs.length(object_key) is None
 
 
 async def test_an_opened_document_has_its_first_frame_verified(vault: Vault, place: dict[str, Any]) -> None:
@@ -250,7 +250,7 @@ async def test_a_stream_is_sent_once(faulty: Faulty, place: dict[str, Any]) -> N
     assert engine.seen == ["PUT"]
 
 
-@pytest.mark.parametrize("fault", ["flip", "404"])
+@pytest.mark.parametrize("fault", ["flip", "missing"])
 async def test_a_deposit_whose_read_back_differs_is_refused(
     faulty: Faulty, place: dict[str, Any], fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:

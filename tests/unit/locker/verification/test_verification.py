@@ -17,6 +17,7 @@ from tests.citizen_browser import CitizenWorld, form_of, open_citizen_world
 from tests.locker_world import INTERIOR, LOCKER, plain_pdf
 from tests.unit.locker.signatures.data_signatures import cades, container, jades, xades, xades_detached
 from tests.unit.locker.signatures.signature_pki import Holder, issue, name, signed_by_other_software
+from tests.windows import in_one_window
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,6 +147,25 @@ async def test_the_holder_sees_that_somebody_verified(place: CitizenWorld) -> No
     await verify(place, pdf)
     events = (await place.world.locker.get("/v1/history", headers=place.world.citizen())).json()["events"]
     assert (events[0]["action"], events[0]["object_id"]) == ("document.verified", document_id)
+
+
+async def test_d_12_whoever_has_the_file_cannot_fill_its_holders_history(place: CitizenWorld) -> None:
+    async def asks(number: int) -> int:
+        pdf = place.world.sealed(text=f"often {number}")
+        document_id = await place.document(pdf=pdf)
+        await place.world.owner_db.execute(
+            """INSERT INTO locker.throttle (bucket, window_starts_at, attempts)
+               VALUES ($1, to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600), 58)""",
+            f"verified:{document_id}",
+        )
+        for _ in range(4):
+            assert (await verify(place, pdf))["answer"]["standing"] == "valid"
+        rows = await place.world.rows(
+            "SELECT 1 FROM locker.audit WHERE action = 'document.verified' AND object_id = $1", document_id
+        )
+        return len(rows)
+
+    assert await in_one_window(3_600, asks) == 2
 
 
 async def test_a_bare_body_is_judged_as_well(place: CitizenWorld) -> None:

@@ -11,6 +11,7 @@ import httpx
 from standardwebhooks.webhooks import Webhook
 
 from kit.audit import Audit
+from kit.db import Database
 from kit.ids import new_public_id
 from kit.jobs.store import Jobs
 from kit.jobs.worker import JobWorker
@@ -34,8 +35,8 @@ class Told:
     world: World
     site: Site
     fetcher: Fetcher
-    worker: JobWorker
     jobs: Jobs = field(default_factory=lambda: Jobs("locker"))
+    worker: JobWorker = field(init=False)
 
     def relying_party(self, client_id: str) -> dict[str, str]:
         token = self.world.provider.token(sub=client_id, client_id=client_id, scope=SCOPE)
@@ -120,6 +121,16 @@ class Told:
             **changed,
         }
 
+    def delivery(self, db: Database) -> WebhookDelivery:
+        return WebhookDelivery(
+            db,
+            Audit("locker"),
+            fetcher=self.fetcher,
+            sealed=SealedKeys(self.world.wiring.settings.secret),
+            stands=ClientStanding(self.world.wiring.provider, age_max_s=0),
+            limits=Delivery(at_once_max=8, per_webhook_max=4, waiting_max=1_000, failing_max_s=5 * 86_400, lease_s=60),
+        )
+
     async def clean(self) -> None:
         """For the next test."""
         await self.hurry()
@@ -143,17 +154,9 @@ async def open_told(dsns: Any, s3: Any, folder: Path) -> AsyncIterator[Told]:
     async with open_world(dsns, s3, folder, outbound_loopback=True) as world, running_site() as site:
         fetcher = Fetcher(ca_file=authority_files()[0], loopback_allowed=True, overall_max_s=2)
         with closing(fetcher):
-            delivery = WebhookDelivery(
-                world.wiring.db,
-                Audit("locker"),
-                fetcher=fetcher,
-                sealed=SealedKeys(world.wiring.settings.secret),
-                stands=ClientStanding(world.wiring.provider, age_max_s=0),
-                limits=Delivery(
-                    at_once_max=8, per_webhook_max=4, waiting_max=1_000, failing_max_s=5 * 86_400, lease_s=60
-                ),
-            )
-            yield Told(world, site, fetcher, JobWorker(world.wiring.db, Jobs("locker"), [delivery.kind()]))
+            told = Told(world, site, fetcher)
+            told.worker = JobWorker(world.wiring.db, told.jobs, [told.delivery(world.wiring.db).kind()])
+            yield told
 
 
 def verified(request: Request, *secrets: str) -> Any:

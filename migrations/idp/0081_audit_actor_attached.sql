@@ -1,0 +1,1 @@
+ALTER INDEX idp.audit_actor ATTACH PARTITION idp.audit_default_actor;
