@@ -15,6 +15,8 @@ from locker.vault.masters import masters_of
 T = TypeVar("T")
 
 CONNECTIONS_MAX = 4
+CONNECTION_WAIT_S = 5.0
+"""Longer than a server's: nobody waits for the page meanwhile, and a command that gives up has to be given again."""
 
 
 def with_idp(action: Callable[[Deployment, Database], Awaitable[T]]) -> T:
@@ -38,8 +40,10 @@ def with_locker(action: Callable[[Deployment, Database], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[Database]:
-    db = await Database.connect(dsn, connections_max=CONNECTIONS_MAX, command_timeout_s=30)
+async def connected(dsn: str, *, connections_max: int = CONNECTIONS_MAX) -> AsyncIterator[Database]:
+    db = await Database.connect(
+        dsn, connections_max=connections_max, acquire_timeout_s=CONNECTION_WAIT_S, command_timeout_s=30
+    )
     try:
         yield db
     finally:

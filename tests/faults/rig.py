@@ -160,6 +160,16 @@ class Node:
         assert self._process is not None
         return await asyncio.to_thread(self._process.wait, within_s)
 
+    async def heard(self, line: str, *, within_s: float) -> None:
+        """Until it has said so. What it said instead stands in the failure."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while line not in (self.folder / "serve.log").read_text(errors="replace"):
+                    assert self.alive(), self.said()
+                    await asyncio.sleep(0.1)
+                return
+        raise AssertionError(f"not heard: {line}\n{self.said()}")
+
     def said(self) -> str:
         return (self.folder / "serve.log").read_text(errors="replace")[-4000:]
 

@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import logging
-import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +23,7 @@ from idp.recovery.wait import recovery_parts, remind
 from idp.settings import IdpSettings
 from khizana.databases import connected, opened_vault
 from khizana.deployment import Deployment, deployment
+from khizana.every import every
 from khizana.metrics import serve_own
 from khizana.rounds import (
     count_lapsed,
@@ -49,10 +48,9 @@ from khizana.rounds import (
 from khizana.senders import Senders
 from khizana.serve import die_with_parent
 from kit.audit import Audit
-from kit.clock import ClockApart, check_clock
+from kit.clock import check_clock
 from kit.db import Database
 from kit.edge import log_json_lines
-from kit.errors import Unavailable
 from kit.jobs.store import Jobs
 from kit.outbound.fetch import Fetcher
 from kit.own_folder import own_folder
@@ -62,7 +60,7 @@ from locker.archive.renew import renew
 from locker.deposits.judge_again import judge_again
 from locker.erasing.erase import erase_due
 from locker.exporting.make import make_due
-from locker.log.sequence import LogForked, sequence
+from locker.log.sequence import sequence
 from locker.scanning.open_scanner import open_scanner
 from locker.seals.complete import complete_due
 from locker.seals.open_desk import seal_desk
@@ -95,7 +93,8 @@ ARCHIVE_EVERY_S = 30.0
 LOCKER_COUNT_EVERY_S = 60.0
 COUNT_LAPSED_EVERY_S = 3_600.0
 
-log = logging.getLogger("khizana.worker")
+CONNECTIONS_MAX = 8
+"""To each database: what comes each second goes on while erasures, sweeps and rewrapping take theirs."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,51 +116,51 @@ async def _work(found: Deployment, which: str) -> None:
         rounds: list[Awaitable[None]] = []
         if which in ("idp", "both"):
             settings = found.idp_settings()
-            db = await stack.enter_async_context(connected(settings.database_url))
-            rounds.append(_every(SWEEP_EVERY_S, "sweep of the provider", lambda: sweep_idp(db)))
+            db = await stack.enter_async_context(connected(settings.database_url, connections_max=CONNECTIONS_MAX))
+            rounds.append(every(SWEEP_EVERY_S, "sweep of the provider", lambda: sweep_idp(db)))
             place = place_of(settings)
             stack.callback(place.close)
-            rounds.append(_every(COUNT_EVERY_S, "count of what waits", lambda: count_waiting(db)))
+            rounds.append(every(COUNT_EVERY_S, "count of what waits", lambda: count_waiting(db)))
             rounds.append(
-                _every(ROTATE_EVERY_S, "rotation of the keys", _by_clock(db, lambda: rotate_keys(db, place, settings)))
+                every(ROTATE_EVERY_S, "rotation of the keys", _by_clock(db, lambda: rotate_keys(db, place, settings)))
             )
             at_once_max = settings.messages_at_once_max
             senders = Senders.of(found.environ, at_once_max=at_once_max)
             secrets = Secrets(bytes.fromhex(settings.secret))
-            rounds.append(_every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
-            rounds.append(_every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
+            rounds.append(every(PING_EVERY_S, "pings of clients", _pinging(stack, settings, secrets, db)))
+            rounds.append(every(TELL_EVERY_S, "delivery of logout notices", _telling(stack, place, settings, db)))
             pages = Pages({"idp": Path(idp.__file__).parent}, static_prefix="/idp/static", home="/idp/account")
             recovery = recovery_parts(settings, db, secrets, Post(secrets, pages, SmsCaps.of(settings)))
-            rounds.append(_every(REMIND_EVERY_S, "notices of recoveries", lambda: remind(recovery)))
+            rounds.append(every(REMIND_EVERY_S, "notices of recoveries", lambda: remind(recovery)))
             deliveries = await stack.enter_async_context(
                 opened_deliveries(db, secrets, senders, at_once_max=at_once_max)
             )
             for channel, delivery in deliveries.items():
-                rounds.append(_every(DELIVER_EVERY_S, f"delivery of messages by {channel}", delivery.start_due))
+                rounds.append(every(DELIVER_EVERY_S, f"delivery of messages by {channel}", delivery.start_due))
         if which in ("locker", "both"):
             locker = found.locker_settings()
             folder = stack.enter_context(own_folder(locker.temporary_folder))
             locker = msgspec.structs.replace(locker, temporary_folder=folder)
-            locker_db = await stack.enter_async_context(connected(locker.database_url))
+            locker_db = await stack.enter_async_context(connected(locker.database_url, connections_max=CONNECTIONS_MAX))
             vault = await stack.enter_async_context(opened_vault(locker_db, locker))
-            rounds.append(_every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
+            rounds.append(every(SWEEP_EVERY_S, "sweep of the locker", lambda: sweep_locker(locker_db, vault, locker)))
             sequencer = await stack.enter_async_context(opened_sequencer(locker_db, vault, locker))
-            rounds.append(_every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
-            rounds.append(_every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
+            rounds.append(every(SEQUENCE_EVERY_S, "sequencing of the log", lambda: sequence(sequencer)))
+            rounds.append(every(PARTITIONS_EVERY_S, "partitions of the audit", lambda: make_partitions(locker_db)))
             signing = SigningKeys(locker.keys_folder, reread_s=locker.keys_reread_s)
             stack.push_async_callback(signing.stop)
             await signing.start()
             exports = export_desk(locker_db, vault, signing, locker)
-            rounds.append(_every(EXPORT_EVERY_S, "exports", lambda: make_due(exports)))
-            rounds.append(_every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
-            rounds.append(_every(RETENTION_EVERY_S, "retention", lambda: remove_past_retention(locker_db)))
-            rounds.append(_every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
+            rounds.append(every(EXPORT_EVERY_S, "exports", lambda: make_due(exports)))
+            rounds.append(every(ERASE_EVERY_S, "erasures", lambda: erase_due(locker_db, Audit("locker"), vault)))
+            rounds.append(every(RETENTION_EVERY_S, "retention", lambda: remove_past_retention(locker_db)))
+            rounds.append(every(REWRAP_EVERY_S, "rewrapping of keys", lambda: rewrap_keys(locker_db, vault)))
             working = await stack.enter_async_context(
                 opened_jobs(locker_db, locker, ca_file=found.environ.get("KHIZANA_CA_FILE"))
             )
-            rounds.append(_every(JOBS_EVERY_S, "jobs", working.start_due))
+            rounds.append(every(JOBS_EVERY_S, "jobs", working.start_due))
             rounds.append(
-                _every(
+                every(
                     SPREAD_EVERY_S,
                     "spreading of events",
                     lambda: spread(locker_db, Audit("locker"), Jobs("locker"), waiting_max=locker.webhook_waiting_max),
@@ -173,15 +172,15 @@ async def _work(found: Deployment, which: str) -> None:
             scanner = open_scanner(locker)
             quarantined = quarantine_desk(locker_db, vault, judge, locker, scanner=scanner)
             rounds.append(
-                _every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
+                every(QUARANTINE_EVERY_S, "judging of quarantined deposits", lambda: judge_again(quarantined))
             )
             if scanner is not None:
                 scanning = scan_desk(locker_db, vault, scanner, locker)
-                rounds.append(_every(SCAN_EVERY_S, "scan of uploads", lambda: scan_again(scanning)))
+                rounds.append(every(SCAN_EVERY_S, "scan of uploads", lambda: scan_again(scanning)))
             rounds.append(
-                _every(TRUST_LISTS_EVERY_S, "sync of the trust lists", lambda: sync_trust_lists(locker_db, locker))
+                every(TRUST_LISTS_EVERY_S, "sync of the trust lists", lambda: sync_trust_lists(locker_db, locker))
             )
-            rounds.append(_every(TRUST_LISTS_EVERY_S, "count of the trust lists", lambda: count_trust_lists(locker_db)))
+            rounds.append(every(TRUST_LISTS_EVERY_S, "count of the trust lists", lambda: count_trust_lists(locker_db)))
             sealing = await seal_desk(
                 locker,
                 stack,
@@ -192,12 +191,12 @@ async def _work(found: Deployment, which: str) -> None:
                 judge=judge,
                 trust=TrustRegister(),
             )
-            rounds.append(_every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
-            rounds.append(_every(LOCKER_COUNT_EVERY_S, "count of what waits", lambda: count_locker_waiting(locker_db)))
+            rounds.append(every(COMPLETE_EVERY_S, "completion of seals", lambda: complete_due(sealing)))
+            rounds.append(every(LOCKER_COUNT_EVERY_S, "count of what waits", lambda: count_locker_waiting(locker_db)))
             if locker.time_stamp_authorities:
-                rounds.append(_every(COUNT_LAPSED_EVERY_S, "count of lapsed copies", lambda: count_lapsed(locker_db)))
+                rounds.append(every(COUNT_LAPSED_EVERY_S, "count of lapsed copies", lambda: count_lapsed(locker_db)))
                 archive = await stack.enter_async_context(opened_archive(locker_db, vault, judge, locker))
-                rounds.append(_every(ARCHIVE_EVERY_S, "archiving", _by_clock(locker_db, lambda: renew(archive))))
+                rounds.append(every(ARCHIVE_EVERY_S, "archiving", _by_clock(locker_db, lambda: renew(archive))))
         await _until_stopped(rounds)
 
 
@@ -248,21 +247,3 @@ def _by_clock(db: Database, action: Callable[[], Awaitable[object]]) -> Callable
         return await action()
 
     return checked
-
-
-async def _every(seconds: float, what: str, action: Callable[[], Awaitable[object]]) -> None:
-    """One round that fails is logged and the next one comes: this process outlives an absent database."""
-    while True:
-        try:
-            await action()
-        except ClockApart as refusal:
-            log.error("%s: not with this machine's clock, which is %s of the database's", what, refusal.detail)
-        except Unavailable as refusal:
-            log.warning("%s: %s is away", what, refusal.detail)
-        except LogForked as reason:
-            # Each second until somebody decides: one line, not a trace.
-            log.critical("%s: forked: %s", what, reason)
-        except Exception:
-            log.exception("%s failed", what)
-        # Workers started together do not stay in step.
-        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311
