@@ -5,6 +5,7 @@ import asyncio
 import logging
 import time
 import traceback
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,8 @@ SEND_MAX_S = 15.0
 LEASE_S = 30.0
 """Longer than a send, and the time to note it, or two would send it. It is also how long a message that was not sent
 waits for its next try, twice as long after each."""
+AWAITED_AGAIN_S = 3.0
+"""The same for what somebody waits for, of whom half a minute is the patience."""
 
 FINISH_S = 5.0
 """What is on its way when the worker is told to stop has so long."""
@@ -57,6 +60,7 @@ class MessageDelivery:
         at_once_max: int,
         send_max_s: float = SEND_MAX_S,
         lease_s: float = LEASE_S,
+        awaited_again_s: float = AWAITED_AGAIN_S,
     ) -> None:
         self._db = db
         self._secrets = secrets
@@ -65,6 +69,7 @@ class MessageDelivery:
         self._at_once_max = at_once_max
         self._send_max_s = send_max_s
         self._lease_s = lease_s
+        self._awaited_again_s = awaited_again_s
         self._sending: dict[asyncio.Task[bool], Row] = {}
         self._asking: set[asyncio.Task[int]] = set()
         # Two that ask at once would both find the same places free.
@@ -143,6 +148,8 @@ class MessageDelivery:
             # must not keep the others from being sent.
             log.warning("message %s was not sent: %s", row["message_id"], _why(fault))
             metrics.messages.labels(self._channel, "again").inc()
+            if row["awaited"]:
+                await self._try_sooner(row)
             return False
         metrics.messages.labels(self._channel, "sent").inc()
         took_s = row["waited_s"] + time.monotonic() - begun_at
@@ -150,6 +157,13 @@ class MessageDelivery:
         self._unnoted.add(row["message_id"])
         self._sent += 1
         return True
+
+    async def _try_sooner(self, row: Row) -> None:
+        tries: int = row["tries"]
+        wait_s = self._awaited_again_s * 2 ** (tries - 1)
+        # Where the database is away, the lease says when it comes again.
+        with suppress(Unavailable):
+            await store.try_sooner(self._db, row["message_id"], tries=tries, wait_s=wait_s)
 
     def _left(self, task: "asyncio.Task[bool]") -> None:
         self._sending.pop(task, None)

@@ -69,6 +69,18 @@ async def give_back(tx: Tx, claimed: Sequence[tuple[UUID, int]]) -> None:
     )
 
 
+async def try_sooner(tx: Tx, message_id: UUID, *, tries: int, wait_s: float) -> None:
+    """Before the lease of that try ends, unless somebody else has it meanwhile."""
+    await tx.execute(
+        """
+        UPDATE idp.outbox SET next_try_at = least(next_try_at, now() + make_interval(secs => $3))
+         WHERE message_id = $1 AND tries = $2 AND sent_at IS NULL""",
+        message_id,
+        tries,
+        wait_s,
+    )
+
+
 async def latest(tx: Tx, *, count_max: int) -> list[Row]:
     return list(
         await tx.fetch(

@@ -102,6 +102,36 @@ async def test_what_a_sender_refuses_is_tried_again_later(idp: Provider) -> None
     assert await delivered(idp, sender) == 1
 
 
+async def test_what_somebody_waits_for_is_tried_again_sooner_than_its_lease_ends_each_time_later(idp: Provider) -> None:
+    await posted(idp)
+    await post(idp, await idp.citizen(), CODE)
+    sender = Collected(failures=4)
+    waits = "SELECT extract(epoch FROM next_try_at - now())::float8 AS s FROM idp.outbox ORDER BY next_try_at"
+    worker = delivery(idp, sender, lease_s=100_000.0, awaited_again_s=1_000.0)
+    assert await worker.deliver() == 0
+    code, notice = [row["s"] for row in await idp.owner(waits)]
+    assert 900 < code <= 1_000 < 90_000 < notice
+    await idp.owner("UPDATE idp.outbox SET next_try_at = now() WHERE kind LIKE 'code.%'")
+    assert await worker.deliver() == 0
+    code, _ = [row["s"] for row in await idp.owner(waits)]
+    assert 1_900 < code <= 2_000
+    await idp.owner("UPDATE idp.outbox SET next_try_at = now() WHERE kind LIKE 'code.%'")
+    assert await delivery(idp, sender, awaited_again_s=0.0).deliver() == 1
+    assert sender.failures == 0
+
+
+async def test_a_code_that_cannot_be_put_forward_comes_when_its_lease_is_over(idp: Provider) -> None:
+    """Somebody else has it meanwhile: its turn is not touched."""
+    await posted(idp)
+    await post(idp, await idp.citizen(), CODE)
+    await idp.owner("DELETE FROM idp.outbox WHERE kind NOT LIKE 'code.%'")
+    [row] = await store.claim(idp.wiring.db, channel="email", count_max=1, lease_s=30)
+    await idp.owner("UPDATE idp.outbox SET tries = tries + 1")
+    await store.try_sooner(idp.wiring.db, row["message_id"], tries=row["tries"], wait_s=1)
+    [left] = await idp.owner("SELECT next_try_at > now() + interval '20 seconds' AS leased FROM idp.outbox")
+    assert left["leased"]
+
+
 class Slow:
     """Foreign code: a gateway that takes its time, and keeps count of who asks it at once."""
 
