@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -49,6 +50,12 @@ async def test_s_02_cookies_are_bound_to_this_host_and_hidden_from_scripts(place
             attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
             assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes
             assert not any(attribute.startswith("domain") for attribute in attributes)
+
+
+async def test_a_provider_that_does_not_know_the_claims_parameter_is_asked_by_scope(place: CitizenWorld) -> None:
+    started = await place.browser().get("/sign-in")
+    asked = dict(parse_qsl(urlsplit(started.headers["location"]).query))
+    assert (asked["scope"], "claims" in asked) == ("openid profile", False)
 
 
 @pytest.mark.parametrize(

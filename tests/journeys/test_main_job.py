@@ -224,6 +224,20 @@ def test_a_citizen_takes_everything_along_and_stays(product: Product, tmp_path: 
     assert 'id="erase"' in browser.submit(waiting).text
 
 
+def test_the_locker_asks_the_provider_for_names_and_nothing_else(product: Product) -> None:
+    browser = signed_in(product, 6, "en")
+    assert product.citizens[6].name.split()[-1] in browser.get("/wallet").text
+    page = browser.get("/idp/account/services?lang=en").text
+    of_the_locker = page[page.index("<bdi>Khizana</bdi>") :]
+    allowed = of_the_locker[of_the_locker.index("<ul>") : of_the_locker.index("</ul>")]
+    assert [unescape(line) for line in re.findall(r"<li>([^<]+)</li>", allowed)] == [
+        "Family name",
+        "Given name",
+        "Full name",
+        "Recognise you by a number that you have at this service and nowhere else",
+    ]
+
+
 def test_signing_out_ends_it_everywhere(product: Product) -> None:
     browser = signed_in(product, 5)
     page = browser.get("/wallet")

@@ -16,11 +16,10 @@ from kit.tokens import digest, new_token
 from locker.access import store
 from locker.access.provider import Provider
 from locker.access.refusals import SignInDeclined, SignInLost, SignInRefused
-from locker.access.schema import FreshSession
+from locker.access.schema import NAME_CLAIMS, FreshSession
 from locker.vault.refusals import Erased
 
 _LEVELS = frozenset({"substantial", "high"})
-_NAME_CLAIMS = ("name", "given_name", "family_name")
 _NAME_MAX = 200
 
 
@@ -165,7 +164,7 @@ def _names(claims: Mapping[str, Any]) -> dict[str, str]:
     return {
         claim: strip_controls(value)[:_NAME_MAX]
         for claim, value in claims.items()
-        if claim.split("#", 1)[0] in _NAME_CLAIMS and isinstance(value, str)
+        if claim.split("#", 1)[0] in NAME_CLAIMS and isinstance(value, str)
     }
 
 

@@ -27,6 +27,7 @@ class Metadata(msgspec.Struct, frozen=True):
     introspection_endpoint: str
     userinfo_endpoint: str | None = None
     end_session_endpoint: str | None = None
+    claims_parameter_supported: bool = False
 
 
 class _TokenAnswer(msgspec.Struct, frozen=True):

@@ -7,6 +7,9 @@ import msgspec
 
 from kit.i18n import Locale
 
+NAME_CLAIMS = ("name", "given_name", "family_name")
+"""All that a wallet asks of who signs in (OpenID Connect Core §5.1): it greets, and marks what it shows."""
+
 
 class StartedSignIn(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
