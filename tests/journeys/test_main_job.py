@@ -231,9 +231,9 @@ def test_the_locker_asks_the_provider_for_names_and_nothing_else(product: Produc
     of_the_locker = page[page.index("<bdi>Khizana</bdi>") :]
     allowed = of_the_locker[of_the_locker.index("<ul>") : of_the_locker.index("</ul>")]
     assert [unescape(line) for line in re.findall(r"<li>([^<]+)</li>", allowed)] == [
-        "Family name",
-        "Given name",
         "Full name",
+        "Given name",
+        "Family name",
         "Recognise you by a number that you have at this service and nowhere else",
     ]
 

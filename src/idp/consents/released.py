@@ -1,7 +1,7 @@
 """What a consent would release, with the actual values, so that the citizen sees what is given."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,7 @@ LABELS: Mapping[str, Message] = {
         for name, age in AGE_CLAIMS.items()
     },
 }
+_PLACES = {name: place for place, name in enumerate(LABELS)}
 SCOPE_LABELS: Mapping[str, Message] = {
     "openid": _("Recognise you by a number that you have at this service and nowhere else"),
     "offline_access": _("Stay connected while you are away, until you end it"),
@@ -106,7 +107,7 @@ def documents_asked(details: Sequence[LockerDocument], purposes: Mapping[str, st
 
 def needed_values(request: AuthorizationRequest, citizen: Citizen, language: str) -> list[tuple[Message | str, Value]]:
     names = [name for scope in request.scopes for name in CLAIMS_OF_SCOPE.get(scope, ())]
-    needed = [name for name in sorted(needed_claims(request)) if not name.startswith(PREFIX)]
+    needed = [name for name in _as_labelled(needed_claims(request)) if not name.startswith(PREFIX)]
     return _values(dict.fromkeys([*names, *needed]), citizen, language)
 
 
@@ -115,7 +116,9 @@ def verified_values(
 ) -> list[tuple[Message | str, Value]]:
     """What is needed together with how it was verified."""
     return _values(
-        dict.fromkeys(name for name in sorted(needed_claims(request)) if name.startswith(PREFIX)), citizen, language
+        dict.fromkeys(name for name in _as_labelled(needed_claims(request)) if name.startswith(PREFIX)),
+        citizen,
+        language,
     )
 
 
@@ -124,21 +127,26 @@ def optional_values(
 ) -> list[tuple[str, Message | str, Value]]:
     """Name of the claim, its label, its value."""
     found = []
-    for name in sorted(optional_claims(request)):
+    for name in _as_labelled(optional_claims(request)):
         found += [(name, label, value) for label, value in _values({name: None}, citizen, language)]
     return found
 
 
-def claim_labels(scopes: Sequence[str], claims: Sequence[str]) -> list[Message]:
+def claim_labels(scopes: Sequence[str], claims: Collection[str]) -> list[Message]:
     """By name, where values are not to be shown."""
-    names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + list(claims))
+    names = dict.fromkeys([name for scope in scopes for name in CLAIMS_OF_SCOPE.get(scope, ())] + _as_labelled(claims))
     return [LABELS[base] for base in dict.fromkeys(map(without_prefix, names)) if base in LABELS]
+
+
+def _as_labelled(claims: Collection[str]) -> list[str]:
+    """A person first, then how to reach it, as the scopes have it; what has no label last."""
+    return sorted(claims, key=lambda name: (_PLACES.get(without_prefix(name), len(_PLACES)), name))
 
 
 def asked_by_name(request: AuthorizationRequest) -> dict[str, Any]:
     """What ``idp/consents/asked.html`` shows, before anybody's values may be seen."""
     return {
-        "claim_labels": claim_labels(request.scopes, sorted(request.claim_names())),
+        "claim_labels": claim_labels(request.scopes, request.claim_names()),
         "permissions": permissions(request),
         "documents": documents_asked(request.authorization_details, {}),
     }
