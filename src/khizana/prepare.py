@@ -87,6 +87,8 @@ def locker_client(client_id: str, url: str, jwks: dict[str, Any], *, legal_groun
         "profile": "basic",
         "sector": LOCKER_SECTOR,
         "legal_ground": legal_ground,
+        # The provider links to nothing but https.
+        **({"client_uri": url} if url.startswith("https:") else {}),
         "redirect_uris": [f"{url}/signed-in"],
         "post_logout_redirect_uris": [f"{url}/"],
         "grant_types": ["authorization_code", "client_credentials"],

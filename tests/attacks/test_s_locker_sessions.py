@@ -56,6 +56,8 @@ async def test_a_provider_that_does_not_know_the_claims_parameter_is_asked_by_sc
     started = await place.browser().get("/sign-in")
     asked = dict(parse_qsl(urlsplit(started.headers["location"]).query))
     assert (asked["scope"], "claims" in asked) == ("openid profile", False)
+    # Nor does it say where people look after their account.
+    assert (await place.browser().get("/account")).headers["location"] == ISSUER
 
 
 @pytest.mark.parametrize(

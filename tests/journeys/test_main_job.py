@@ -226,7 +226,11 @@ def test_a_citizen_takes_everything_along_and_stays(product: Product, tmp_path: 
 
 def test_the_locker_asks_the_provider_for_names_and_nothing_else(product: Product) -> None:
     browser = signed_in(product, 6, "en")
-    assert product.citizens[6].name.split()[-1] in browser.get("/wallet").text
+    wallet = browser.get("/wallet").text
+    assert product.citizens[6].name.split()[-1] in wallet
+    assert 'href="/account"' in wallet
+    account = browser.follow(browser.get("/account"))
+    assert (account.status_code, account.request.url.path) == (200, "/idp/account")
     page = browser.get("/idp/account/services?lang=en").text
     of_the_locker = page[page.index("<bdi>Khizana</bdi>") :]
     allowed = of_the_locker[of_the_locker.index("<ul>") : of_the_locker.index("</ul>")]

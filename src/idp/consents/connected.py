@@ -18,6 +18,8 @@ class ConnectedService(msgspec.Struct, frozen=True, kw_only=True):
     consent_id: UUID
     client_id: str
     name: str
+    home: str | None
+    """Its ``client_uri``."""
     labels: Sequence[Message]
     """What it may have and do."""
     documents: Sequence[DocumentsAsked]
@@ -34,20 +36,27 @@ async def connected_services(tx: Tx, citizen_id: UUID, language: str) -> Sequenc
     frozen = {held.name for held in await frozen_of(tx, citizen_id) if held.kind == "service"}
     today = dt.datetime.now(dt.UTC).date()
     return [
-        ConnectedService(
-            consent_id=row["consent_id"],
-            client_id=row["client_id"],
-            name=msgspec.convert(row["metadata"], ClientMetadata).names()[language],
-            labels=_labels(row["scopes"], row["claims"]),
-            documents=documents_asked(
-                [detail for detail in _details(row) if detail.until and detail.until >= today], {}
-            ),
-            given_at=row["given_at"],
-            used_at=used.get(row["client_id"]),
-            is_frozen=row["client_id"] in frozen,
-        )
+        _connected(row, language, today, used_at=used.get(row["client_id"]), is_frozen=row["client_id"] in frozen)
         for row in await store.select_of_citizen(tx, citizen_id)
     ]
+
+
+def _connected(
+    row: Row, language: str, today: dt.date, *, used_at: dt.datetime | None, is_frozen: bool
+) -> ConnectedService:
+    client = msgspec.convert(row["metadata"], ClientMetadata)
+    lasting = [detail for detail in _details(row) if detail.until and detail.until >= today]
+    return ConnectedService(
+        consent_id=row["consent_id"],
+        client_id=row["client_id"],
+        name=client.names()[language],
+        home=client.client_uri,
+        labels=_labels(row["scopes"], row["claims"]),
+        documents=documents_asked(lasting, {}),
+        given_at=row["given_at"],
+        used_at=used_at,
+        is_frozen=is_frozen,
+    )
 
 
 def _details(row: Row) -> tuple[LockerDocument, ...]:

@@ -95,6 +95,8 @@ def describe(issuer: str, *, signing: Sequence[str], trust_frameworks: Sequence[
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *SUPPORTED_CLAIMS],
         "claims_parameter_supported": True,
+        # In no standard, and widely read under this name: where people look after their account.
+        "account_management_uri": f"{issuer}/account",
         **(_assurance(trust_frameworks) if trust_frameworks else {}),
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,

@@ -28,6 +28,7 @@ class Metadata(msgspec.Struct, frozen=True):
     userinfo_endpoint: str | None = None
     end_session_endpoint: str | None = None
     claims_parameter_supported: bool = False
+    account_management_uri: str | None = None
 
 
 class _TokenAnswer(msgspec.Struct, frozen=True):

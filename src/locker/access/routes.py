@@ -19,7 +19,7 @@ from locker.access.sessions import (
 )
 from locker.access.sign_out import sign_out as end_session
 from locker.access.start_sign_in import start_sign_in
-from locker.home.frame import AnyRequest, checked_form, locale, see_other
+from locker.home.frame import ACCOUNT, AnyRequest, checked_form, locale, see_other
 from locker.wiring import Wiring
 
 _RETURN = "/signed-in"
@@ -94,4 +94,11 @@ async def sign_out(
     return response
 
 
-ROUTES = [sign_in, signed_in, sign_out]
+@get(ACCOUNT, operation_id="ShowAccount")
+async def account(wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    """On to the provider, where what one signs in with is looked after, and frozen."""
+    metadata = await wiring.provider.metadata()
+    return see_other(metadata.account_management_uri or metadata.issuer)
+
+
+ROUTES = [sign_in, signed_in, sign_out, account]

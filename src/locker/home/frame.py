@@ -16,6 +16,7 @@ from locker.access.schema import Citizen
 from locker.access.sessions import SESSION_COOKIE, cookie
 from locker.wiring import Wiring
 
+ACCOUNT = "/account"
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -65,6 +66,7 @@ def page(
         csrf=csrf_token(request, wiring) if citizen else None,
         navigation=_navigation(request.scope["path"], citizen),
         person=citizen.name(spoken) if citizen else None,
+        account=ACCOUNT if citizen else None,
         sign_out="/sign-out" if citizen else None,
         signed_in=citizen is not None,
         **view,

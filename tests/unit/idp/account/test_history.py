@@ -44,11 +44,12 @@ async def test_each_set_of_claims_stands_once_for_a_grant_by_name_and_never_by_v
 
 
 async def test_a_connected_service_says_when_it_read_last_and_when_it_was_ended(idp: Provider) -> None:
-    party, citizen = await idp.client(), await idp.citizen()
+    party, citizen = await idp.client(client_uri="https://bank.example/"), await idp.citizen()
     async with await idp.signed_in(citizen) as browser:
         tokens = await idp.tokens(browser, party)
         await idp.userinfo(tokens["access_token"])
         page = await browser.get("/idp/account/services?lang=en")
+        assert '<a href="https://bank.example/" rel="noreferrer">' in page.text
         assert "Last read your data" in page.text
         assert 'id="freeze-1"' in page.text
         fields = dict(re.findall(r'name="(csrf|consent)" value="([^"]+)"', page.text))
