@@ -16,7 +16,7 @@ from tests.people import submit
 from tests.provider import ORIGIN
 
 RP_ID = "id.test"
-UP, UV, BE, BS, AT = 1, 4, 8, 16, 64
+UP, UV, BE, BS, AT, ED = 1, 4, 8, 16, 64, 128
 
 Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -67,7 +67,8 @@ class SoftPasskey:
         self.handle = unb64(options["user"]["id"])
         length = len(self.credential_id).to_bytes(2, "big")
         attested = bytes(16) + length + self.credential_id + changed.pop("public_key", self.public_key())
-        data = self._authenticator_data(AT, changed) + attested
+        extensions = changed.pop("extensions", b"")
+        data = self._authenticator_data(AT | (ED if extensions else 0), changed) + attested + extensions
         attestation = {"fmt": changed.pop("fmt", "none"), "attStmt": {}, "authData": data}
         return json.dumps(
             {
@@ -86,7 +87,8 @@ class SoftPasskey:
         """``AuthenticationResponseJSON``"""
         if self.counts and "sign_count" not in changed:
             self.sign_count += 1
-        data = self._authenticator_data(0, changed)
+        extensions = changed.pop("extensions", b"")
+        data = self._authenticator_data(ED if extensions else 0, changed) + extensions
         client_data = _client_data("webauthn.get", options, changed)
         handle = changed.pop("handle", self.handle)
         return json.dumps(
@@ -126,11 +128,13 @@ def _client_data(ceremony: str, options: dict[str, Any], changed: dict[str, Any]
     return json.dumps(data).encode()
 
 
-async def set_up(browser: httpx.AsyncClient, device: SoftPasskey, *, name: str = "my phone") -> httpx.Response:
+async def set_up(
+    browser: httpx.AsyncClient, device: SoftPasskey, *, name: str = "my phone", **changed: Any
+) -> httpx.Response:
     """On the account's page, in a browser that signed in just now."""
     page = await browser.get("/idp/account/passkeys")
     options = (await browser.get("/idp/account/passkeys/options")).json()
-    return await submit(browser, "/idp/account/passkeys", page, name=name, passkey=device.create(options))
+    return await submit(browser, "/idp/account/passkeys", page, name=name, passkey=device.create(options, **changed))
 
 
 async def use(browser: httpx.AsyncClient, device: SoftPasskey, *, query: str = "", **changed: Any) -> httpx.Response:

@@ -23,6 +23,7 @@ from idp.citizens.unique_identifier import new_uid
 from idp.messages.sms_caps import SmsCaps
 from idp.sessions.cookies import BROWSER_COOKIE
 from kit.tokens import digest
+from tests.cbor_bomb import BOMB, written
 from tests.passkeys import BE, BS, UP, UV, SoftPasskey, b64, set_up, use
 from tests.people import (
     PASSWORD,
@@ -771,6 +772,31 @@ async def test_l_24_what_is_no_answer_of_an_authenticator_is_no_fault(idp: Provi
         assert answer.status_code == 422
         answer = await submit(browser, "/idp/sign-in/passkey?to=totp", page, passkey=text)
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("made", [{"extensions": b"\xa1\x6bcredProtect\x02"}, {}])
+async def test_l_24_an_authenticator_may_say_more_than_was_asked(idp: Provider, made: dict[str, Any]) -> None:
+    device, extensions = SoftPasskey(), b"\xa1\x6bhmac-secret\x40"
+    await unthrottled(idp)
+    person = await active(idp)
+    async with signed_in(idp, person) as browser:
+        assert (await set_up(browser, device, **made)).status_code == 303
+    async with idp.browser() as browser:
+        assert (await use(browser, device, extensions=extensions)).status_code == 303
+
+
+async def test_l_24_d_07_an_answer_that_grows_where_it_is_encoded_again_is_refused_before(
+    idp: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = SoftPasskey()
+    async with with_passkey(idp, device), idp.browser() as stranger, signed_in(idp, await active(idp)) as browser:
+        lengths = written(monkeypatch)
+        # The library takes it apart before it asks who signed it.
+        assert (await use(stranger, device, extensions=BOMB)).status_code == 422
+        for changed in ({"extensions": BOMB}, {"public_key": BOMB}):
+            assert (await set_up(browser, SoftPasskey(), **changed)).status_code == 422
+        assert max(lengths, default=0) < 2_000
+        assert (await use(stranger, device)).status_code == 303
 
 
 async def recovery_link(idp: Provider, person: Person, channel: str) -> str:

@@ -38,6 +38,7 @@ from webauthn.helpers.structs import (
 
 from idp.keys.secrets import Secrets
 from kit import strict_json
+from kit.plain_cbor import NotPlain, end_of
 
 log = logging.getLogger("khizana.passkeys")
 
@@ -53,6 +54,8 @@ ALGORITHMS = (
 )
 _TIMEOUT_MS = 300_000
 _P256, _ED25519 = 1, 6
+_FLAGS_AT, _DATA_AT, _ID_LENGTH_AT, _ID_AT = 32, 37, 53, 55
+_HAS_KEY, _HAS_EXTENSIONS = 0x40, 0x80
 _RSA_BYTES_MIN = 256
 _TRANSPORTS = {transport.value for transport in AuthenticatorTransport}
 
@@ -227,6 +230,7 @@ def judge_assertion(site: Site, assertion: Assertion, passkey: Passkey) -> Asser
     statement that keeps it.
     """
     try:
+        _refuse_tags(assertion.credential.response.authenticator_data)
         found = webauthn.verify_authentication_response(
             credential=assertion.credential,
             expected_challenge=assertion.challenge,
@@ -254,8 +258,12 @@ def judge_attestation(site: Site, text: str, *, challenge: bytes) -> NewPasskey 
         response = answer.response
         attestation_object = base64url_to_bytes(response.attestation_object)
         # Without attestation a browser sends none; to take a vendor's certificates apart would only be a risk.
-        if parse_cbor(attestation_object).get("fmt") != "none":
+        if end_of(attestation_object) != len(attestation_object):
             return None
+        attestation = parse_cbor(attestation_object)
+        if attestation.get("fmt") != "none":
+            return None
+        _refuse_tags(attestation["authData"])
         found = webauthn.verify_registration_response(
             credential=RegistrationCredential(
                 id=answer.id,
@@ -287,6 +295,21 @@ def judge_attestation(site: Site, text: str, *, challenge: bytes) -> NewPasskey 
         backup_eligible=found.credential_device_type == CredentialDeviceType.MULTI_DEVICE,
         backed_up=found.credential_backed_up,
     )
+
+
+def _refuse_tags(authenticator_data: bytes) -> None:
+    """Raises NotPlain unless key and extensions (§6.1) are as authenticators write them (CTAP 2.1 §8).
+
+    The library decodes them and encodes them again to know where they end, and checks no signature before it.
+    """
+    at = _DATA_AT
+    flags = authenticator_data[_FLAGS_AT]
+    if flags & _HAS_KEY:
+        at = end_of(authenticator_data, _ID_AT + int.from_bytes(authenticator_data[_ID_LENGTH_AT:_ID_AT]))
+    if flags & _HAS_EXTENSIONS:
+        at = end_of(authenticator_data, at)
+    if at != len(authenticator_data):
+        raise NotPlain
 
 
 def _challenge(client_data: str) -> bytes | None:

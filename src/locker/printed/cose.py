@@ -7,7 +7,6 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
 import cbor2
@@ -17,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from kit.jose import PublishedKey, SigningKey
+from kit.plain_cbor import end_of
 
 _ALG, _KID, _ES256 = 1, 4, -7
 _TAG = 18
+_TAG_HEAD = b"\xd2"
 _HALF = 32
 _KID_BYTES = 8
 _TEXT_MAX = 4_000
@@ -48,7 +49,7 @@ def verified1(
 ) -> dict[int | str, Any]:
     """The claims. NotAuthentic for everything that one of ``keys`` did not sign just so."""
     try:
-        tag = _decoded(message)
+        tag = _decoded(message, head=_TAG_HEAD)
         if not isinstance(tag, cbor2.CBORTag) or tag.tag != _TAG:
             raise NotAuthentic("encoding")
         protected, unprotected, payload, signature = tag.value
@@ -103,9 +104,11 @@ def _encoded(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def _decoded(data: bytes) -> Any:
-    stream = BytesIO(data)
-    value = cbor2.load(stream)
-    if stream.read(1) or _encoded(value) != data:
+def _decoded(data: bytes, *, head: bytes = b"") -> Any:
+    # Before it is built: other tags than ``head`` could make it grow without end where it is encoded again.
+    if not data.startswith(head) or end_of(data, len(head)) != len(data):
+        raise NotAuthentic("encoding")
+    value = cbor2.loads(data)
+    if _encoded(value) != data:
         raise NotAuthentic("encoding")
     return value

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 import pytest_asyncio
 
 from kit.jose import SigningKey
 from locker.printed import print_copy
 from locker.printed.cose import NotAuthentic, message_of, sign1, text_of, verified1
+from tests.cbor_bomb import BOMB, written
 from tests.conftest import ROOT
 from tests.locker_world import AMINA, BIRTH, INTERIOR, LOCKER, YOUSSEF, World, open_world
 from tests.windows import in_one_window
@@ -217,6 +219,24 @@ async def test_what_another_key_signed_is_not_ours() -> None:
     theirs.kid = ours.kid
     with pytest.raises(NotAuthentic, match="signature"):
         verified1(sign1({1: "x"}, theirs), [ours])
+
+
+async def test_d_07_a_code_that_grows_where_it_is_encoded_again_is_refused_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has no copy and no account may send it."""
+    header = cbor2.dumps({1: -7, 4: b"kid"})
+    frames = [[header, {}, BOMB, b""], [BOMB, {}, BOMB, b""], [header, BOMB, b"", b""]]
+    messages = [
+        BOMB,
+        *(b"\xd2\x84" + b"".join(part if part is BOMB else cbor2.dumps(part) for part in frame) for frame in frames),
+    ]
+    messages += [cbor2.dumps(cbor2.CBORTag(18, frame)) for frame in frames[:2]]
+    lengths = written(monkeypatch)
+    for message in messages:
+        found = await checked(world, text_of(message))
+        assert (found["authentic"], found["reason"]) == (False, "encoding")
+    assert max(lengths, default=0) < 2_000
 
 
 async def test_the_example_needs_no_network_and_no_other_library(world: World, tmp_path: Path) -> None:
