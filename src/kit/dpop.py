@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from kit.jose import Algorithm, SigningKey, TokenRefused, verify_by_own_key
+from kit.jose import Algorithm, SigningKey, TokenRefused, numeric_date, verify_by_own_key
 from kit.tokens import digest
 
 ALGORITHMS: tuple[Algorithm, ...] = ("ES256", "PS256", "EdDSA")
@@ -143,9 +143,10 @@ def _number(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    found = numeric_date(value)
+    if found is None:
         raise ProofRefused(name)
-    return float(value)
+    return found
 
 
 def _names_one_of(htu: Any, urls: Collection[str]) -> bool:

@@ -38,6 +38,7 @@ _KEYS_MAX = 20
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _TOKENS_REMEMBERED = 8_192
 _RSA_BITS_MAX = 8_192
+_DATE_MAX = 2**53
 _PROOF = b"signed to see whether the key is whole"
 
 
@@ -440,10 +441,17 @@ def _for(aud: Any, audience: str | Sequence[str], *, strict: bool) -> bool:
 
 
 def _date(claims: Mapping[str, Any], name: str) -> float:
-    """A NumericDate (RFC 7519 §2), and nothing that only looks like one."""
-    value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    found = numeric_date(claims[name])
+    if found is None:
         raise TokenRefused(name)
+    return found
+
+
+def numeric_date(value: Any) -> float | None:
+    """A NumericDate (RFC 7519 §2); None for what only looks like one, and for a number that no double says exactly:
+    JSON has integers of four thousand digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _DATE_MAX:
+        return None
     return float(value)
 
 

@@ -161,6 +161,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "iat is text": {"iat": "now"},
     "iat is true": {"iat": True},
     "no iat": {"iat": None},
+    "iat of no clock": {"iat": 10**400},
+    "exp of no clock": {"exp": -(10**400)},
     "no jti": {"jti": None},
     "empty jti": {"jti": ""},
     "jti is a number": {"jti": 7},

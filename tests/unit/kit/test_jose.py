@@ -117,6 +117,15 @@ CLAIMS: dict[str, dict[str, object]] = {
 STRICTER: dict[str, dict[str, object]] = {"exp in text": {"exp": str(NOW + 60)}, "iat is true": {"iat": True}}
 
 
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("moment", [10**400, -(10**400), 2**53 + 1], ids=["after", "before", "inexact"])
+def test_a_moment_that_no_double_says_is_refused_and_no_fault(name: str, moment: int) -> None:
+    claims = {"iat": NOW, "exp": NOW + 60, name: moment}
+    text = jwt.encode(claims, KEYS.keys[0].private, algorithm="ES256")
+    with pytest.raises(TokenRefused, match=name):
+        verify(text, KEYS.public, algorithms=["ES256"], typ=None)
+
+
 @pytest.mark.parametrize("name", [*CLAIMS, *STRICTER])
 @pytest.mark.parametrize("strict", [False, True])
 def test_claims_are_judged_as_pyjwt_does_or_more_strictly(name: str, strict: bool) -> None:
