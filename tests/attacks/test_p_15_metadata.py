@@ -127,6 +127,24 @@ async def test_p_15_transparency_stays(files: Files, tmp_path: Path) -> None:
         assert image.getpixel((5, 5)) == (255, 0, 0, 60)
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+async def test_p_15_what_was_erased_to_transparency_is_not_under_it(files: Files, tmp_path: Path, mode: str) -> None:
+    """An eraser of many programs sets how much is seen of a place, and leaves what was there."""
+    picture = Image.new("RGBA", (20, 10), (10, 200, 10, 255))
+    picture.paste((200, 30, 30, 0), (0, 0, 10, 10))
+    out = io.BytesIO()
+    if mode == "P":
+        indexed = picture.convert("RGB").quantize(4)
+        indexed.save(out, "PNG", transparency=indexed.getpixel((2, 5)))
+    else:
+        picture.convert(mode).save(out, "PNG")
+    with Image.open(await cleaned(files, tmp_path, out.getvalue(), "image/png")) as image:
+        after = image.convert("RGBA")
+    assert after.getpixel((2, 5)) == (0, 0, 0, 0)
+    assert after.getpixel((15, 5))[3] == 255
+    assert max(after.getpixel((15, 5))[:3]) > 100
+
+
 async def test_p_15_colours_of_a_profile_stay_and_the_profile_goes(files: Files, tmp_path: Path) -> None:
     """Red and blue are exchanged by the profile: only who applied it shows blue."""
     lab = ImageCms.createProfile("LAB")

@@ -43,6 +43,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """TIFF 6.0, orientation → what puts it upright."""
+_UNSEEN = [255, *[0] * 255]
+"""Of an alpha channel a mask of where it is 0."""
 
 Image.MAX_IMAGE_PIXELS = max(PIXELS_MAX.values())
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
@@ -242,8 +244,11 @@ def _seen(content: bytes, *, within_px: int | None = None) -> Image.Image:
         upright = _in_srgb(upright, profile, "RGB")
     elif upright.mode in ("P", "PA", "LA", "RGBA") or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
+        alpha = rgba.getchannel("A")
         colours = _in_srgb(rgba.convert("RGB"), profile, "RGB")
-        colours.putalpha(rgba.getchannel("A"))
+        # An eraser may have left the colours of what nobody sees any more.
+        colours.paste("black", mask=alpha.point(_UNSEEN))
+        colours.putalpha(alpha)
         upright = colours
     elif upright.mode in ("1", "L"):
         upright = upright.convert("L")
