@@ -120,6 +120,7 @@ OF_CODE: dict[str, Act | tuple[Act, str]] = {
     "quarantined": "stop",
     "reference-taken": ("read", "most likely it is in already"),
     "replaces-awaited": ("repeat", "when `replaces_item` is deposited"),
+    "request-changed": "read",
     "request-too-wide": ("correct", "`beyond` names what"),
     "seal-certificate-unregistered": "operator",
     "seal-overtaken": "repeat",

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+from msgspec import UNSET
+
 from kit.audit import AuditEvent
 from kit.db import Tx
 from kit.i18n import Locale
@@ -10,7 +12,7 @@ from locker.documents.schema import name_in
 from locker.requests import store
 from locker.requests.held_fields import held_fields
 from locker.requests.look_at import open_request
-from locker.requests.refusals import NotWhatWasAsked, RequestUnknown
+from locker.requests.refusals import NotWhatWasAsked, RequestChanged, RequestUnknown
 from locker.requests.schema import Answered, DocumentRequest, RequestAnswer
 from locker.requests.sealed_link import SealedLinks
 from locker.shares.create import FLOOD, Sharer, prepare, record
@@ -23,7 +25,8 @@ async def answer(
 ) -> Answered:
     """What is given is a share that only the relying party opens, of no more than was asked for.
 
-    Raises RequestUnknown (also where somebody else was first), NotWhatWasAsked, and as making a share does.
+    Raises RequestUnknown (also where somebody else was first), RequestChanged, NotWhatWasAsked, and as making a share
+    does.
     """
     request = await open_request(desk.db, desk.throttle, token, owner=sharer.owner)
     if sharer.kind == "client" and sharer.actor == request.client_id:
@@ -31,6 +34,8 @@ async def answer(
         raise RequestUnknown
     if not given.documents:
         return await _settle(desk, request, sharer)
+    if given.purpose_version not in (UNSET, request.purpose_version):
+        raise RequestChanged
     await desk.throttle.count(desk.db, FLOOD, sharer.owner)
     fields = await _fields(desk, request, given, owner=sharer.owner)
     new = NewShare(

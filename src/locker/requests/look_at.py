@@ -34,6 +34,7 @@ async def look_at(db: Database, throttle: Throttle, token: str, *, owner: str) -
         client_id=request.client_id,
         names=request.names,
         purpose=request.purpose,
+        purpose_version=request.purpose_version,
         expires_at=request.expires_at,
         asked_before=before is not None,
         documents=[await _asked_of(db, asked, before, owner=owner) for asked in request.documents],

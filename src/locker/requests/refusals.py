@@ -17,6 +17,12 @@ class RequestUnknown(NotFound):
     code, title = "request-unknown", "There is no such request, or it is over."
 
 
+class RequestChanged(Conflict):
+    """Its purpose was registered anew since the citizen read it: nothing is given for words that nobody read."""
+
+    code, title = "request-changed", "Something here has changed since you looked at it. Check it again."
+
+
 class DetailNotGiven(Forbidden):
     """Not among the details that the citizen allowed and that this access token brings, or its day is over."""
 

@@ -9,6 +9,7 @@ from msgspec import ValidationError
 
 from kit.edge import address_prefix
 from kit.errors import Invalid
+from kit.i18n import Message
 from kit.throttle import Limit
 from locker.access.bearer import CitizenCaller, ClientCaller
 from locker.access.schema import Citizen
@@ -21,6 +22,7 @@ from locker.requests.answer import answer
 from locker.requests.ask import ask, find_request
 from locker.requests.look_at import look_at
 from locker.requests.openapi import AnswerOperation, AskOperation, TakeOperation
+from locker.requests.refusals import RequestChanged
 from locker.requests.schema import (
     Answered,
     AuthorizedMessage,
@@ -173,12 +175,14 @@ async def say_answer(
     asked = await look_at(wiring.db, wiring.throttle, token, owner=citizen.owner)
     chosen = {}
     if form.get("decision") == "give":
+        if form.get("seen") != str(asked.purpose_version):
+            return _page(request, wiring, citizen, asked, token, refusal=RequestChanged())
         values = {each.asked.type: str(form.get(f"document-{each.asked.type}", "")) for each in asked.documents}
         chosen = {type_: document_id for type_, document_id in values.items() if document_id}
         if not chosen:
             return _page(request, wiring, citizen, asked, token, nothing_chosen=True)
     try:
-        given = msgspec.convert({"documents": chosen}, RequestAnswer)
+        given = msgspec.convert({"documents": chosen, "purpose_version": asked.purpose_version}, RequestAnswer)
     except ValidationError:
         raise Invalid("document") from None
     sharer = Sharer(owner=citizen.owner, actor=citizen.owner)
@@ -201,6 +205,7 @@ def _page(
     token: str,
     *,
     nothing_chosen: bool = False,
+    refusal: RequestChanged | None = None,
 ) -> Response[str]:
     spoken = locale(request)
     views = asked_views(asked, spoken)
@@ -209,7 +214,7 @@ def _page(
         wiring,
         "locker/requests/request.html",
         citizen=citizen,
-        status=422 if nothing_chosen else 200,
+        status=refusal.status if refusal else 422 if nothing_chosen else 200,
         path=f"/r/{token}",
         token=token,
         name=name_in(asked.names, spoken),
@@ -220,7 +225,9 @@ def _page(
         can_give=any(view.options for view in views),
         client_id=asked.client_id,
         days=max(1, min(LIFETIME_S, wiring.shares.lifetime_max_s) // 86_400),
+        seen=str(asked.purpose_version),
         nothing_chosen=nothing_chosen,
+        errors={"": Message(refusal.title)} if refusal else {},
     )
 
 

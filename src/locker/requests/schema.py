@@ -2,7 +2,7 @@ import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from locker.administrations.schema import Names, TypeCode
 
@@ -107,6 +107,8 @@ class RequestForCitizen(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     names: dict[str, str]
     purpose: dict[str, str]
+    purpose_version: int
+    """Of these words: whoever answers says to which the citizen said yes."""
     expires_at: dt.datetime
     asked_before: bool
     """This citizen answered a request of this purpose before, so that ``new`` means something."""
@@ -119,6 +121,8 @@ class RequestAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     documents: Annotated[
         dict[TypeCode, Annotated[str, Meta(pattern=r"^[0-9A-HJKMNP-TV-Z]{25}$")]], Meta(max_length=DOCUMENTS_MAX)
     ]
+    purpose_version: int | UnsetType = UNSET
+    """What the citizen read. Where it is another one by now, nothing is given (409 ``request-changed``)."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):

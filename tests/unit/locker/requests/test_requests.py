@@ -32,13 +32,16 @@ async def place(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) ->
         yield opened
 
 
-async def registered(place: CitizenWorld, purpose_id: str, documents: list[dict[str, Any]], client: str = BANK) -> None:
+async def registered(
+    place: CitizenWorld, purpose_id: str, documents: list[dict[str, Any]], client: str = BANK, **changed: Any
+) -> None:
     registration = {
         "client_id": client,
         "purpose_id": purpose_id,
         "names": NAMES,
         "purpose": PURPOSE,
         "documents": documents,
+        **changed,
     }
     new = msgspec.convert(registration, PurposeRegistration)
     await register_purpose(place.app.state.wiring.db, Audit("locker"), new, officer="test")
@@ -191,6 +194,56 @@ async def test_a_purpose_that_allows_less_ends_what_waits_for_more(place: Citize
     looked = await place.world.locker.get(f"/v1/asked/{token}", headers=place.share_headers())
     assert looked.status_code == 404
     assert (await say(place, less, {BIRTH: own})).status_code == 200
+
+
+async def test_what_the_purpose_became_is_shown_before_it_is_given_for(place: CitizenWorld) -> None:
+    """An officer corrects its words while the citizen reads: a yes is to what was read. A no needs no second look."""
+    part = [{"type": BIRTH, "fields": ["birthdate"]}]
+    await registered(place, "loan", part)
+    document_id = await place.document(fields=FIELDS)
+    giving = {"decision": "give", f"document-{BIRTH}": document_id}
+    (first, token), (second, other) = await made(place, "loan"), await made(place, "loan")
+    citizen = await place.signed_in()
+    page, other_page = await citizen.get(f"/r/{token}"), await citizen.get(f"/r/{other}")
+    assert "Ouvrir un compte" in page.text
+    await registered(place, "loan", part, purpose={**PURPOSE, "fr": "Publicité ciblée"})
+    again = await citizen.submit(page, **giving)
+    assert (again.status_code, (await state(place, first))["state"]) == (409, "waiting")
+    assert "Publicité ciblée" in again.text
+    assert "Quelque chose a changé" in again.text
+    assert (await citizen.submit(page, **giving, seen="")).status_code == 409
+    assert (await citizen.submit(again, **giving)).status_code == 303
+    [row] = await place.world.rows(
+        "SELECT s.purpose FROM locker.share s JOIN locker.request_answer a USING (owner, share_id)"
+        " WHERE a.request_id = $1",
+        first,
+    )
+    assert row["purpose"] == "Publicité ciblée"
+    assert (await citizen.submit(other_page, decision="decline")).status_code == 303
+    assert (await state(place, second))["state"] == "declined"
+
+
+async def test_an_app_says_which_words_it_showed(place: CitizenWorld) -> None:
+    part = [{"type": BIRTH, "fields": ["birthdate"]}]
+    await registered(place, "lease", part)
+    document_id = await place.document(fields=FIELDS)
+    request_id, token = await made(place, "lease")
+    headers, address = place.share_headers(AMINA), f"/v1/asked/{token}"
+
+    async def shown() -> int:
+        version: int = (await place.world.locker.get(address, headers=headers)).json()["purpose_version"]
+        return version
+
+    async def gives(purpose_version: int) -> httpx.Response:
+        body = {"documents": {BIRTH: document_id}, "purpose_version": purpose_version}
+        return await place.world.locker.post(address, headers=headers, json=body)
+
+    before = await shown()
+    await registered(place, "lease", part, purpose={**PURPOSE, "fr": "Publicité ciblée"})
+    refused = await gives(before)
+    assert (refused.status_code, refused.json()["code"]) == (409, "request-changed")
+    assert (await state(place, request_id))["state"] == "waiting"
+    assert (await gives(await shown())).status_code == 200
 
 
 async def test_a_no_does_not_make_it_usual_to_be_asked_for_more(place: CitizenWorld) -> None:
