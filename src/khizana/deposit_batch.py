@@ -292,8 +292,11 @@ def _part(folder: Path, waiting: list[list[str]]) -> bytes:
     buffer, length, files = io.BytesIO(), 0, 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         while waiting and files < PART_FILES_MAX:
-            # Several pack at once: each item is one's own from here on.
-            names = waiting.pop()
+            # Several pack at once: each item is one's own from here on, and the last of them another's meanwhile.
+            try:
+                names = waiting.pop()
+            except IndexError:
+                break
             try:
                 contents = [(folder / name).read_bytes() for name in names]
             except OSError:

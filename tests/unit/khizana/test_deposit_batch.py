@@ -76,6 +76,22 @@ def test_parts_hold_each_file_once_and_are_bounded(tmp_path: Path) -> None:
     assert [len(part) for part in parts] == [1, 3, 3, 1]
 
 
+def test_the_last_item_may_be_taken_by_another_while_one_looks(tmp_path: Path) -> None:
+    """Parts are packed in threads, and all of them take from one list."""
+
+    class Shared(list[list[str]]):
+        def pop(self, index: object = -1) -> list[str]:  # type: ignore[override]
+            if len(self) == 1:
+                self.clear()
+            return super().pop()
+
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_bytes(name.encode())
+    with zipfile.ZipFile(io.BytesIO(_part(tmp_path, Shared([["b.pdf"], ["a.pdf"]])))) as archive:
+        assert archive.namelist() == ["a.pdf"]
+    assert _part(tmp_path, Shared([["b.pdf"]])) == b""
+
+
 def test_the_files_of_an_item_get_their_digests_and_stand_side_by_side(tmp_path: Path) -> None:
     for name in ("a.pdf", "a.json", "a.sig", "b.pdf"):
         (tmp_path / name).write_bytes(name.encode())
