@@ -11,9 +11,10 @@ import os
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import msgspec
@@ -72,15 +73,24 @@ class Office:
         self._token: tuple[str, float] | None = None
         self._asking = asyncio.Lock()
 
-    async def send(self, method: str, path: str, *, expected: Sequence[int], **parts: Any) -> httpx.Response:
-        """CommandRefused for every other answer, and where there is none for too long."""
+    async def send(
+        self, method: str, path: str, *, expected: Sequence[int], into: BinaryIO | None = None, **parts: Any
+    ) -> httpx.Response:
+        """CommandRefused for every other answer, and where there is none for too long.
+
+        The expected one's body is written to ``into`` as it comes, where there is one: all of it or, if it breaks off,
+        once more from its beginning.
+        """
         began, wait_s = time.monotonic(), 0.5
         while True:
             try:
                 token = await self._access_token()
-                answer = await self._http.request(
-                    method, f"{self._locker}{path}", auth=Holder(self._key, token), **parts
-                )
+                asking = self._http.stream(method, f"{self._locker}{path}", auth=Holder(self._key, token), **parts)
+                async with asking as answer:
+                    if into is None or answer.status_code not in expected:
+                        await answer.aread()
+                    else:
+                        await _written(answer, into)
                 if answer.status_code in expected:
                     return answer
                 code, sentence = _refusal(answer)
@@ -121,8 +131,7 @@ class Office:
 async def deposit_batch(office: Office, folder: Path, *, dry_run: bool, at_once: int) -> Outcome:
     """Register, send what is missing in parts, write the results. Raises CommandRefused."""
     began = time.monotonic()
-    manifest = await asyncio.to_thread(_manifest, folder)
-    batch_id = await _batch(office, folder, manifest, dry_run=dry_run)
+    batch_id = await _batch(office, folder, await asyncio.to_thread(_manifest, folder), dry_run=dry_run)
     await _send_missing(office, folder, batch_id, at_once=at_once)
     await _write_results(office, folder, batch_id)
     states = (await office.send("GET", f"/v1/deposits/batches/{batch_id}", expected=[200])).json()["states"]
@@ -209,7 +218,8 @@ async def _batch(office: Office, folder: Path, manifest: bytes, *, dry_run: bool
     )
     registered = answer.json()
     state = Kept(batch_id=registered["batch_id"], manifest_sha256=digest, dry_run=dry_run)
-    _replace(folder / STATE, msgspec.json.encode(state))
+    with _replacing(folder / STATE) as out:
+        out.write(msgspec.json.encode(state))
     for problem in registered["problems"][:_LISTED_MAX]:
         detail = f": {problem['detail']}" if problem["detail"] else ""
         say(f"line {problem['line']}: {problem['code']}{detail}")
@@ -312,8 +322,16 @@ def _part(folder: Path, waiting: list[list[str]]) -> bytes:
 
 
 async def _write_results(office: Office, folder: Path, batch_id: str) -> None:
-    answer = await office.send("GET", f"/v1/deposits/batches/{batch_id}/results", expected=[200])
-    _replace(folder / RESULTS, answer.content)
+    """As they come: with their receipts they are a kilobyte a line."""
+    with _replacing(folder / RESULTS) as out:
+        await office.send("GET", f"/v1/deposits/batches/{batch_id}/results", expected=[200], into=out)
+
+
+async def _written(answer: httpx.Response, out: BinaryIO) -> None:
+    out.seek(0)
+    out.truncate()
+    async for chunk in answer.aiter_bytes():
+        out.write(chunk)
 
 
 def told(outcome: Outcome) -> None:
@@ -329,14 +347,18 @@ def told(outcome: Outcome) -> None:
         say("all would be accepted; without --dry-run they are deposited")
 
 
-def _replace(file: Path, content: bytes) -> None:
-    """The whole of it or what was there before; receipts and identifiers are for their owner's eyes."""
+@contextmanager
+def _replacing(file: Path) -> Iterator[BinaryIO]:
+    """The whole of what is written or what was there before; receipts and identifiers are for their owner's eyes."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A program's requests with a token that is bound to its key (RFC 9449)."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
@@ -22,6 +22,19 @@ class Holder(httpx.Auth):
         nonce = answer.headers.get("dpop-nonce")
         if nonce is not None and answer.status_code in (400, 401) and "use_dpop_nonce" in answer.text:
             yield self._proven(request, nonce)
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Of an answer that is no refusal nothing is read: whoever asked for it may want it in pieces."""
+        flow = self.auth_flow(request)
+        asked = next(flow)
+        while True:
+            answer = yield asked
+            if answer.is_error:
+                await answer.aread()
+            try:
+                asked = flow.send(answer)
+            except StopIteration:
+                return
 
     def _proven(self, request: httpx.Request, nonce: str | None) -> httpx.Request:
         address = str(request.url.copy_with(query=None, fragment=None))

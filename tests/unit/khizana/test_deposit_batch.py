@@ -4,13 +4,27 @@ import hashlib
 import io
 import json
 import os
+import tracemalloc
 import zipfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from khizana.cli import CommandRefused, main
-from khizana.deposit_batch import MANIFEST, PART_MAX_BYTES, Outcome, _files_of, _manifest, _part
+from khizana.deposit_batch import (
+    MANIFEST,
+    PART_MAX_BYTES,
+    RESULTS,
+    Office,
+    Outcome,
+    _files_of,
+    _manifest,
+    _part,
+    _write_results,
+)
+from kit.jose import SigningKey
 
 
 def folder_of(tmp_path: Path, *lines: object) -> Path:
@@ -90,6 +104,56 @@ def test_the_last_item_may_be_taken_by_another_while_one_looks(tmp_path: Path) -
     with zipfile.ZipFile(io.BytesIO(_part(tmp_path, Shared([["b.pdf"], ["a.pdf"]])))) as archive:
         assert archive.namelist() == ["a.pdf"]
     assert _part(tmp_path, Shared([["b.pdf"]])) == b""
+
+
+async def write_results(folder: Path, body: Callable[[], AsyncIterator[bytes]]) -> None:
+    """From a locker whose results are ``body``, over what a network may do with it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/results"):
+            return httpx.Response(200, content=body())
+        said = {"token_endpoint": "https://idp.example/token", "access_token": "token", "expires_in": 300}
+        return httpx.Response(200, json=said)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        key = SigningKey.generate("ES256")
+        office = Office(http, locker="https://locker.example", issuer="https://idp.example", client_id="c", key=key)
+        await _write_results(office, folder, "batch")
+
+
+async def test_results_that_break_off_are_written_once_and_whole(tmp_path: Path) -> None:
+    tries = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal tries
+        tries += 1
+        yield b"first\n"
+        if tries == 1:
+            yield b"second, which is longer than what comes in its place\n"
+            raise httpx.RemoteProtocolError("the server is gone")
+        yield b"second\n"
+
+    (tmp_path / RESULTS).write_bytes(b"of before\n")
+    await write_results(tmp_path, body)
+    assert (tmp_path / RESULTS).read_bytes() == b"first\nsecond\n"
+    assert [file.name for file in tmp_path.iterdir()] == [RESULTS]
+
+
+async def test_results_of_a_hundred_thousand_items_are_not_held_in_memory(tmp_path: Path) -> None:
+    portion, portions = b"r" * 50_000, 2_000
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(portions):
+            yield portion
+
+    tracemalloc.start()
+    try:
+        await write_results(tmp_path, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / RESULTS).stat().st_size == portions * len(portion)
+    assert peak < portions * len(portion) // 10
 
 
 def test_the_files_of_an_item_get_their_digests_and_stand_side_by_side(tmp_path: Path) -> None:
