@@ -7,6 +7,7 @@ The folder holds ``manifest.ndjson`` and the PDFs. Beside them this writes ``bat
 import asyncio
 import hashlib
 import io
+import math
 import os
 import time
 import zipfile
@@ -72,11 +73,13 @@ class Office:
         self._key = key
         self._token: tuple[str, float] | None = None
         self._asking = asyncio.Lock()
+        self._answered_at = -math.inf
 
     async def send(
         self, method: str, path: str, *, expected: Sequence[int], into: BinaryIO | None = None, **parts: Any
     ) -> httpx.Response:
-        """CommandRefused for every other answer, and where there is none for too long.
+        """CommandRefused for every other answer, and where nothing that is asked gets one for too long: while others
+        are answered, this one waits for its place.
 
         The expected one's body is written to ``into`` as it comes, where there is one: all of it or, if it breaks off,
         once more from its beginning.
@@ -92,6 +95,7 @@ class Office:
                     else:
                         await _written(answer, into)
                 if answer.status_code in expected:
+                    self._answered_at = time.monotonic()
                     return answer
                 code, sentence = _refusal(answer)
                 if answer.status_code == 401 and code != "administration-suspended" and wait_s < 2:
@@ -101,7 +105,7 @@ class Office:
                 wait_s = max(wait_s, float(answer.headers.get("retry-after", "0") or 0))
             except httpx.TransportError as fault:
                 code, sentence = "unreachable", f"{type(fault).__name__} at {self._locker}"
-            if time.monotonic() - began > PATIENCE_S:
+            if time.monotonic() - max(began, self._answered_at) > PATIENCE_S:
                 raise CommandRefused(code, f"{sentence}. Start the same command again to go on")
             await asyncio.sleep(min(wait_s, _WAIT_MAX_S))
             wait_s *= 2

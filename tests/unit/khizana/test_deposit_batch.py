@@ -1,5 +1,6 @@
 """What `khizana deposit --batch` makes of a folder before it asks; tests/faults/test_kill_batches.py has the rest."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -7,15 +8,18 @@ import os
 import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from khizana import deposit_batch
 from khizana.cli import CommandRefused, main
 from khizana.deposit_batch import (
     MANIFEST,
     PART_MAX_BYTES,
+    PATIENCE_S,
     RESULTS,
     Office,
     Outcome,
@@ -106,6 +110,14 @@ def test_the_last_item_may_be_taken_by_another_while_one_looks(tmp_path: Path) -
     assert _part(tmp_path, Shared([["b.pdf"]])) == b""
 
 
+@asynccontextmanager
+async def office_before(answer: Callable[[httpx.Request], httpx.Response]) -> AsyncIterator[Office]:
+    """A client whose network does as it is told."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        key = SigningKey.generate("ES256")
+        yield Office(http, locker="https://locker.example", issuer="https://idp.example", client_id="c", key=key)
+
+
 async def write_results(folder: Path, body: Callable[[], AsyncIterator[bytes]]) -> None:
     """From a locker whose results are ``body``, over what a network may do with it."""
 
@@ -115,9 +127,7 @@ async def write_results(folder: Path, body: Callable[[], AsyncIterator[bytes]]) 
         said = {"token_endpoint": "https://idp.example/token", "access_token": "token", "expires_in": 300}
         return httpx.Response(200, json=said)
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        key = SigningKey.generate("ES256")
-        office = Office(http, locker="https://locker.example", issuer="https://idp.example", client_id="c", key=key)
+    async with office_before(answer) as office:
         await _write_results(office, folder, "batch")
 
 
@@ -154,6 +164,65 @@ async def test_results_of_a_hundred_thousand_items_are_not_held_in_memory(tmp_pa
         tracemalloc.stop()
     assert (tmp_path / RESULTS).stat().st_size == portions * len(portion)
     assert peak < portions * len(portion) // 10
+
+
+class Clock:
+    """Time that passes where somebody waits, and nowhere else."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._rest = asyncio.sleep
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await self._rest(0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(deposit_batch, "time", made)
+    monkeypatch.setattr(asyncio, "sleep", made.sleep)
+    return made
+
+
+async def test_a_part_waits_for_a_place_as_long_as_others_get_one(clock: Clock) -> None:
+    """A locker takes some parts of an administration at once, and each place is taken again as it becomes free."""
+    refused, taken = 0, 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal refused
+        if request.url.path == "/waiting" and clock.now < 10 * PATIENCE_S:
+            refused += 1
+            return httpx.Response(503, json={"code": "unavailable"})
+        said = {"token_endpoint": "https://idp.example/token", "access_token": "token", "expires_in": 300}
+        return httpx.Response(200, json=said)
+
+    async with office_before(answer) as office:
+        waiting = asyncio.create_task(office.send("POST", "/waiting", expected=[200]))
+        while not waiting.done():
+            await office.send("POST", "/taken", expected=[200])
+            await asyncio.sleep(0)
+            taken += 1
+    assert (await waiting).status_code == 200
+    assert refused > 10
+    assert taken > 10
+
+
+async def test_who_is_never_answered_is_told_so(clock: Clock) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/waiting":
+            return httpx.Response(503, json={"code": "unavailable"})
+        said = {"token_endpoint": "https://idp.example/token", "access_token": "token", "expires_in": 300}
+        return httpx.Response(200, json=said)
+
+    async with office_before(answer) as office:
+        with pytest.raises(CommandRefused, match="Start the same command again"):
+            await office.send("POST", "/waiting", expected=[200])
+    assert PATIENCE_S < clock.now < 2 * PATIENCE_S
 
 
 def test_the_files_of_an_item_get_their_digests_and_stand_side_by_side(tmp_path: Path) -> None:
