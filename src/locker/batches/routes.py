@@ -9,6 +9,7 @@ from litestar.response import Stream
 
 from locker.access.bearer import ClientCaller
 from locker.batches.hand_over import hand_over
+from locker.batches.heard_out import heard_out
 from locker.batches.openapi import PartOperation, RegisterOperation
 from locker.batches.register import register
 from locker.batches.schema import BatchRegistered, BatchShown
@@ -45,13 +46,15 @@ async def register_batch(
     A line that cannot be used refuses itself alone. ``Idempotency-Key`` is required; the same manifest under the same
     key is the same batch. With ``dry_run`` its documents are checked as in a deposit, and none is kept.
     """
-    registered = await register(
-        wiring.batches,
-        frames(request),
-        client_id=client.client_id,
-        idempotency_key=idempotency_key(request.headers.get("idempotency-key")),
-        dry_run=dry_run,
-    )
+    limits, body = wiring.batches.limits, frames(request)
+    async with heard_out(body, bytes_max=limits.manifest_max_bytes, wait_max_s=limits.frame_max_s):
+        registered = await register(
+            wiring.batches,
+            body,
+            client_id=client.client_id,
+            idempotency_key=idempotency_key(request.headers.get("idempotency-key")),
+            dry_run=dry_run,
+        )
     return Response(
         registered,
         headers={"Location": f"{wiring.settings.locker_url}/v1/deposits/batches/{registered.batch_id}"},
@@ -87,13 +90,15 @@ async def hand_over_part(
     In any order, and again after any failure: what was deposited keeps its first answer. Each is accepted or refused by
     itself, as in a deposit. The files of one item stand in one part, side by side.
     """
-    lines, end = await hand_over(
-        wiring.batches,
-        frames(request),
-        request.headers.get("content-type", ""),
-        batch_id=batch_id,
-        client_id=client.client_id,
-    )
+    limits, body = wiring.batches.limits, frames(request)
+    async with heard_out(body, bytes_max=limits.part_max_bytes, wait_max_s=limits.frame_max_s):
+        lines, end = await hand_over(
+            wiring.batches,
+            body,
+            request.headers.get("content-type", ""),
+            batch_id=batch_id,
+            client_id=client.client_id,
+        )
     return Response(msgspec.json.Encoder().encode_lines([*lines, end]), media_type=_NDJSON)
 
 

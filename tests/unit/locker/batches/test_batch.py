@@ -530,6 +530,44 @@ async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list
         object.__setattr__(world.wiring.batches, "limits", limits)
 
 
+async def test_who_is_refused_is_heard_out_so_that_the_answer_can_be_read(
+    world: World, office: Office, pdfs: list[bytes]
+) -> None:
+    """A server that closes over what is still being sent takes its answer along."""
+    limits = world.wiring.batches.limits
+    small = msgspec.structs.replace(
+        limits, items_max=2, part_entries_max=2, part_max_bytes=100_000, manifest_max_bytes=100_000
+    )
+    heard = 0
+
+    async def arriving(body: bytes, *, times: int = 1) -> AsyncIterator[bytes]:
+        nonlocal heard
+        for start in [*range(0, len(body), 1_000)] * times:
+            yield body[start : start + 1_000]
+            heard += 1_000
+
+    batch_id = await office.registered([line("heard", pdfs[0])])
+    many, pad = zipped({f"{number}.pdf": bytes(1_000) for number in range(50)}), zipped({"pad": bytes(60_000)})
+    manifest = ndjson([line(f"heard-{number}", pdfs[0]) for number in range(100)])
+    object.__setattr__(world.wiring.batches, "limits", small)
+    try:
+        _, end = await office.sent(batch_id, arriving(many))
+        assert (end["code"], heard) == ("part-has-too-many-entries", -(-len(many) // 1_000) * 1_000)
+        heard = 0
+        unknown = await office.send(batch_id[::-1], arriving(pad))
+        assert (unknown.status_code, heard) == (404, -(-len(pad) // 1_000) * 1_000)
+        heard = 0
+        refused = await office.register(arriving(manifest))
+        assert (refused.status_code, heard) == (413, -(-len(manifest) // 1_000) * 1_000)
+        # So far and no further.
+        heard = 0
+        _, end = await office.sent(batch_id, arriving(many, times=100))
+        assert end["code"] == "part-has-too-many-entries"
+        assert 100_000 <= heard <= 210_000
+    finally:
+        object.__setattr__(world.wiring.batches, "limits", limits)
+
+
 async def test_a_client_that_changes_sides_in_the_middle_deposits_nothing_more(
     world: World, office: Office, pdfs: list[bytes]
 ) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -67,12 +67,16 @@ class Office:
         return self._world.machine(self._administration)
 
     async def register(
-        self, lines: Iterable[Any] | bytes, *, key: str | None = None, dry_run: bool = False
+        self,
+        lines: Iterable[Any] | bytes | AsyncIterator[bytes],
+        *,
+        key: str | None = None,
+        dry_run: bool = False,
     ) -> httpx.Response:
         return await self._world.locker.post(
             "/v1/deposits/batches",
             params={"dry_run": "true"} if dry_run else {},
-            content=lines if isinstance(lines, bytes) else ndjson(lines),
+            content=lines if isinstance(lines, bytes | AsyncIterator) else ndjson(lines),
             headers={**self.headers, "Idempotency-Key": key or secrets.token_hex(8)},
         )
 
