@@ -10,7 +10,7 @@ import pytest
 
 from idp.officers.add import add, disable
 from idp.officers.authenticate import sign
-from kit.jose import SigningKey
+from kit.jose import SigningKey, unverified_claims
 from tests.provider import ISSUER, Provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -207,6 +207,7 @@ async def test_a_01_a_signature_is_for_one_request_once(idp: Provider) -> None:
 
     async def sent(header: str, content: bytes = body) -> int:
         response = await idp.http.post(f"/idp{path}", content=content, headers={"Authorization": header})
+        assert response.json()["code"] == {403: "officer-proof-refused", 404: "not-found"}[response.status_code]
         return response.status_code
 
     good = signed()
@@ -228,6 +229,24 @@ async def test_a_01_a_signature_is_for_one_request_once(idp: Provider) -> None:
     )
     assert {await sent(header) for header in refused} == {403}
     assert await sent(signed(), content=body + b" ") == 403
+
+
+async def test_a_01_what_is_said_of_a_signature_tells_nobody_who_is_an_officer(idp: Provider) -> None:
+    one, body, path = await agent(idp), b"{}", "/admin/citizens/look-up"
+    es256, ps256 = SigningKey.generate("ES256"), SigningKey.generate("PS256")
+
+    async def said(officer_id: str, key: SigningKey, *, typ: str = "", **changed: Any) -> tuple[int, str, str]:
+        proof = sign(key, officer_id=officer_id, issuer=ISSUER, method="POST", path=path, body=body, **changed)
+        if typ:
+            proof = f"Officer {key.sign(unverified_claims(proof.partition(' ')[2]), typ=typ)}"
+        headers = {"Authorization": proof}
+        answer = await idp.http.post(f"/idp{path}", content=body, headers=headers)
+        return answer.status_code, answer.json()["code"], answer.json().get("detail", "")
+
+    for how in ({"key": es256}, {"key": ps256}, {"key": es256, "typ": "jwt"}, {"key": es256, "lifetime_s": -60}):
+        known, unknown = [await said(officer_id, **how) for officer_id in (one.officer_id, "nobody-here")]
+        assert known == unknown, how
+        assert known[:2] == (403, "officer-proof-refused")
 
 
 async def test_a_02_without_the_key_in_the_officers_hands_there_is_no_way_in(idp: Provider) -> None:
@@ -268,12 +287,21 @@ async def test_a_07_a_look_stands_in_the_citizens_history_with_its_reason(idp: P
     assert "Complaint 2026/118, asked for &lt;by&gt; the citizen" in page.text
 
 
-@pytest.mark.parametrize("reason", ["", "short", " " * 40, "x" * 501, "with a\nline break in it", None, 7])
-async def test_a_07_no_look_without_a_reason(idp: Provider, reason: Any) -> None:
+@pytest.mark.parametrize(
+    ("reason", "refused"),
+    [
+        *(
+            (reason, (422, "reason-needed"))
+            for reason in ("", "short", " " * 40, "x" * 501, "with a\nline break in it")
+        ),
+        *((reason, (400, "malformed")) for reason in (None, 7)),
+    ],
+)
+async def test_a_07_no_look_without_a_reason(idp: Provider, reason: Any, refused: tuple[int, str]) -> None:
     one, citizen = await agent(idp), await idp.citizen()
     uid = (await idp.owner("SELECT uid FROM idp.citizen WHERE citizen_id = $1", citizen))[0]["uid"]
     response = await one.send("POST", "/admin/citizens/look-up", {"uid": uid, "reason": reason})
-    assert response.status_code in (400, 422)
+    assert (response.status_code, response.json()["code"]) == refused
     assert "El Alaoui" not in response.text
     rows = await idp.owner("SELECT 1 FROM idp.audit WHERE owner = $1 AND action = 'citizen.read'", str(citizen))
     assert rows == []
