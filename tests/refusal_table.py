@@ -84,7 +84,6 @@ OF_CODE: dict[str, Act | tuple[Act, str]] = {
     "details-missing": ("token", "one that a citizen's connection gives, with `authorization_details`"),
     "digest-mismatch": ("repeat", "nothing was kept; if it stays, the digest is not of these bytes"),
     "document-damaged": "report",
-    "draft-changed": "read",
     "export-stands": "read",
     "fields-invalid": ("correct", "`errors` has JSON Pointers and keywords"),
     "fields-only": "stop",
@@ -101,7 +100,6 @@ OF_CODE: dict[str, Act | tuple[Act, str]] = {
     ),
     "invalid-cursor": ("correct", "without `cursor`"),
     "issuer-away": ("repeat", "`standing` and `confirmed_at` are what was last known"),
-    "no-preview": ("stop", "the document itself is untouched"),
     "not-an-administration": "operator",
     "not-authentic": (
         "correct",
@@ -376,7 +374,7 @@ def anywhere() -> list[Row]:
     for app in ("idp", "locker"):
         for one in answered(app):
             if one.__module__.startswith("kit."):
-                add(one.code, one.status, one.title, "both")
+                add(one.code, one.status, one.title, app)
     for status, (code, title) in HTTP_TITLES.items():
         add(code, status, title, "both")
     for code, status in before_the_app():
@@ -386,9 +384,15 @@ def anywhere() -> list[Row]:
         says = next((known for (name, _), (known, _) in found.items() if name == code), "") or EDGE[code]
         add(code, int(told), says, "proxy in front")
     return [
-        Row(code, str(status), says, _joined(sorted(places)), *act_of(code, status))
+        Row(code, str(status), says, _joined(sorted(_together(places))), *act_of(code, status))
         for (code, status), (says, places) in sorted(found.items())
     ]
+
+
+def _together(places: set[str]) -> set[str]:
+    if "both" in places or places >= {"idp", "locker"}:
+        places = places - {"idp", "locker"} | {"both"}
+    return {"provider" if place == "idp" else place for place in places}
 
 
 def to_redirect_uri() -> set[str]:

@@ -29,7 +29,18 @@ BY_COMMANDS = frozenset(
     }
 )
 """An app imports the modules that raise them and never comes to that line."""
-CAUGHT = frozenset({"last-second-factor", "number-not-served", "password-refused", "scanner-away", "too-many-codes"})
+CAUGHT = frozenset(
+    {
+        "draft-changed",
+        "last-second-factor",
+        "no-preview",
+        "number-not-served",
+        "password-refused",
+        "scanner-away",
+        "sign-in-first",
+        "too-many-codes",
+    }
+)
 """Never the code of an answer: a sentence in a form says it, or what came waits."""
 
 

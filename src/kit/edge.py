@@ -425,12 +425,9 @@ class _Http(Refusal):
 
 
 HTTP_TITLES = {
-    401: ("unauthenticated", "Sign in to go on."),
-    403: ("forbidden", "You may not do this."),
     404: ("not-found", "There is nothing at this address."),
     405: ("method-not-allowed", "This cannot be done at this address."),
     413: ("body-too-large", "This is larger than what is accepted here."),
-    415: ("unsupported-media-type", "This kind of content is not accepted here."),
 }
 
 

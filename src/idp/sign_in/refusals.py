@@ -21,7 +21,7 @@ class Frozen(PageRefusal):
 
 
 class NotFrozen(PageRefusal):
-    code, status, title = "account-not-frozen", 409, "This account is not frozen."
+    code, status, title = "account-not-frozen", 409, "This account is not frozen. Sign in as always."
 
 
 class Closed(PageRefusal):

@@ -55,7 +55,7 @@ class TooManyPixels(Invalid):
 
 
 class TooManyPages(Invalid):
-    code, title = "too-many-pages", "This PDF has too many pages."
+    code, title = "too-many-pages", "This PDF has too many pages. Make several files of it."
 
 
 class TooCostly(Invalid):

@@ -26,7 +26,7 @@ class NoRoom(Unavailable):
 class AnswerRefused(Malformed):
     """Only what we signed is handed out again as a file of ours."""
 
-    code, title = "answer-refused", "This is not an answer of ours."
+    code, title = "answer-refused", "This is not an answer of ours. Verify the document again."
 
 
 class AnswerKeyDistrusted(Malformed):

@@ -20,7 +20,7 @@ class EventUnknown(Invalid):
 
 
 class TooManyWebhooks(Conflict):
-    code, title = "too-many-webhooks", "You have as many webhooks as one may have."
+    code, title = "too-many-webhooks", "You have as many webhooks as one may have. Remove one first."
 
 
 class TooManyKeys(Conflict):
