@@ -153,18 +153,18 @@ async def test_d_01_slow_heads_and_slow_bodies_are_closed_while_others_are_serve
 
 
 @pytest.mark.parametrize(
-    ("head", "status"),
+    ("head", "status", "code"),
     [
-        (DISCOVERY + b"X-Large: " + b"a" * 300_000 + b"\r\n\r\n", 431),
-        (DISCOVERY + b"".join(b"X-%d: 1\r\n" % n for n in range(5_000)) + b"\r\n", 431),
-        (DISCOVERY + b"".join(b"X-%d: 1\r\n" % n for n in range(110)) + b"\r\n", 431),
-        (f"GET /idp/{'a' * 65_536} HTTP/1.1\r\nHost: {IDP}\r\n\r\n".encode(), 414),
+        (DISCOVERY + b"X-Large: " + b"a" * 300_000 + b"\r\n\r\n", 431, "head-too-large"),
+        (DISCOVERY + b"".join(b"X-%d: 1\r\n" % n for n in range(5_000)) + b"\r\n", 431, "head-too-large"),
+        (DISCOVERY + b"".join(b"X-%d: 1\r\n" % n for n in range(110)) + b"\r\n", 431, "head-too-large"),
+        (f"GET /idp/{'a' * 65_536} HTTP/1.1\r\nHost: {IDP}\r\n\r\n".encode(), 414, "address-too-long"),
     ],
     ids=["300 kB", "5000 headers", "110 headers", "64 kB address"],
 )
-async def test_d_03_a_head_that_is_too_large(edge: Edge, head: bytes, status: int) -> None:
+async def test_d_03_a_head_that_is_too_large(edge: Edge, head: bytes, status: int, code: str) -> None:
     said = await edge.say(head)
-    assert said.status == status
+    assert (said.status, json.loads(said.body)["code"]) == (status, code)
     assert (await ask(edge)).status == 200
 
 
@@ -222,7 +222,7 @@ async def test_d_04_a_request_without_a_version_is_not_answered(edge: Edge) -> N
 
 async def test_d_04_an_unknown_coding_is_refused(edge: Edge) -> None:
     said = await edge.say(TOKEN + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")
-    assert (said.status, said.closed) == (501, True)
+    assert (said.status, said.closed, json.loads(said.body)["code"]) == (501, True, "not-implemented")
 
 
 async def test_d_06_idle_connections_are_closed_when_places_run_short(edge: Edge) -> None:
@@ -252,12 +252,12 @@ async def test_d_07_hostile_json_is_refused_at_once(edge: Edge) -> None:
         assert said.status in (400, 401, 422)
         assert time.monotonic() - started < 1
     large = await edge.say(TOKEN + b"Content-Length: 10000000\r\n\r\n" + b"a" * 1_000)
-    assert large.status == 413
+    assert (large.status, json.loads(large.body)["code"]) == (413, "body-too-large")
 
 
 async def test_d_09_a_compressed_request_is_refused(edge: Edge) -> None:
     said = await edge.say(TOKEN + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00")
-    assert said.status == 415
+    assert (said.status, json.loads(said.body)["code"]) == (415, "http-415")
 
 
 async def test_a_16_metrics_and_descriptions_are_not_on_the_public_side(edge: Edge) -> None:
@@ -352,7 +352,7 @@ async def test_a_name_that_is_not_ours_gets_no_answer(edge: Edge) -> None:
             assert answer == b""
     # A name in the request that was not in the handshake is not ours either.
     said = await edge.say(f"GET /idp/jwks HTTP/1.1\r\nHost: {MTLS}\r\n\r\n".encode())
-    assert said.status == 421
+    assert (said.status, json.loads(said.body)["code"]) == (421, "misdirected")
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")

@@ -327,6 +327,24 @@ async def test_k_18_limits_beyond_the_maximum_are_refused(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_k_17_a_share_of_nothing_and_one_of_somebody_else_are_not_there(
+    place: CitizenWorld, document_id: str
+) -> None:
+    locker, body = place.world.locker, {"recipient": "R", "purpose": "P"}
+    before = await place.world.rows("SELECT share_id FROM locker.share")
+    for more in ({"documents": []}, {"documents": [], "uploads": []}):
+        answer = await locker.post("/v1/shares", headers=place.share_headers(), json={**body, **more})
+        assert (answer.status_code, answer.json()["code"]) == (422, "nothing-shared")
+    assert await place.world.rows("SELECT share_id FROM locker.share") == before
+    share_id, path = await place.share(document_id)
+    # Whoever tries does not learn which of both it is.
+    for address in (f"/v1/shares/{share_id}", f"/v1/shares/{'0' * 25}"):
+        for method, parts in (("GET", {}), ("PATCH", {"json": {"openings": 1}}), ("DELETE", {})):
+            answer = await locker.request(method, address, headers=place.share_headers(YOUSSEF), **parts)
+            assert (answer.status_code, answer.json()["code"]) == (404, "share-unknown"), (method, address)
+    assert (await place.open(path)).status_code == 200
+
+
 async def test_k_18_a_share_is_narrowed_and_never_widened(place: CitizenWorld, document_id: str) -> None:
     share_id, path = await place.share(document_id, openings=5)
     url, headers = f"/v1/shares/{share_id}", place.share_headers()

@@ -154,6 +154,18 @@ async def test_k_08_nothing_behind_a_link_is_cached_or_referred_to(place: Citize
         assert refused.headers["referrer-policy"] == "no-referrer"
 
 
+async def test_a_verdict_that_an_earlier_version_wrote_has_an_answer_and_no_certificate(place: CitizenWorld) -> None:
+    document_id = await place.document(pdf=place.world.sealed(text="judged long ago"))
+    _share_id, path = await place.share(document_id, view_only=False)
+    opened = (await place.open(path)).json()
+    base = f"/o/{opened['opening_id']}/{document_id}"
+    await place.world.rows("UPDATE locker.document SET verdict = '{}' WHERE document_id = $1", document_id)
+    answer = await place.world.locker.get(f"{base}/certificate", headers=bearer(opened))
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-certificate")
+    # What the sentence says to do goes.
+    assert (await place.world.locker.get(f"{base}/answer", headers=bearer(opened))).status_code == 200
+
+
 async def test_k_12_what_is_to_be_looked_at_is_downloaded_by_no_way(place: CitizenWorld, document_id: str) -> None:
     _share_id, path = await place.share(document_id, view_only=True)
     opened = (await place.open(path)).json()

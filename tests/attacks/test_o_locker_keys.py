@@ -185,6 +185,18 @@ async def test_o_52_a_receipt_from_before_a_theft_is_told_apart_and_signed_again
     assert revoked == [{"revoked_at": since, "reason": "compromised"}]
 
 
+async def test_o_52_an_answer_under_a_stolen_key_is_not_handed_out_as_ours(place: CitizenWorld) -> None:
+    """No log has answers: nothing says whether one was signed before the theft."""
+    browser, pdf = place.browser(), place.world.sealed(text="answered")
+    _action, form = form_of(await browser.post("/verify", files={"document": ("d.pdf", pdf, "application/pdf")}))
+    assert (await browser.post("/verify/answer", form)).status_code == 200
+    await withdrawn(place, await rotated(place), since=time.time())
+    for accept in ("application/json", "text/html"):
+        refused = await browser.post("/verify/answer", form, headers={"Accept": accept})
+        assert (refused.status_code, "answer-key-distrusted" in refused.text) == (400, True)
+        assert form["jws"] not in refused.text
+
+
 async def test_o_52_what_a_thief_signs_with_a_stolen_key_is_not_believed_whatever_its_date(
     place: CitizenWorld, document_id: str
 ) -> None:

@@ -274,7 +274,7 @@ async def test_asking_and_taking_need_a_fresh_sign_in(place: CitizenWorld) -> No
             assert refused.status_code == 401
             assert "insufficient_user_authentication" in refused.headers["www-authenticate"]
     other = await place.world.locker.get("/v1/export/file", headers=fresh(place, YOUSSEF))
-    assert other.status_code == 404
+    assert (other.status_code, other.json()["code"]) == (404, "no-export")
     narrow = await place.world.locker.get("/v1/export/file", headers=place.world.citizen())
     assert narrow.status_code == 403
     part = await place.world.locker.get("/v1/export/file", headers={**fresh(place), "Range": "bytes=0-3"})

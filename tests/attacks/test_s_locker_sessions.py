@@ -109,7 +109,8 @@ async def test_s_04_a_cookie_of_before_the_sign_out_opens_nothing(place: Citizen
     assert SESSION_COOKIE not in browser.cookies
     browser.cookies = kept
     assert (await browser.get("/wallet")).headers["location"].startswith("/sign-in?")
-    assert (await browser.get("/wallet", Accept="application/json")).status_code == 401
+    program = await browser.get("/wallet", Accept="application/json")
+    assert (program.status_code, program.json()["code"]) == (401, "unauthenticated")
 
 
 @pytest.mark.parametrize(
@@ -231,13 +232,30 @@ async def _back(place: CitizenWorld, browser: Any) -> str:
 async def test_l_26_another_browser_cannot_be_signed_in_with_my_answer(place: CitizenWorld) -> None:
     attacker, victim = place.browser(), place.browser()
     back = await _back(place, attacker)
-    assert (await victim.get(back)).status_code == 400
-    await victim.get("/sign-in")
-    assert (await victim.get(back)).status_code == 400
+    for _ in range(2):
+        refused = await victim.get(back)
+        assert (refused.status_code, "sign-in-lost" in refused.text) == (400, True)
+        await victim.get("/sign-in")
     assert SESSION_COOKIE not in victim.cookies
     # The try did not spend it for the browser that started it, and twice it is not taken.
     assert (await attacker.get(back)).status_code == 303
     assert (await attacker.get(back)).status_code == 400
+
+
+async def test_l_26_who_says_no_or_has_no_session_is_told_where_to_go(place: CitizenWorld) -> None:
+    browser = place.browser()
+    needed = await browser.get("/wallet/uploads")
+    assert (needed.status_code, "sign-in-needed" in needed.text) == (303, True)
+    assert needed.headers["location"] == "/sign-in?return_to=%2Fwallet%2Fuploads"
+    back = await _back(place, browser)
+    declined = await browser.get(re.sub(r"code=[^&]*", "error=access_denied", back))
+    assert (declined.status_code, "sign-in-declined" in declined.text) == (403, True)
+    assert SESSION_COOKIE not in browser.cookies
+    await browser.sign_in()
+    await place.world.rows("UPDATE locker.session SET auth_time = now() - interval '1 hour'")
+    again = await browser.get("/wallet/export/file")
+    assert (again.status_code, "sign-in-again" in again.text) == (303, True)
+    assert again.headers["location"] == "/sign-in?return_to=%2Fwallet%2Fexport&again=true"
 
 
 @pytest.mark.parametrize(

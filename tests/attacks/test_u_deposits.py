@@ -221,6 +221,7 @@ async def test_d_07_hostile_json(world: World) -> None:
     ):
         answer = await posted(world, part(text), "multipart/form-data; boundary=b")
         assert answer.status_code == status, text[:50]
+        assert answer.json()["code"] == {413: "body-too-large", 422: "deposit-invalid"}[status], text[:50]
     await world.owner_db.execute("UPDATE locker.document_type SET validity_days = NULL WHERE type = $1", BIRTH)
 
 

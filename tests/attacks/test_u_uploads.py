@@ -23,6 +23,7 @@ from locker.uploads.files import Files
 from locker.uploads.receive import Received
 from locker.uploads.refusals import WorkerSpent
 from locker.uploads.upload import COSTLY, upload
+from locker.uploads.worker import PAGES_MAX
 from tests.locker_world import AMINA, World, open_world, plain_pdf
 from tests.own_files import jpeg, page_with, pdf_with, png, png_of, zipped
 
@@ -222,9 +223,19 @@ async def test_f_03_a_worker_killed_while_it_waited_is_not_the_files_doing(tmp_p
         await files.close()
 
 
+async def test_u_09_more_pages_than_anybody_reads(world: World) -> None:
+    answer = await uploaded(world, plain_pdf(pages=PAGES_MAX + 1))
+    assert (answer.status_code, answer.json()["code"]) == (422, "too-many-pages"), answer.text
+    assert await world.rows("SELECT 1 FROM locker.upload") == []
+
+
 async def test_u_18_a_length_that_lies_and_a_body_that_never_ends(world: World) -> None:
     too_long = await uploaded(world, b"%PDF-1.7\n" + secrets.token_bytes(1_300_000))
-    assert (too_long.status_code, too_long.json()["max_bytes"]) == (413, 1_000_000)
+    assert (too_long.status_code, too_long.json()["code"], too_long.json()["max_bytes"]) == (
+        413,
+        "file-too-large",
+        1_000_000,
+    )
     announced = await posted(world, b"", "multipart/form-data; boundary=b", **{"Content-Length": "999999999"})
     assert announced.status_code == 413
     sent = 0

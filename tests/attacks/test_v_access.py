@@ -183,6 +183,7 @@ async def test_v_13_odd_ranges_are_refused_or_the_whole(place: CitizenWorld, ori
         if answer.status_code == 200:
             assert answer.content == pdf
         else:
+            assert answer.json()["code"] == "range-not-satisfiable"
             assert answer.headers["content-range"] == f"bytes */{len(pdf)}"
         return answer.status_code
 
@@ -208,7 +209,9 @@ async def test_v_14_preconditions_by_the_bytes(place: CitizenWorld, original: tu
 
     async def status(**headers: str) -> int:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return (await place.world.locker.get(url, headers={**auth, **sent})).status_code
+        answer = await place.world.locker.get(url, headers={**auth, **sent})
+        assert answer.status_code != 412 or answer.json()["code"] == "document-changed"
+        return answer.status_code
 
     assert await status(If_Match='"old"') == 412
     assert await status(If_Match=f"W/{etag}") == 412
@@ -219,6 +222,19 @@ async def test_v_14_preconditions_by_the_bytes(place: CitizenWorld, original: tu
     assert await status(If_None_Match='"old"') == 200
     assert await status(If_Range='"old"', Range="bytes=0-1") == 200
     assert await status(If_Range=etag, Range="bytes=0-1") == 206
+
+
+async def test_v_15_an_object_that_is_gone_is_said_and_nothing_is_sent_in_its_place(place: CitizenWorld) -> None:
+    pdf = place.world.sealed(text="gone")
+    document_id = await place.document(pdf=pdf)
+    [row] = await place.world.rows("SELECT object_key FROM locker.document WHERE document_id = $1", document_id)
+    await place.world.wiring.vault.blobs.delete(row["object_key"])
+    answer = await place.world.locker.get(f"/v1/documents/{document_id}/original", headers=place.world.citizen())
+    assert (answer.status_code, answer.json()["code"]) == (502, "document-missing")
+    assert row["object_key"] not in answer.text
+    # What stands in the database is there.
+    shown = await place.world.locker.get(f"/v1/documents/{document_id}", headers=place.world.citizen())
+    assert shown.status_code == 200
 
 
 async def test_v_22_what_is_not_a_pdf_is_never_shown_by_a_browser(

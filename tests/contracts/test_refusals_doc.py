@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,21 @@ def test_a_code_is_spelt_as_all_are(app: App) -> None:
     # OAuth's are spelt by their standards, and are only OAuth's.
     ours = {code for refusal in answered(app) if issubclass(refusal, OAuthRefusal) for code in codes(refusal)}
     assert ours <= table.OAUTH.keys()
+
+
+def test_each_code_is_named_in_a_test() -> None:
+    """Or nobody knows that it comes to anybody, and with what. ``"CODE"``, or within a string where it is no word."""
+    here = [Path(__file__), Path(table.__file__)]
+    named: set[str] = set()
+    for file in (ROOT / "tests").rglob("*.py"):
+        if file not in here:
+            for quoted in re.findall(r'"([^"\n]*)"', file.read_text(encoding="utf-8")):
+                named.add(quoted)
+                named |= {word for word in re.findall(r"[a-z0-9_-]+", quoted) if not word.isalpha()}
+    told = {code for app in APPS for one in [*answered(app), *answered_by_commands(app)] for code in codes(one)}
+    told |= {row.code for row in table.anywhere()} | table.to_redirect_uri()
+    assert len(told) > 200
+    assert sorted(told - named) == []
 
 
 def test_one_sentence_asks_for_one_thing() -> None:

@@ -341,6 +341,7 @@ async def test_f_18_a_full_disk_is_said_and_room_is_enough_to_go_on(rig: Rig, tm
     async with node.http() as http:
         answer = await http.post("/v1/verifications", content=large, headers={"Content-Type": "application/pdf"})
         assert is_unavailable(answer), answer.text
+        assert answer.json()["code"] == "no-room"
     assert [left for left in node.file(small).rglob("*") if left.is_file()] == []
     # Not a byte is left.
     filled = node.file(small) / "filled"

@@ -151,6 +151,74 @@ def test_bad_input_gets_a_clear_answer(khizana: Run, words: tuple[str, ...], std
     assert "Traceback" not in said.err
 
 
+def refused(said: Said) -> str:
+    """The code in its one line."""
+    assert (said.code, said.out) == (2, "")
+    found = re.fullmatch(r"error: ([a-z-]+): [^\n]+\n", said.err)
+    assert found, said.err
+    return found[1]
+
+
+def test_a_person_is_enrolled_once_and_only_with_what_can_be(khizana: Run) -> None:
+    def enrol(number: int, **changes: Any) -> Said:
+        return khizana("citizen", "enrol", "--file", "-", stdin=json.dumps(citizen(number, **changes)))
+
+    first = enrol(30, cnie="QQ30030")
+    assert first.code == 0
+    assert refused(enrol(31, cnie="qq30030")) == "already-enrolled"
+    assert refused(enrol(30, cnie="QQ30031")) == "reference-in-use"
+    assert refused(enrol(32, claims={**citizen(32)["claims"], "birthdate": "3000-01-01"})) == "not-enrollable"
+    # None of them left anything behind: what was refused is free.
+    assert enrol(31, cnie="QQ30031").code == 0
+    uid = first.json()["uid"]
+    assert khizana("citizen", "state", uid, "suspend", "--reason", "asked by a court").code == 0
+    assert refused(khizana("citizen", "state", uid, "suspend", "--reason", "asked by a court")) == "state-refused"
+    assert khizana("citizen", "show", uid, "--reason", "asked at the desk").json()["state"] == "suspended"
+    mandate = {"represented": uid, "actor": uid, "kind": "proxy", "legal_reference": "2026/118"}
+    said = khizana("mandate", "record", "--file", "-", stdin=json.dumps({**mandate, "valid_until": "2030-01-01"}))
+    assert refused(said) == "mandate-refused"
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert refused(khizana("mandate", "end", nobody, "--reason", "it is over")) == "unknown-mandate"
+    assert khizana("mandate", "list", uid).json() == []
+
+
+def test_a_provider_that_cannot_be_asked_is_not_registered(khizana: Run) -> None:
+    names = dict.fromkeys(("ar", "fr", "zgh", "en"), "Other")
+    wanted = {"slug": "other", "issuer": "https://other.example", "client_id": "c", "scope": "profile"}
+    wanted |= {"display_name": names, "client_secret": "x" * 32, "token_endpoint_auth_method": "client_secret_post"}
+    assert refused(khizana("upstream", "register", "--file", "-", stdin=json.dumps(wanted))) == "upstream-refused"
+    assert khizana("upstream", "list").json()["upstreams"] == []
+
+
+def test_what_an_officer_says_of_the_locker_and_cannot_be_is_refused_and_nothing_is_registered(
+    khizana: Run, tmp_path: Path
+) -> None:
+    names = dict.fromkeys(("ar", "fr", "zgh", "en"), "A name")
+
+    def register(what: str, **members: Any) -> Said:
+        return khizana(what, "register", "--file", "-", stdin=json.dumps({"names": names, **members}))
+
+    unfit = register("type", type="BROKEN", category="civil-status", fields={"type": "string"})
+    assert refused(unfit) == "schema-unfit"
+    first, second = "ma.gov.first", "ma.gov.second"
+    assert register("administration", administration=first, clients=["speaks"]).code == 0
+    assert refused(register("administration", administration=second, clients=["speaks"])) == "client-taken"
+    assert refused(register("administration", administration=second, types=["NOSUCHTYPE"])) == "type-unregistered"
+    certificates = ["no certificate"]
+    unfit = register("administration", administration=second, seal_certificates=certificates)
+    assert refused(unfit) == "certificate-unfit"
+    assert refused(khizana("administration", "show", second)) == "unknown-administration"
+    assert refused(khizana("hold", "release", "0" * 25, "--reference", "2026/118")) == "hold-unknown"
+    before = khizana("trust", "show").json()
+    assert refused(khizana("trust", "withdraw", "00" * 32)) == "anchor-unknown"
+    assert refused(khizana("trust", "add", "--file", "-", stdin='{"crls": ["eA=="]}')) == "material-unfit"
+    signer = tmp_path / "signer.der"
+    signer.write_bytes(operator().der)
+    followed = khizana("trust", "follow", "http://lists.example/tl.xml", "--signer", str(signer))
+    assert refused(followed) == "trust-list-source-unfit"
+    assert khizana("trust", "show").json() == before
+
+
 def test_a_client_is_registered_listed_disabled_and_never_shown_with_its_secrets_digest(khizana: Run) -> None:
     metadata = {
         "client_id": "probe-client",
@@ -451,7 +519,9 @@ def test_an_officer_is_added_signs_and_is_disabled(khizana: Run, tmp_path: Path)
     assert "d" not in public.json()
     added = khizana("officer", "add", "amal", "--jwk", "-", "--ability", "clients", stdin=public.out)
     assert (added.code, added.json()) == (0, {"officer_id": "amal", "abilities": ["clients"]})
-    assert khizana("officer", "add", "amal", "--jwk", "-", "--ability", "clients", stdin=public.out).code == 2
+    again = khizana("officer", "add", "amal", "--jwk", "-", "--ability", "citizens", stdin=public.out)
+    assert refused(again) == "officer-exists"
+    assert khizana("officer", "list").json()["officers"][0]["abilities"] == ["clients"]
     private = json.dumps({**public.json(), "d": "AAAA"})
     assert khizana("officer", "add", "other", "--jwk", "-", "--ability", "clients", stdin=private).code == 2
     signed = khizana(

@@ -15,5 +15,6 @@ async def test_some_seconds_are_nothing(locker_db: Database, ahead_s: float) -> 
 
 @pytest.mark.parametrize(("ahead_s", "said"), [(600, "600 s ahead"), (-600, "600 s behind")])
 async def test_f_20_minutes_are_refused_and_named(locker_db: Database, ahead_s: float, said: str) -> None:
-    with pytest.raises(ClockApart, match=said):
+    with pytest.raises(ClockApart, match=said) as apart:
         await check_clock(locker_db, clock=lambda: time.time() + ahead_s)
+    assert apart.value.code == "clock-apart"

@@ -1,6 +1,7 @@
 """HEAD is answered as GET, without the body (RFC 9110 §9.3.2)."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -105,6 +106,24 @@ async def test_where_get_is_not_allowed_it_is_not_either(method: str) -> None:
     status, headers, _ = await answer(Routes(), method, "/post")
     assert status == 405
     assert {one.strip() for one in headers[b"allow"].split(b",")} == {b"OPTIONS", b"POST"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"headers": [(b"x-%d" % number, b"1") for number in range(101)]}, 431),
+        ({"headers": [(b"x", b"1" * 65_536)]}, 431),
+        ({"raw_path": b"/" + b"a" * 32_768}, 414),
+        ({"query_string": b"a" * 32_768}, 414),
+    ],
+    ids=["headers", "bytes of headers", "path", "query"],
+)
+async def test_d_03_a_head_beyond_its_bounds_reaches_no_route(asked: dict[str, Any], status: int) -> None:
+    routes, server = Routes(), Server()
+    await routes.edge({**scope("/"), **asked}, server.receive, server.send)  # type: ignore[arg-type]
+    start, body = server.sent
+    assert (start["status"], json.loads(body["body"])["code"]) == (status, {431: "http-431", 414: "http-414"}[status])
+    assert routes.seen == []
 
 
 @pytest.mark.parametrize(("method", "status"), [("OPTIONS", 204), ("PUT", 405)])

@@ -27,7 +27,7 @@ async def test_answer_is_201_with_a_handle_that_nobody_guesses_rfc9126_2_2(idp: 
 async def test_other_methods_than_post_are_405_rfc9126_2_3(idp: Provider, method: str) -> None:
     party = await idp.fapi()
     answer = await idp.http.request(method, "/idp/par", params=party.request())
-    assert answer.status_code == 405
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ async def test_other_methods_than_post_are_405_rfc9126_2_3(idp: Provider, method
         ({"scope": "unheard-of"}, "invalid_scope"),
         ({"resource": "https://nowhere.test"}, "invalid_target"),
         ({"claims": "{"}, "invalid_request"),
+        ({"registration": "{}"}, "registration_not_supported"),
         ({"id_token_hint": "x"}, "invalid_request"),
         ({"prompt": "none login"}, "invalid_request"),
         ({"response_mode": "fragment"}, "invalid_request"),

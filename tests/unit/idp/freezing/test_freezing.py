@@ -199,12 +199,14 @@ async def test_what_somebody_else_asked_for_is_left_to_the_desk(idp: Provider) -
 async def test_opening_a_frozen_account_is_no_way_in_for_another_state(idp: Provider) -> None:
     person = await active(idp)
     async with idp.browser() as browser:
-        assert (await first_factor(browser, person, query="?to=unfreeze")).status_code == 409
+        refused = await first_factor(browser, person, query="?to=unfreeze")
+        assert (refused.status_code, "account-not-frozen" in refused.text) == (409, True)
     await change_state(
         idp.wiring.db, idp.wiring.audit, person.uid, "suspend", actor_kind="officer", actor="desk", reason="test"
     )
     async with idp.browser() as browser:
-        assert (await first_factor(browser, person, query="?to=unfreeze")).status_code == 403
+        refused = await first_factor(browser, person, query="?to=unfreeze")
+        assert (refused.status_code, "account-closed" in refused.text) == (403, True)
 
 
 async def test_a_frozen_service_gets_nothing_until_it_is_thawed_and_others_go_on(idp: Provider) -> None:
@@ -245,7 +247,8 @@ async def test_a_service_that_is_frozen_while_a_page_is_open_gets_no_code(idp: P
 async def test_nothing_else_is_frozen(idp: Provider, what: str) -> None:
     person = await active(idp)
     async with signed_in(idp, person) as browser:
-        assert (await pressed(browser, what)).status_code == 404
+        refused = await pressed(browser, what)
+        assert (refused.status_code, "nothing-to-freeze" in refused.text) == (404, True)
     assert await idp.owner("SELECT 1 FROM idp.frozen WHERE citizen_id = $1", person.citizen_id) == []
 
 
@@ -278,7 +281,7 @@ async def test_a_frozen_authenticator_proves_nothing_and_two_others_open_it(idp:
         assert (await browser.get("/idp/account")).status_code == 200
         # The session in which it was frozen may have been opened by that very authenticator.
         answer = await post(browser, "/idp/account/thaw", page=FREEZE, what="authenticator:totp")
-        assert answer.status_code == 409
+        assert (answer.status_code, "not-thawed" in answer.text) == (409, True)
     await rested(idp, person)
     async with idp.browser() as browser:
         await first_factor(browser, person)

@@ -108,6 +108,23 @@ async def test_of_a_citizens_state_only_that_the_account_waits_to_be_activated_i
     assert known == {"sub": sub}
 
 
+async def test_who_lost_its_legal_ground_learns_nothing_of_anybody(idp: Provider, ask: Asking) -> None:
+    citizen = await idp.citizen()
+    party = ask._party
+    lost = "UPDATE idp.client SET legal_ground = NULL, revision = revision + 1 WHERE client_id = $1"
+    await idp.owner(lost, party.client_id)
+    uid = await uid_of(idp, citizen)
+    for path, body in (
+        ("subjects/resolve", {"uid": uid}),
+        ("subjects/resolve", {"uid": "1000000008"}),
+        ("subjects/resolve-several", {"subjects": [{"uid": uid}]}),
+        ("clients/standing", {"client_ids": [party.client_id]}),
+    ):
+        answer = await idp.http.post(f"/idp/{path}", json=body, auth=party.holder(ask._token))
+        assert (answer.status_code, answer.json().get("code")) == (403, "no-legal-ground"), answer.text
+    assert await lines(idp, citizen) == []
+
+
 async def test_the_dead_are_unknown(idp: Provider, ask: Asking) -> None:
     citizen = await idp.citizen()
     uid = await uid_of(idp, citizen)
@@ -122,7 +139,9 @@ async def test_one_that_is_not_allowed_or_not_well_formed_refuses_all_and_tells_
     citizen = await idp.citizen()
     good = {"uid": await uid_of(idp, citizen)}
     narrow = await asking(idp, "subjects:resolve")
-    assert (await narrow(good, {"sub": "x", "client_id": "y"})).status_code == 403
+    refused = await narrow(good, {"sub": "x", "client_id": "y"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert refused.json()["detail"] == "scope subjects:translate"
     assert (await ask(good, {})).status_code == 422
     assert (await ask(good, {"uid": "1000000008", "purpose": "p" * 201})).status_code == 422
     assert (await ask()).status_code == 400

@@ -499,16 +499,21 @@ async def test_a_sub_is_of_the_client_that_wrote_it_whoever_hands_the_document_o
 
 
 async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list[bytes]) -> None:
+    async def batches() -> list[dict[str, Any]]:
+        return await world.rows("SELECT batch_id FROM locker.batch ORDER BY batch_id")
+
     limits = world.wiring.batches.limits
     small = msgspec.structs.replace(
         limits, items_max=3, part_entries_max=2, part_max_bytes=len(pdfs[0]) * 4, manifest_max_bytes=5_000
     )
     object.__setattr__(world.wiring.batches, "limits", small)
     try:
+        before = await batches()
         four = await office.register([line(f"M-{number}", pdfs[0]) for number in range(4)])
-        assert (four.status_code, four.json()["max_items"]) == (413, 3)
+        assert (four.status_code, four.json()["code"], four.json()["max_items"]) == (413, "manifest-too-large", 3)
         long = await office.register([line("L", pdfs[0], fields={"family_name": "x" * 5_000})])
-        assert (long.status_code, long.json()["max_bytes"]) == (413, 5_000)
+        assert (long.status_code, long.json()["code"], long.json()["max_bytes"]) == (413, "manifest-too-large", 5_000)
+        assert await batches() == before
         batch_id = await office.registered([line(f"M-{number}", pdf) for number, pdf in enumerate(pdfs[:3])])
         told, end = await office.sent(batch_id, zipped({f"M-{number}.pdf": pdfs[number] for number in range(3)}))
         assert [one["state"] for one in told] == ["deposited"] * 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -175,6 +176,44 @@ async def test_an_attempt_that_died_is_taken_over_after_its_lease(world: World) 
         "UPDATE locker.idempotency SET started_at = now() - interval '1 hour' WHERE key = 'lease'"
     )
     assert (await world.deposit(pdf, key="lease")).status_code == 201
+
+
+async def test_a_connection_that_breaks_in_the_middle_leaves_nothing(world: World) -> None:
+    """What no client of ours sends: the server itself says that nobody is there any more."""
+    before, sent = await world.counts(), list[dict[str, Any]]()
+    coming = [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
+    headers = {
+        **world.machine(),
+        "Content-Type": "multipart/form-data; boundary=b",
+        "Content-Length": "1000",
+        "Idempotency-Key": '"broken off"',
+    }
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0) if len(coming) > 1 else coming[0]
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "POST",
+        "path": "/v1/deposits",
+        "raw_path": b"/v1/deposits",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("192.0.2.1", 50_000),
+        "server": ("localhost", 8_000),
+    }
+    await world.app(scope, receive, send)
+    start, *body = sent
+    answer = json.loads(b"".join(message["body"] for message in body))
+    assert (start["status"], answer["code"]) == (400, "body-cut-short")
+    assert await world.counts() == before
 
 
 async def test_an_attempt_that_was_overtaken_leaves_no_document(world: World) -> None:

@@ -310,6 +310,22 @@ async def test_an_administration_has_a_maximum_of_waiting_deposits(world: World)
     assert await due(2) is not None
 
 
+async def test_one_more_than_the_maximum_is_refused_and_leaves_nothing(world: World) -> None:
+    await quarantined(world)
+    limits = world.wiring.deposits.limits
+    full = msgspec.structs.replace(limits.quarantine, per_administration_max=1, first_wait_s=60)
+    object.__setattr__(world.wiring.deposits, "limits", msgspec.structs.replace(limits, quarantine=full))
+    try:
+        answer = await world.deposit(world.sealed(text="one too many"), key="one too many")
+        assert (answer.status_code, answer.json()["code"]) == (503, "quarantine-full")
+        assert answer.headers["retry-after"] == "60"
+    finally:
+        object.__setattr__(world.wiring.deposits, "limits", limits)
+    assert len(await world.rows("SELECT 1 FROM locker.quarantine")) == 1
+    # It is not remembered as refused: later the same goes.
+    await quarantined(world, pdf=world.sealed(text="one too many"), key="one too many")
+
+
 async def test_what_speaks_against_it_for_good_is_refused_at_once(world: World) -> None:
     """A B-B seal is not what the type asks for, whatever arrives later."""
     answer = await world.deposit(world.sealed(time_stamp=False))

@@ -267,8 +267,9 @@ async def test_what_does_not_continue_this_log_is_not_adopted(place: LogWorld) -
     await place.rounds()
     await set_back(place, 5)
     await place.owner_db.execute("UPDATE locker.log_leaf SET commitment = sha256(commitment) WHERE leaf_index = 2")
-    with pytest.raises(NotToBeAdopted, match="another-tree"):
+    with pytest.raises(NotToBeAdopted, match="another-tree") as refused:
         await adopt(place.sequencer)
+    assert refused.value.code == "not-to-be-adopted"
     with pytest.raises(LogLed):
         await adopt(place.other_worker())
     assert (await store.head(place.db)).size == 5

@@ -177,7 +177,8 @@ async def test_only_its_holder_prints_a_document(world: World) -> None:
 
 @pytest.mark.parametrize("identifier", ["0000000000000", "x", "' OR 1=1"])
 async def test_an_identifier_that_nobody_printed_opens_nothing(world: World, identifier: str) -> None:
-    assert (await world.locker.get(f"/p/{identifier}")).status_code == 404
+    answer = await world.locker.get(f"/p/{identifier}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "printed-unknown")
 
 
 async def test_one_altered_byte_fails_whichever_it_is(world: World) -> None:

@@ -191,6 +191,8 @@ async def test_an_attempt_that_was_overtaken_leaves_nothing(sealing: Sealing) ->
         await taken.wait()
     fast, late = await sealing.ask(key="slow", level="B-B"), await slow
     assert sorted([fast.status_code, late.status_code]) == [201, 409]
+    [refused] = [answer for answer in (fast, late) if answer.status_code == 409]
+    assert refused.json()["code"] == "seal-overtaken"
     rows = await sealing.world.rows(
         "SELECT v.object_key FROM locker.seal JOIN locker.seal_version v USING (administration, seal_id)"
         " WHERE idempotency_key = 'slow'"

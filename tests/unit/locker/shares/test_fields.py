@@ -233,7 +233,13 @@ async def test_k_15_the_status_of_a_credential_follows_its_document_and_its_shar
     assert (over["shared"], over["standing"]) == (False, None)
     [row] = await place.world.rows("SELECT key_wrapped FROM locker.share WHERE share_id = $1", share_id)
     assert row["key_wrapped"] is None
-    assert (await place.world.locker.get("/credentials/0000000000000000000000000/status")).status_code == 404
+    for unknown, code in (
+        ("0000000000000000000000000/status", "credential-unknown"),
+        ("x/status", "credential-unknown"),
+        ("types/NOSUCHTYPE", "type-unknown"),
+    ):
+        answer = await place.world.locker.get(f"/credentials/{unknown}")
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
 
 
 async def test_whoever_holds_a_credential_cannot_fill_the_history(place: CitizenWorld, document_id: str) -> None:

@@ -100,8 +100,9 @@ async def test_a_second_rotation_waits_for_the_first(keys: SigningKeys, folder: 
     rotate.announce(folder)
     with pytest.raises(RotationUnderWay):
         rotate.announce(folder)
-    with files.alone(folder), pytest.raises(FolderTaken):
+    with files.alone(folder), pytest.raises(FolderTaken) as taken:
         rotate.replace(folder)
+    assert taken.value.code == "keys-folder-taken"
 
 
 async def test_keys_after_a_theft_have_each_a_moment_of_their_own(keys: SigningKeys, folder: Path) -> None:
@@ -217,8 +218,10 @@ def test_there_are_no_more_keys_than_are_read(tmp_path: Path) -> None:
     public = SigningKey.generate("ES256").pem()
     for at in range(files.KEYS_MAX):
         (tmp_path / f"signing-ES256-{at}.pem").write_bytes(public)
-    with pytest.raises(TooManyKeys):
+    with pytest.raises(TooManyKeys) as refused:
         rotate.announce(tmp_path)
+    assert refused.value.code == "too-many-keys"
+    assert len([*tmp_path.glob("*.pem")]) == files.KEYS_MAX
 
 
 async def test_a_folder_that_cannot_be_read_leaves_what_was_read(keys: SigningKeys, folder: Path) -> None:

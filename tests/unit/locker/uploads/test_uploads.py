@@ -218,7 +218,7 @@ async def test_the_list_goes_on_from_a_cursor_of_its_own(place: CitizenWorld) ->
     assert len(set(seen)) == len(seen)
     first = (await locker.get("/v1/uploads", headers=wallet(place), params={"limit": 1})).json()["next"]
     stranger = await locker.get("/v1/uploads", headers=wallet(place, YOUSSEF), params={"after": first})
-    assert stranger.status_code == 400
+    assert (stranger.status_code, stranger.json()["code"]) == (400, "invalid-cursor")
 
 
 async def test_the_pages_without_a_script(place: CitizenWorld) -> None:

@@ -1,5 +1,6 @@
 """Any file gets two answers: what its signature is worth, and whether its issuer stands by it today."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -138,7 +139,8 @@ async def test_only_what_we_signed_is_handed_out_as_a_file_of_ours(place: Citize
         {"jws": hidden["jws"], "report": hidden["report"] + " "},
         {"jws": hidden["jws"], "report": "<script>alert(1)</script>"},
     ):
-        assert (await browser.post("/verify/answer", forged)).status_code == 400, forged
+        refused = await browser.post("/verify/answer", forged, headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.json()["code"]) == (400, "answer-refused"), forged
 
 
 async def test_the_holder_sees_that_somebody_verified(place: CitizenWorld) -> None:
@@ -176,25 +178,43 @@ async def test_a_bare_body_is_judged_as_well(place: CitizenWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "content_type", "status"),
+    ("content", "content_type"),
     [
-        (b"", "application/pdf", 400),
-        (b"x", "text/html", 400),
-        (b"x", "multipart/form-data", 400),
-        (b"--b\r\n", "multipart/form-data; boundary=b", 400),
+        (b"", "application/pdf"),
+        (b"x", "text/html"),
+        (b"x", "multipart/form-data"),
+        (b"--b\r\n", "multipart/form-data; boundary=b"),
         (
             b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n',
             "multipart/form-data; boundary=b",
-            400,
         ),
-        (bytes(range(128, 228)), "multipart/form-data; boundary=b", 400),
+        (bytes(range(128, 228)), "multipart/form-data; boundary=b"),
     ],
 )
-async def test_what_brings_no_file_is_refused_early(
-    place: CitizenWorld, content: bytes, content_type: str, status: int
-) -> None:
+async def test_what_brings_no_file_is_refused_early(place: CitizenWorld, content: bytes, content_type: str) -> None:
     answer = await place.world.locker.post("/v1/verifications", content=content, headers={"Content-Type": content_type})
-    assert answer.status_code == status, answer.text
+    assert (answer.status_code, answer.json()["code"]) == (400, "file-missing"), answer.text
+
+
+async def test_a_file_that_stops_arriving_is_given_up(place: CitizenWorld) -> None:
+    over = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7"
+        await over.wait()
+
+    desk = place.world.app.state.desk
+    before = desk.receive_max_s
+    object.__setattr__(desk, "receive_max_s", 0.05)
+    try:
+        answer = await place.world.locker.post(
+            "/v1/verifications", content=stalling(), headers={"Content-Type": "application/pdf"}
+        )
+    finally:
+        object.__setattr__(desk, "receive_max_s", before)
+        over.set()
+    assert (answer.status_code, answer.json()["code"]) == (408, "request-timeout")
+    assert answer.headers["connection"] == "close"
 
 
 async def test_a_file_over_the_cap_is_cut_while_it_arrives(place: CitizenWorld) -> None:
@@ -209,7 +229,7 @@ async def test_a_file_over_the_cap_is_cut_while_it_arrives(place: CitizenWorld) 
     answer = await place.world.locker.post(
         "/v1/verifications", content=endless(), headers={"Content-Type": "application/pdf"}
     )
-    assert answer.status_code == 413
+    assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
     assert answer.json()["max_bytes"] == 25_000_000
     browser = await place.browser().post("/verify", files={"document": ("d.pdf", bytes(25_000_001), "application/pdf")})
     assert browser.status_code == 413

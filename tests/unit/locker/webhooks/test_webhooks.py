@@ -15,6 +15,7 @@ from locker.shares.revoke import revoke
 from locker.webhooks import deliver
 from locker.webhooks.disable import disable
 from locker.webhooks.forget import forget
+from locker.webhooks.rotate import KEYS_MAX
 from locker.webhooks.schema import Actor
 from tests.locker_world import AMINA, INTERIOR, JUSTICE
 from tests.sites import Request
@@ -147,6 +148,21 @@ async def test_two_keys_sign_while_one_takes_the_others_place(told: Told) -> Non
             Webhook(ended).verify(request.body, request.headers)
 
 
+async def test_keys_that_still_sign_beside_one_another_have_a_maximum(told: Told) -> None:
+    by = told.administration()
+    webhook_id = (await told.register(by, told.site.serve("/hook", b""), "document.revoked"))["webhook"]["webhook_id"]
+    answers = [await told.post(by, f"/{webhook_id}/rotate") for _ in range(KEYS_MAX)]
+    assert [answer.status_code for answer in answers] == [200] * (KEYS_MAX - 1) + [409]
+    assert answers[-1].json()["code"] == "too-many-webhook-keys"
+    await told.post(by, f"/{webhook_id}/test")
+    await told.deliver()
+    (request,) = told.received()
+    verified(request, answers[-2].json()["keys"][0]["verify_with"])
+    assert request.headers["webhook-signature"].count("v1,") == KEYS_MAX
+    # After a key was lost nobody waits.
+    assert (await told.post(by, f"/{webhook_id}/rotate?overlap_s=0")).status_code == 200
+
+
 async def test_of_rotations_at_once_each_makes_a_key_and_the_last_one_signs(told: Told) -> None:
     by = told.administration()
     made = await told.register(by, told.site.serve("/hook", b""), "document.revoked")
@@ -233,9 +249,10 @@ async def test_another_owners_webhook_looks_like_none(told: Told) -> None:
     webhook_id = made["webhook"]["webhook_id"]
     for by in (told.administration(JUSTICE), told.relying_party("bank")):
         for verb in ("rotate", "replay", "test", "disable", "enable"):
-            assert (await told.post(by, f"/{webhook_id}/{verb}", {})).status_code == 404
+            answer = await told.post(by, f"/{webhook_id}/{verb}", {})
+            assert (answer.status_code, answer.json()["code"]) == (404, "webhook-unknown")
         answer = await told.world.locker.get(f"/v1/webhooks/{webhook_id}/messages", headers=by)
-        assert answer.status_code == 404
+        assert (answer.status_code, answer.json()["code"]) == (404, "webhook-unknown")
         assert (await told.get(by))["webhooks"] == []
     without = told.world.machine(scope="documents:deposit")
     assert (await told.world.locker.get("/v1/webhooks", headers=without)).status_code == 403
@@ -264,6 +281,7 @@ async def test_events_of_others_and_more_webhooks_than_ten_are_refused(told: Tol
         *(told.post(told.relying_party("bank"), "", {"url": url, "events": ["share.ended"]}) for _ in range(12))
     )
     assert sorted(answer.status_code for answer in answers) == [201] * 10 + [409] * 2
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"too-many-webhooks"}
 
 
 async def test_a_dead_receiver_keeps_nobody_waiting(told: Told) -> None:
