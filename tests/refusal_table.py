@@ -5,7 +5,6 @@
 What stands between the tables is written by hand and stays.
 """
 
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from idp.refusals import UseDpopNonce
-from khizana.answered import App, answered, answered_by_commands, before_the_app, codes
+from khizana.answered import App, answered, answered_by_commands, before_the_app, codes, to_redirect_uri
 from kit.edge import HTTP_TITLES, PageRefusal
 from kit.errors import OAuthRefusal, Refusal
 from locker.signatures.reasons import REASONS
@@ -393,37 +392,6 @@ def _together(places: set[str]) -> set[str]:
     if "both" in places or places >= {"idp", "locker"}:
         places = places - {"idp", "locker"} | {"both"}
     return {"provider" if place == "idp" else place for place in places}
-
-
-def to_redirect_uri() -> set[str]:
-    """What is raised as an AuthorizationError."""
-    found: set[str] = set()
-    for file in sorted((ROOT / "src" / "idp").rglob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        tables = {
-            node.target.id: node.value
-            for node in tree.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        }
-        for node in ast.walk(tree):
-            calls: list[ast.Call] = []
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "AuthorizationError":
-                calls = [node]
-            elif isinstance(node, ast.ClassDef) and any(
-                isinstance(base, ast.Name) and base.id == "AuthorizationError" for base in node.bases
-            ):
-                calls = [one for one in ast.walk(node) if isinstance(one, ast.Call) and one.args]
-            for call in calls:
-                found |= set(_words(call.args[0], tables))
-    return found
-
-
-def _words(node: ast.AST, tables: dict[str, ast.expr | None]) -> Iterator[str]:
-    for one in ast.walk(node):
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            yield one.value
-        elif isinstance(one, ast.Name) and isinstance(table := tables.get(one.id), ast.Dict):
-            yield from (value.value for value in table.values if isinstance(value, ast.Constant))  # type: ignore[misc]
 
 
 def oauth_lines() -> Iterator[str]:

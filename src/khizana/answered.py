@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kit.edge import HTTP_TITLES
+from kit.edge import HTTP_TITLES, PageRefusal
 from kit.errors import OAuthRefusal, Refusal
 
 App = Literal["idp", "locker"]
@@ -18,6 +18,7 @@ _SRC = Path(__file__).parent.parent
 _PACKAGES = ("kit", "idp", "locker", "khizana")
 BY_COMMANDS = frozenset(
     {
+        "client-exists",
         "clock-apart",
         "keys-folder-taken",
         "not-archived",
@@ -67,9 +68,48 @@ def answered_by_commands(app: App) -> list[type[Refusal]]:
 
 def problem_codes(app: App) -> list[str]:
     """What ``code`` of a problem document may be, as far as it is known today."""
-    found = {code for refusal in answered(app) if not issubclass(refusal, OAuthRefusal) for code in codes(refusal)}
+    apart = (OAuthRefusal, PageRefusal)
+    found = {code for refusal in answered(app) if not issubclass(refusal, apart) for code in codes(refusal)}
     by_itself = {code for code, _status in before_the_app()}
     return sorted(found | by_itself | {code for code, _title in HTTP_TITLES.values()})
+
+
+def error_codes(app: App) -> list[str]:
+    """What ``error`` may be where OAuth's is answered as JSON."""
+    told = {code for refusal in answered(app) if issubclass(refusal, OAuthRefusal) for code in codes(refusal)}
+    # An endpoint that a client calls says itself what else goes to a redirect URI (RFC 9126 §2.3).
+    return sorted(told | (to_redirect_uri() if app == "idp" else set()))
+
+
+def to_redirect_uri() -> set[str]:
+    """What is raised as an AuthorizationError."""
+    found: set[str] = set()
+    for file in sorted((_SRC / "idp").rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tables = {
+            node.target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            calls: list[ast.Call] = []
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "AuthorizationError":
+                calls = [node]
+            elif isinstance(node, ast.ClassDef) and any(
+                isinstance(base, ast.Name) and base.id == "AuthorizationError" for base in node.bases
+            ):
+                calls = [one for one in ast.walk(node) if isinstance(one, ast.Call) and one.args]
+            for call in calls:
+                found |= set(_words(call.args[0], tables))
+    return found
+
+
+def _words(node: ast.AST, tables: dict[str, ast.expr | None]) -> Iterator[str]:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+        elif isinstance(one, ast.Name) and isinstance(table := tables.get(one.id), ast.Dict):
+            yield from (value.value for value in table.values if isinstance(value, ast.Constant))  # type: ignore[misc]
 
 
 def before_the_app() -> set[tuple[str, int]]:

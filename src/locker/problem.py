@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 
+from kit import problem
+
 _MEANINGS = {
     400: "The request cannot be read.",
     401: "No access token, or one that is not valid here.",
@@ -24,15 +26,10 @@ _MEANINGS = {
 }
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """RFC 9457. ``code`` is stable; further members depend on it."""
+class Problem(problem.Problem, frozen=True, kw_only=True):
+    """RFC 9457. ``code`` is stable; further members depend on it. What is answered before an app was asked has no
+    ``title`` and no ``instance``."""
 
-    type: str
-    title: str
-    status: int
-    code: str
-    instance: str
-    detail: str | msgspec.UnsetType = msgspec.UNSET
     indication: str | msgspec.UnsetType = msgspec.UNSET
     sub_indication: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
@@ -40,9 +37,4 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """For a handler's ``responses``."""
-    return {
-        status: ResponseSpec(
-            Problem, description=_MEANINGS[status], generate_examples=False, media_type="application/problem+json"
-        )
-        for status in statuses
-    }
+    return problem.described(statuses, _MEANINGS, Problem)

@@ -1,12 +1,15 @@
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from khizana.commands.openapi import FOLDER, descriptions
 
-SRC = Path(__file__).parent.parent.parent / "src"
+ROOT = Path(__file__).parent.parent.parent
+SRC = ROOT / "src"
+REFUSALS = ROOT / "docs" / "refusals.md"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,44 @@ def test_a_success_that_a_handler_names_is_described(described: dict[str, str], 
                 unsaid += [f"{handler.name}: {status}" for status in _named(handler) if str(status) not in said]
     assert looked_at > 20
     assert unsaid == []
+
+
+PAGES = re.compile(
+    r"/idp/(account|activate|authorize|end-session|frozen|not-me|recover|sign-in|sign-out|unfreeze|upstream)\b"
+)
+
+
+def test_each_address_of_the_provider_that_programs_ask_says_how_it_refuses(described: dict[str, str]) -> None:
+    operations = {
+        (method, path): said["responses"]
+        for path, methods in json.loads(described["idp"])["paths"].items()
+        for method, said in methods.items()
+        if not PAGES.match(path)
+    }
+    assert len(operations) > 20
+    for (method, path), said in operations.items():
+        assert "503" in said, path
+        # Who sends a body may send too much of it, too slowly, or compressed.
+        if method in ("post", "put"):
+            assert said.keys() >= {"408", "413", "415"}, path
+        forms = {form for status, one in said.items() if status >= "400" for form in one["content"]}
+        assert forms <= {"application/json", "application/problem+json"}, path
+    for endpoint in ("token", "par", "introspect", "revoke", "device-authorization", "bc-authorize"):
+        said = operations["post", f"/idp/{endpoint}"]
+        assert [set(said[status]["content"]) for status in ("400", "401", "429")] == [{"application/json"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("app", "schema", "member"),
+    [("idp", "OAuthError", "error"), ("idp", "Problem", "code"), ("locker", "Problem", "code")],
+)
+def test_each_code_of_a_described_form_stands_in_the_table_of_refusals(
+    described: dict[str, str], app: str, schema: str, member: str
+) -> None:
+    known = json.loads(described[app])["components"]["schemas"][schema]["properties"][member]["x-extensible-enum"]
+    told = set(re.findall(r"^\| `([a-z0-9_-]+)` \|", REFUSALS.read_text(encoding="utf-8"), re.M))
+    assert len(known) > 20
+    assert set(known) <= told
 
 
 def _operation_id(handler: ast.AsyncFunctionDef) -> str:

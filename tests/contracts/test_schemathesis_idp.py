@@ -1,10 +1,13 @@
-"""Whatever is sent to an operation of openapi/idp.json, the answer is one that the description knows, and never 500."""
+"""Whatever is sent to an operation of openapi/idp.json, the answer is one that the description knows, and never 500: a
+refusal too, by its status, its form and its code."""
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -210,7 +213,69 @@ def test_it_answers_as_described_and_never_500(world: World, method: str, path: 
         assert response.status_code < 500, response.text
         if response.status_code < 300:
             assert response.status_code in documented
-        elif response.status_code >= 400 and "json" in response.headers.get("content-type", ""):
-            assert {"error", "title", "code"} & response.json().keys()
+        elif response.status_code >= 400:
+            refused_as_described(response, DESCRIBED["paths"][path][method]["responses"])
 
     ask()
+
+
+WELL_FORMED = {
+    "/idp/clients/standing": b'{"client_ids": ["x"]}',
+    "/idp/subjects/resolve": b'{"uid": "1000000008"}',
+    "/idp/subjects/resolve-several": b'{"subjects": [{"uid": "1000000008"}]}',
+}
+PROGRAMS = [(method, path) for method, path in OPERATIONS if "503" in DESCRIBED["paths"][path][method]["responses"]]
+
+
+@pytest.mark.parametrize(("method", "path"), PROGRAMS)
+def test_what_each_endpoint_refuses_before_all_else_is_described(world: World, method: str, path: str) -> None:
+    provider, described = world.running.provider, DESCRIBED["paths"][path][method]["responses"]
+    address = re.sub(r"{[^}]+}", "00000000-0000-0000-0000-000000000000", path)
+    secret = urlencode({**world.secret, "grant_type": "none"}).encode()
+    nobody = urlencode({"client_id": "nobody", "client_secret": "x", "grant_type": "client_credentials"}).encode()
+    asked: list[tuple[str, dict[str, str], bytes]] = [
+        (FORM, {}, b""),
+        (FORM, {}, secret),
+        (FORM, {}, nobody),
+        (FORM, {}, b"a=1&a=2"),
+        ("application/json", {}, b"{"),
+        ("application/json", {"Authorization": "Bearer a.b.c"}, WELL_FORMED.get(path, b"{}")),
+        ("application/json", {"Authorization": "Officer a.b.c"}, b"{}"),
+        ("application/json", {"Authorization": world.authorizations["bearer"]}, WELL_FORMED.get(path, b"{}")),
+        (FORM, {"Authorization": "Bearer a.b.c"}, b"a=" + b"a" * 70_000),
+        (FORM, {"Content-Encoding": "gzip"}, b"\x1f\x8b"),
+    ]
+    seen = set()
+    with_body = method in ("post", "put")
+    # Who sends no body says nothing of one.
+    for media_type, headers, content in asked if with_body else asked[:-2]:
+        sent: dict[str, Any] = {"headers": headers}
+        if with_body:
+            sent = {"headers": {**headers, "Content-Type": media_type}, "content": content}
+        response = world.running.run(provider.http.request(method.upper(), address, **sent))
+        assert response.status_code < 500, response.text
+        if response.status_code >= 400:
+            refused_as_described(response, described)
+        seen.add(str(response.status_code))
+    assert seen >= ({"413", "415"} if with_body else set())
+    assert seen >= {"401"} & described.keys()
+
+
+MEMBERS = {"application/json": ("OAuthError", "error"), "application/problem+json": ("Problem", "code")}
+# Of an address that is none of ours, and of a head that is too large: no operation was asked.
+NO_OPERATION = {404: "not-found", 405: "method-not-allowed", 414: "http-414", 431: "http-431"}
+
+
+def refused_as_described(response: httpx.Response, described: dict[str, Any]) -> None:
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type == "text/html":
+        # A page says it to a person.
+        assert "503" not in described, response.text
+        return
+    name, member = MEMBERS[media_type]
+    schema, body = DESCRIBED["components"]["schemas"][name], response.json()
+    assert set(schema["required"]) <= body.keys()
+    assert body[member] in schema["properties"][member]["x-extensible-enum"]
+    if "503" in described and body[member] != NO_OPERATION.get(response.status_code):
+        said = described[str(response.status_code)]["content"]
+        assert said[media_type]["schema"] == {"$ref": f"#/components/schemas/{name}"}

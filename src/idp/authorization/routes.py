@@ -27,6 +27,7 @@ from idp.clients.may_redirect import may_redirect
 from idp.clients.schema import Client
 from idp.frame import AnyRequest, headers_of, page, see_other, session_of
 from idp.parameters import Parameters, of_form, of_query
+from idp.problem import CLIENT_S_FORM
 from idp.purposes.hold import hold
 from idp.refusals import InvalidRequest
 from idp.sessions.browser import Browser, browser_of
@@ -86,7 +87,7 @@ async def resume_authorization(
     return answer(request, wiring, outcome, browser)
 
 
-@post("/par", operation_id="PushAuthorizationRequest", status_code=201)
+@post("/par", operation_id="PushAuthorizationRequest", status_code=201, responses=CLIENT_S_FORM)
 async def push_authorization_request(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[PushedResponse]:
     """The pushed authorization request endpoint (RFC 9126 §2)."""
     proof = wiring.proofs.of(request, path="/par")

@@ -21,6 +21,7 @@ from idp.clients.identify import identify
 from idp.consents.released import asked_by_name
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
 from idp.parameters import of_form
+from idp.problem import WITH_BODY, refusals
 from idp.sessions.browser import browser_of
 from idp.sessions.schema import Session
 from idp.sign_in.abandon import abandon
@@ -43,7 +44,12 @@ def parts_of(wiring: Wiring) -> Backchannel:
     )
 
 
-@post(BACKCHANNEL, operation_id="BackchannelAuthentication", status_code=200)
+@post(
+    BACKCHANNEL,
+    operation_id="BackchannelAuthentication",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 403, 429), problems=WITH_BODY),
+)
 async def backchannel_authentication(
     request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[BackchannelAuthenticationResponse]:

@@ -21,6 +21,7 @@ from idp.device.schema import DeviceAuthorizationResponse, Devices, WaitingDevic
 from idp.device.user_code import shown
 from idp.frame import AnyRequest, checked_form, headers_of, locale, page, see_other, session_of
 from idp.parameters import of_form
+from idp.problem import CLIENT_S_FORM
 from idp.purposes.hold import hold
 from idp.refusals import UnauthorizedClient
 from idp.sessions.browser import browser_of
@@ -46,7 +47,7 @@ def parts_of(wiring: Wiring) -> Devices:
     )
 
 
-@post("/device-authorization", operation_id="DeviceAuthorization", status_code=200)
+@post("/device-authorization", operation_id="DeviceAuthorization", status_code=200, responses=CLIENT_S_FORM)
 async def device_authorization(
     request: AnyRequest, wiring: NamedDependency[Wiring]
 ) -> Response[DeviceAuthorizationResponse]:

@@ -3,6 +3,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from idp.discovery.describe import describe, with_mtls
+from idp.problem import refusals
 from idp.wiring import Wiring
 from kit.direct import Answer, Asked
 
@@ -15,19 +16,19 @@ _HEADERS = (
 _described: dict[tuple[str, str | None, bool, tuple[str, ...]], bytes] = {}
 
 
-@get("/.well-known/openid-configuration", operation_id="Discovery")
+@get("/.well-known/openid-configuration", operation_id="Discovery", responses=refusals())
 async def discovery(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """OpenID Connect Discovery §4."""
     return _document(wiring).response()
 
 
-@get("/.well-known/oauth-authorization-server/idp", operation_id="AuthorizationServerMetadata")
+@get("/.well-known/oauth-authorization-server/idp", operation_id="AuthorizationServerMetadata", responses=refusals())
 async def rfc8414(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 8414 §3.1: the well-known part stands before the issuer's path."""
     return _document(wiring).response()
 
 
-@get("/jwks", operation_id="Jwks")
+@get("/jwks", operation_id="Jwks", responses=refusals())
 async def jwks(wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 7517 §5: public members only; a key is here a day before it signs."""
     return _jwks(wiring).response()

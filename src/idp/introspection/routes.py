@@ -9,12 +9,13 @@ from idp.frame import AnyRequest
 from idp.introspection.as_jwt import MEDIA_TYPE, as_jwt
 from idp.introspection.introspect import introspect
 from idp.parameters import of_form
+from idp.problem import CLIENT_S_FORM
 from idp.token.routes import NO_STORE
 from idp.wiring import Wiring
 from kit.direct import Answer, Asked
 
 
-@post("/introspect", operation_id="Introspect", status_code=200)
+@post("/introspect", operation_id="Introspect", status_code=200, responses=CLIENT_S_FORM)
 async def introspect_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[Any]:
     """RFC 7662 §2."""
     return (await answer_introspection(request, wiring)).response()

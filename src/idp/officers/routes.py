@@ -14,6 +14,7 @@ from idp.officers.authenticate import authenticate
 from idp.officers.look_up import look_up
 from idp.officers.propose import find_proposal, pending, propose
 from idp.officers.schema import Ability, CitizenSeen, LookUp, Officer, Proposal, Proposals
+from idp.problem import WITH_BODY, refusals
 from idp.registration.routes import registrar_of
 from idp.wiring import Wiring
 from kit import strict_json
@@ -26,7 +27,12 @@ T = TypeVar("T")
 _PER_ADDRESS = Limit("officers", attempts=300, per_s=60)
 
 
-@post("/admin/clients", operation_id="ProposeClient", status_code=202)
+@post(
+    "/admin/clients",
+    operation_id="ProposeClient",
+    status_code=202,
+    responses=refusals(oauth=(400,), problems=(400, 403, 404, 429, *WITH_BODY)),
+)
 async def propose_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Proposal:
     """One officer proposes a client; it is registered when another one approves."""
     officer = await _officer(request, wiring, "/admin/clients", "clients")
@@ -35,13 +41,17 @@ async def propose_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -
     return await propose(registrar_of(wiring), registration, officer=officer)
 
 
-@get("/admin/clients", operation_id="PendingClients")
+@get("/admin/clients", operation_id="PendingClients", responses=refusals(problems=(403, 404, 429, 503)))
 async def pending_clients(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Proposals:
     await _officer(request, wiring, "/admin/clients", "clients")
     return await pending(wiring.db)
 
 
-@get("/admin/clients/{proposal_id:uuid}", operation_id="ProposedClient")
+@get(
+    "/admin/clients/{proposal_id:uuid}",
+    operation_id="ProposedClient",
+    responses=refusals(problems=(403, 404, 429, 503)),
+)
 async def proposed_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]
 ) -> Proposal:
@@ -49,7 +59,12 @@ async def proposed_client(
     return await find_proposal(wiring.db, proposal_id)
 
 
-@post("/admin/clients/{proposal_id:uuid}/approve", operation_id="ApproveClient", status_code=201)
+@post(
+    "/admin/clients/{proposal_id:uuid}/approve",
+    operation_id="ApproveClient",
+    status_code=201,
+    responses=refusals(oauth=(400,), problems=(403, 404, 409, 429, *WITH_BODY)),
+)
 async def approve_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]
 ) -> Response[dict[str, Any]]:
@@ -57,13 +72,23 @@ async def approve_client(
     return Response(await decide.approve(registrar_of(wiring), proposal_id, officer=officer), status_code=201)
 
 
-@post("/admin/clients/{proposal_id:uuid}/refuse", operation_id="RefuseClient", status_code=204)
+@post(
+    "/admin/clients/{proposal_id:uuid}/refuse",
+    operation_id="RefuseClient",
+    status_code=204,
+    responses=refusals(problems=(403, 404, 409, 429, *WITH_BODY)),
+)
 async def refuse_client(request: AnyRequest, wiring: NamedDependency[Wiring], proposal_id: FromPath[UUID]) -> None:
     officer = await _officer(request, wiring, f"/admin/clients/{proposal_id}/refuse", "clients")
     await decide.refuse(registrar_of(wiring), proposal_id, officer=officer)
 
 
-@post("/admin/citizens/look-up", operation_id="LookUpCitizen", status_code=200)
+@post(
+    "/admin/citizens/look-up",
+    operation_id="LookUpCitizen",
+    status_code=200,
+    responses=refusals(problems=(400, 403, 404, 422, 429, *WITH_BODY)),
+)
 async def look_up_citizen(request: AnyRequest, wiring: NamedDependency[Wiring]) -> CitizenSeen:
     """With a reason that the citizen reads. By POST: an identifier in an address would stand in logs."""
     officer = await _officer(request, wiring, "/admin/citizens/look-up", "citizens")

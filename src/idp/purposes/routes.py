@@ -2,6 +2,7 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from idp.frame import AnyRequest
+from idp.problem import refusals
 from idp.purposes import store
 from idp.purposes.schema import Figures
 from idp.wiring import Wiring
@@ -12,7 +13,7 @@ _FIGURES = Limit("document-figures", attempts=60, per_s=60)
 _MONTHS, _MAX = 12, 1_000
 
 
-@get("/document-figures", operation_id="ReadDocumentFigures")
+@get("/document-figures", operation_id="ReadDocumentFigures", responses=refusals(problems=(429, 503)))
 async def document_figures(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Figures:
     """For everybody: by client and month how many requests at sign-in were refused because they asked for more of
     citizens' documents than is registered. The last twelve months."""

@@ -5,6 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from idp.frame import AnyRequest
+from idp.problem import WITH_BODY, refusals
 from idp.registration import manage
 from idp.registration.parts import Registrar
 from idp.registration.register import register
@@ -25,7 +26,12 @@ def registrar_of(wiring: Wiring) -> Registrar:
     )
 
 
-@post("/register", operation_id="RegisterClient", status_code=201)
+@post(
+    "/register",
+    operation_id="RegisterClient",
+    status_code=201,
+    responses=refusals(oauth=(400, 401, 429), problems=WITH_BODY),
+)
 async def register_client(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[dict[str, Any]]:
     """RFC 7591 §3.1, with an initial access token."""
     token = _token(request)
@@ -33,7 +39,7 @@ async def register_client(request: AnyRequest, wiring: NamedDependency[Wiring]) 
     return Response(answer, status_code=201, headers=_NO_STORE)
 
 
-@get("/register/{client_id:str}", operation_id="ReadClient")
+@get("/register/{client_id:str}", operation_id="ReadClient", responses=refusals(oauth=(401, 429)))
 async def read_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]
 ) -> Response[dict[str, Any]]:
@@ -42,7 +48,12 @@ async def read_client(
     return Response(await manage.read(registrar_of(wiring), client_id, token), headers=_NO_STORE)
 
 
-@put("/register/{client_id:str}", operation_id="ReplaceClient", status_code=200)
+@put(
+    "/register/{client_id:str}",
+    operation_id="ReplaceClient",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 429), problems=WITH_BODY),
+)
 async def replace_client(
     request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]
 ) -> Response[dict[str, Any]]:
@@ -52,7 +63,7 @@ async def replace_client(
     return Response(answer, headers=_NO_STORE)
 
 
-@delete("/register/{client_id:str}", operation_id="DeleteClient", status_code=204)
+@delete("/register/{client_id:str}", operation_id="DeleteClient", status_code=204, responses=refusals(oauth=(401, 429)))
 async def delete_client(request: AnyRequest, wiring: NamedDependency[Wiring], client_id: FromPath[str]) -> None:
     """RFC 7592 §2.3"""
     token = _token(request)

@@ -4,6 +4,7 @@ from litestar.di import NamedDependency
 from idp.clients.identify import identify
 from idp.frame import AnyRequest
 from idp.parameters import of_form
+from idp.problem import CLIENT_S_FORM
 from idp.refusals import InvalidRequest
 from idp.revocation.revoke import revoke
 from idp.token.routes import NO_STORE
@@ -11,7 +12,7 @@ from idp.wiring import Wiring
 from kit.direct import Answer, Asked
 
 
-@post("/revoke", operation_id="Revoke", status_code=200)
+@post("/revoke", operation_id="Revoke", status_code=200, responses=CLIENT_S_FORM)
 async def revoke_token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """RFC 7009 §2."""
     return (await answer_revocation(request, wiring)).response()

@@ -4,6 +4,7 @@ from litestar.params import JSONBody
 
 from idp.clients.standing import StandingRequest, StandingResponse, standing
 from idp.frame import AnyRequest
+from idp.problem import WITH_BODY, refusals
 from idp.subjects.resolve import resolve
 from idp.subjects.resolve_several import resolve_several
 from idp.subjects.schema import ResolveRequest, ResolveResponse, ResolveSeveralRequest, ResolveSeveralResponse
@@ -16,7 +17,12 @@ _PATH_OF_CLIENTS = "/clients/standing"
 _PATH_OF_SEVERAL = "/subjects/resolve-several"
 
 
-@post(_PATH, operation_id="ResolveSubject", status_code=200)
+@post(
+    _PATH,
+    operation_id="ResolveSubject",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 403), problems=(400, 403, 404, 422, *WITH_BODY)),
+)
 async def resolve_subject(
     request: AnyRequest, data: JSONBody[ResolveRequest], wiring: NamedDependency[Wiring]
 ) -> ResolveResponse:
@@ -25,7 +31,12 @@ async def resolve_subject(
     return await resolve(wiring.db, wiring.audit, wiring.secrets, token.client, data, scopes=_scopes(token))
 
 
-@post(_PATH_OF_SEVERAL, operation_id="ResolveSubjects", status_code=200)
+@post(
+    _PATH_OF_SEVERAL,
+    operation_id="ResolveSubjects",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 403), problems=(400, 403, 422, *WITH_BODY)),
+)
 async def resolve_subjects(
     request: AnyRequest, data: JSONBody[ResolveSeveralRequest], wiring: NamedDependency[Wiring]
 ) -> ResolveSeveralResponse:
@@ -48,7 +59,12 @@ def _scopes(token: AcceptedToken) -> frozenset[str]:
     return frozenset(str(token.claims["scope"]).split())
 
 
-@post(_PATH_OF_CLIENTS, operation_id="ClientsStanding", status_code=200)
+@post(
+    _PATH_OF_CLIENTS,
+    operation_id="ClientsStanding",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 403), problems=(400, 403, *WITH_BODY)),
+)
 async def clients_standing(
     request: AnyRequest, data: JSONBody[StandingRequest], wiring: NamedDependency[Wiring]
 ) -> StandingResponse:

@@ -5,6 +5,7 @@ from litestar.di import NamedDependency
 from idp.clients.authenticate import credentials_of
 from idp.frame import AnyRequest
 from idp.parameters import of_form
+from idp.problem import CLIENT_S_FORM
 from idp.refusals import InvalidRequest, UnsupportedGrantType
 from idp.token.authorization_code import authorization_code
 from idp.token.ciba import ciba
@@ -30,7 +31,7 @@ GRANTS = {
 NO_STORE = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 
 
-@post("/token", operation_id="Token", status_code=200)
+@post("/token", operation_id="Token", status_code=200, responses=CLIENT_S_FORM)
 async def token(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[TokenResponse]:
     """The token endpoint (RFC 6749 §3.2)."""
     return (await answer_token(request, wiring)).response()

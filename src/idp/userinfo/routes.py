@@ -15,6 +15,7 @@ from idp.clients.encryption import encryption_for
 from idp.clients.scopes import CLAIMS_OF_SCOPE
 from idp.frame import AnyRequest
 from idp.parameters import Parameters, of_form
+from idp.problem import WITH_BODY, refusals
 from idp.releases.record import record
 from idp.token.accept import accept
 from idp.userinfo.interaction_id import interaction_id_of
@@ -24,13 +25,18 @@ from idp.wiring import Wiring
 from kit.direct import Answer, Asked
 
 
-@get("/userinfo", operation_id="Userinfo")
+@get("/userinfo", operation_id="Userinfo", responses=refusals(oauth=(400, 401, 403, 429)))
 async def userinfo(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     """OpenID Connect Core §5.3."""
     return (await answer_userinfo(request, wiring)).response()
 
 
-@post("/userinfo", operation_id="UserinfoByPost", status_code=200)
+@post(
+    "/userinfo",
+    operation_id="UserinfoByPost",
+    status_code=200,
+    responses=refusals(oauth=(400, 401, 403, 429), problems=WITH_BODY),
+)
 async def userinfo_by_post(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
     return (await answer_userinfo_by_post(request, wiring)).response()
 

@@ -9,9 +9,10 @@ import msgspec
 
 from idp.app import create_app as create_idp
 from idp.settings import IdpSettings
-from khizana.answered import App, problem_codes
+from khizana.answered import App, error_codes, problem_codes
 from khizana.home import ROOT
 from khizana.say import answer, say
+from kit.problem import PROBLEM
 from locker.app import create_app as create_locker
 from locker.settings import LockerSettings
 
@@ -64,15 +65,35 @@ def descriptions() -> dict[str, str]:
 
 def _text(app: Any, name: App) -> str:
     schema = app.openapi_schema.to_schema()
+    for item in schema["paths"].values():
+        for operation in item.values():
+            _tell_refusals(operation["responses"])
     _tell_codes(schema["components"]["schemas"], name)
     encoded = msgspec.json.encode(schema, order="deterministic")
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
+def _tell_refusals(responses: dict[str, Any]) -> None:
+    """Each under its media type. Where the framework finds that a request cannot be read, it is we who say so."""
+    for status, response in responses.items():
+        (media_type, content), *_ = response.get("content", {}).items() or [("", {})]
+        schema = content.get("schema", {})
+        if schema.get("description") == "Validation Exception":
+            said = {"$ref": "#/components/schemas/Problem"}
+            responses[status] = {"content": {PROBLEM: {"schema": said}}, "description": "The request cannot be read."}
+        elif int(status) >= 400 and "oneOf" in schema:
+            kinds = {one["$ref"].rpartition("/")[2]: one for one in schema["oneOf"]}
+            response["content"] = {
+                media_type: {"schema": kinds.pop("OAuthError")},
+                PROBLEM: {"schema": kinds.pop("Problem")},
+            }
+
+
 def _tell_codes(schemas: dict[str, Any], name: App) -> None:
     """Not ``enum``: a client that was made of it would fail at a code that is added."""
-    if "Problem" in schemas:
-        schemas["Problem"]["properties"]["code"] |= {
-            "description": "Stable; more are added. docs/refusals.md says of each what a program should do.",
-            "x-extensible-enum": problem_codes(name),
-        }
+    for schema, member, told in (("Problem", "code", problem_codes), ("OAuthError", "error", error_codes)):
+        if schema in schemas:
+            schemas[schema]["properties"][member] |= {
+                "description": "Stable; more are added. docs/refusals.md says of each what a program should do.",
+                "x-extensible-enum": told(name),
+            }
