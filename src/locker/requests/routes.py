@@ -78,7 +78,7 @@ async def api_ask(
     responses={
         200: ResponseSpec(AuthorizedMessage, description="Taken before: the same share."),
         201: ResponseSpec(AuthorizedMessage, description="A share that only you can open."),
-        **problems(400, 401, 403, 404, 409, 422, 429, 503),
+        **problems(400, 401, 403, 404, 409, 410, 422, 429, 503),
     },
 )
 async def api_take(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[AuthorizedMessage]:
