@@ -37,8 +37,9 @@ async def keep_copy(desk: ArchiveDesk, taken: TakenCopy) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="khizana-archive-", dir=desk.folder) as folder:
             return await _keep(desk, taken, now, Path(folder))
-    except Erased as refusal:
-        return await _lapse(desk, taken, refusal.code, None)
+    except Erased:
+        # Its owner's key goes before its row does: nothing lapsed, and nobody is to be woken.
+        return "overtaken"
     except Refusal as refusal:
         return await _put_off(desk, taken, now, refusal.code)
     except NotArchivable as refusal:
@@ -132,11 +133,9 @@ async def _put_off(desk: ArchiveDesk, taken: TakenCopy, now: datetime, failure: 
     return "failed"
 
 
-async def _lapse(desk: ArchiveDesk, taken: TakenCopy, failure: str, verdict: Verdict | None) -> Outcome:
+async def _lapse(desk: ArchiveDesk, taken: TakenCopy, failure: str, verdict: Verdict) -> Outcome:
     async def commit(tx: Tx) -> Outcome:
-        if not await store.let_lapse(
-            tx, taken, failure=failure, verdict=msgspec.to_builtins(verdict) if verdict else {}
-        ):
+        if not await store.let_lapse(tx, taken, failure=failure, verdict=msgspec.to_builtins(verdict)):
             return "overtaken"
         await _append(desk, tx, taken, action="archive.lapsed", result=failure)
         return "lapsed"

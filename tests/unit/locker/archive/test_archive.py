@@ -351,6 +351,25 @@ async def test_after_a_gap_that_was_too_long_it_never_passes_again(archive: Arch
     assert (await archive.row(document_id))["state"] == "lapsed"
 
 
+async def test_p_01_a_document_whose_owner_is_erased_meanwhile_did_not_lapse(
+    archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key goes first, the rows in the next seconds: a worker between the two has nothing to keep, and no alarm."""
+    world = archive.world
+    uid = "2000000077"
+    owner = world.provider.enrol(uid)
+    answer = await world.deposit(uid=uid)
+    assert answer.status_code == 201, answer.text
+    await world.rows("UPDATE locker.archived SET next_attempt_at = $1", TODAY - DAY)
+    async with world.wiring.db.transaction() as tx:
+        assert await world.wiring.vault.destroy_owner_key(tx, owner=owner)
+    assert await archive.renew() == Renewed()
+    assert (await show(archive.with_limits())).copies.get("lapsed", 0) == 0
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    told = "SELECT action FROM locker.audit WHERE object_id = $1 AND action LIKE 'archive.%'"
+    assert await world.rows(told, answer.json()["document_id"]) == []
+
+
 async def test_while_the_authority_is_away_it_is_put_off_and_shown(archive: Archive) -> None:
     document_id = await archive.deposit()
     archive.authority.away = True
