@@ -47,7 +47,7 @@ def _algorithm(by: Holder) -> str:
     return "sha256_ecdsa" if isinstance(by.key, ec.EllipticCurvePrivateKey) else "sha256_rsa"
 
 
-def _raw(by: Holder, data: bytes) -> bytes:
+def raw_value(by: Holder, data: bytes) -> bytes:
     if isinstance(by.key, ec.EllipticCurvePrivateKey):
         return by.key.sign(data, ec.ECDSA(hashes.SHA256()))
     return by.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
@@ -71,7 +71,7 @@ def cades(
     if named:
         attributes.append({"type": "signing_certificate_v2", "values": [as_signing_certificate_v2(certificate)]})
     signed = cms.CMSAttributes(attributes)
-    value = _raw(by, signed.dump())
+    value = raw_value(by, signed.dump())
     unsigned = []
     if stamped:
         token = cms.ContentInfo.load(time_stamp(value))

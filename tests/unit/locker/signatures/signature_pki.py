@@ -206,8 +206,10 @@ def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
     return output.getvalue()
 
 
-def signed_by_other_software(pdf: bytes, holder: Holder, *, digest: str = "sha256", field: str = "Seal") -> bytes:
-    """A signature as stock pyHanko makes it: any digest, any certificate."""
+def signed_by_other_software(
+    pdf: bytes, holder: Holder, *, digest: str = "sha256", field: str = "Seal", locked: bool = False
+) -> bytes:
+    """A signature as stock pyHanko makes it: any digest, any certificate; ``locked``: no field may change after it."""
     from asn1crypto import keys as asn1_keys
     from asn1crypto import x509 as asn1_x509
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -229,8 +231,13 @@ def signed_by_other_software(pdf: bytes, holder: Holder, *, digest: str = "sha25
         field_name=field, md_algorithm=digest, subfilter=fields.SigSeedSubFilter.PADES
     )
 
+    lock = fields.FieldMDPSpec(fields.FieldMDPAction.ALL) if locked else None
+    spec = fields.SigFieldSpec(field, field_mdp_spec=lock)
+
     def sign() -> None:
-        signers.PdfSigner(metadata, signer).sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), output=output)
+        signers.PdfSigner(metadata, signer, new_field_spec=spec).sign_pdf(
+            IncrementalPdfFileWriter(BytesIO(pdf)), output=output
+        )
 
     # It starts an event loop of its own, which a thread that has one refuses.
     thread = threading.Thread(target=sign)
