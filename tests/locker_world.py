@@ -71,6 +71,8 @@ class TinyProvider:
         self.dormant: set[str] = set()
         """Subs of citizens who have not activated their accounts."""
         self.disabled: set[str] = set()
+        self.connections: set[str] = set()
+        """Those of citizens with services that stand."""
         self.away = False
         self.calls: list[str] = []
         self.purposes: list[str] = []
@@ -149,6 +151,8 @@ class TinyProvider:
             token = self.token(sub=form["client_id"], client_id=form["client_id"], scope=form["scope"])
             return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 300}
         if path == "/introspect":
+            if form["token_type_hint"] == "grant_id":
+                return 200, {"active": form["token"] in self.connections}
             if form["token"] in self.revoked:
                 return 200, {"active": False}
             return 200, {"active": True, **jwt.decode(form["token"], options={"verify_signature": False})}

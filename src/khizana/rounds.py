@@ -292,6 +292,7 @@ async def opened_jobs(db: Database, settings: LockerSettings, *, ca_file: str | 
                 fetcher=fetcher,
                 sealed=SealedKeys(settings.secret),
                 stands=ClientStanding(provider),
+                connected=provider.stands,
                 limits=webhook_limits(settings),
             )
             worker = JobWorker(db, Jobs("locker"), [delivery.kind()])

@@ -61,3 +61,50 @@ async def test_p_16_a_relying_party_that_the_provider_disabled_hears_nothing(tol
     assert told.received() == []
     (message,) = await told.messages(bank, made["webhook"]["webhook_id"])
     assert (message["state"], message["attempts"]) == ("held", 0)
+
+
+async def test_p_16_whom_the_citizen_disconnected_hears_nothing_of_what_was_allowed_then(told: Told) -> None:
+    """What was allowed at sign-in ends with the connection, of which the provider alone knows."""
+    bank = told.relying_party("bank")
+    made = await told.register(
+        bank, told.site.serve("/bank", b""), "share.document_suspended", "share.document_resumed"
+    )
+    document_id = await told.deposited()
+    share_id, _opening_id = await told.share(document_id, "bank")
+    await told.world.owner_db.execute("UPDATE locker.share SET grant_id = 'connection-1' WHERE share_id = $1", share_id)
+    told.world.provider.connections.add("connection-1")
+    await told.change(document_id, "suspend", reason="under-review")
+    await told.deliver()
+    assert [request.path for request in told.received()] == ["/bank"]
+    # Between what happened and the attempt, the citizen ends it.
+    await told.change(document_id, "resume")
+    await told.spread()
+    told.world.provider.away = True
+    await told.deliver()
+    told.world.provider.away = False
+    assert told.received() == []
+    told.world.provider.connections.clear()
+    await told.hurry()
+    await told.deliver()
+    assert told.received() == []
+    newest, _taken = await told.messages(bank, made["webhook"]["webhook_id"])
+    assert (newest["type"], newest["state"], newest["attempts"]) == ("share.document_resumed", "held", 0)
+    # Of another share of the same document, which hangs on no connection, the service is told.
+    await told.share(document_id, "bank")
+    await told.change(document_id, "suspend", reason="under-review")
+    await told.deliver()
+    assert [request.path for request in told.received()] == ["/bank"]
+
+
+async def test_p_16_what_the_citizen_ended_before_the_attempt_is_told_no_more(told: Told) -> None:
+    bank = told.relying_party("bank")
+    made = await told.register(bank, told.site.serve("/bank", b""), "share.document_revoked")
+    document_id = await told.deposited()
+    share_id, _opening_id = await told.share(document_id, "bank")
+    await told.change(document_id, "revoke", reason="issued-in-error")
+    await told.spread()
+    await told.world.owner_db.execute("UPDATE locker.share SET revoked_at = now() WHERE share_id = $1", share_id)
+    await told.deliver()
+    assert told.received() == []
+    (message,) = await told.messages(bank, made["webhook"]["webhook_id"])
+    assert (message["state"], message["attempts"]) == ("held", 0)

@@ -28,23 +28,34 @@ QUIET_S = 2 * RETRY_AFTER_MAX_S
 """Longer than any wait between two attempts."""
 _AWAY_S = 30.0
 _NARROW_MAX = 10_000
+_CONNECTIONS_MAX = 20
+"""Of one citizen with one service, newest first: nobody has so many that stand."""
 _LOCKER = Actor(kind="system", name="")
 
 Stands = Callable[[str], Awaitable[bool]]
-"""Does the provider still know this client as active?"""
+"""Does the provider still know this client as active? Or: does this connection of a citizen hold?"""
 
 
 class WebhookDelivery:
     """``fetcher`` is its own, so that slow receivers take no place from anybody else. It does not close it."""
 
     def __init__(
-        self, db: Database, audit: Audit, *, fetcher: Fetcher, sealed: SealedKeys, stands: Stands, limits: Delivery
+        self,
+        db: Database,
+        audit: Audit,
+        *,
+        fetcher: Fetcher,
+        sealed: SealedKeys,
+        stands: Stands,
+        connected: Stands,
+        limits: Delivery,
     ) -> None:
         self._db = db
         self._audit = audit
         self._fetcher = fetcher
         self._sealed = sealed
         self._stands = stands
+        self._connected = connected
         self._limits = limits
         self._narrow: set[str] = set()
 
@@ -69,12 +80,33 @@ class WebhookDelivery:
             # It is being removed. Nothing leaves unsigned.
             return Done(self._settled(due, "held", None))
         try:
-            if not due.to_be_told or (due.client_id is not None and not await self._stands(due.client_id)):
+            if not due.to_be_told or not await self._may_know(due):
                 return Done(self._settled(due, "held", None))
         except Unavailable:
             # Nobody can say whether it still may know: then it is not told now.
             return Again(after_s=_AWAY_S, reason="provider-away", counted=False)
         return await self._sent(due, job)
+
+    async def _may_know(self, due: Due) -> bool:
+        """At this moment, which may be days after it happened. Raises Unavailable: nobody can say so."""
+        if due.client_id is None:
+            return True
+        if not await self._stands(due.client_id):
+            return False
+        document_id = due.data.get("document_id")
+        if document_id is None:
+            return True
+        shared = await store.still_shared(
+            self._db,
+            client_id=due.client_id,
+            document_id=document_id,
+            at=due.occurred_at,
+            limit=_CONNECTIONS_MAX,
+        )
+        for grant_id in shared:
+            if grant_id is None or await self._connected(grant_id):
+                return True
+        return False
 
     async def _sent(self, due: Due, job: Job) -> Outcome:
         body, began = payload(due), time.monotonic()

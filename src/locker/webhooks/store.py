@@ -211,6 +211,33 @@ async def insert_for_administrations(tx: Tx, events: Sequence[Row], *, full: Seq
     )
 
 
+# Made for one relying party, opened by it, and standing: all but what its provider alone knows.
+_STILL_SHARED = """s.client_id = $1 AND s.revoked_at IS NULL AND s.until > $3
+                     AND NOT EXISTS (SELECT FROM locker.shares_ended n
+                                      WHERE n.owner = s.owner AND n.ended_at >= s.created_at)
+                     AND EXISTS (SELECT FROM locker.opening o
+                                  WHERE o.owner = s.owner AND o.share_id = s.share_id AND o.client_id = s.client_id
+                                    AND o.opened_at <= $3)"""
+
+
+async def still_shared(tx: Tx, *, client_id: str, document_id: str, at: dt.datetime, limit: int) -> list[str | None]:
+    """By which of its shares a relying party may know what became of this document ``at`` some time: the connection
+    with its citizen on which each depends, the newest first, or None for one that depends on none."""
+    rows = await tx.fetch(
+        f"""
+        SELECT s.grant_id FROM locker.document_uri u
+          JOIN locker.share_document sd ON sd.owner = u.owner AND sd.document_id = u.document_id
+          JOIN locker.share s ON s.owner = sd.owner AND s.share_id = sd.share_id
+         WHERE u.document_id = $2 AND {_STILL_SHARED}
+         GROUP BY s.grant_id ORDER BY s.grant_id IS NOT NULL, max(s.created_at) DESC LIMIT $4""",
+        client_id,
+        document_id,
+        at,
+        limit,
+    )
+    return [row["grant_id"] for row in rows]
+
+
 _MADE_FOR_CLIENTS = f"""
             , numbered AS (SELECT told.*, {_NEW_MESSAGE_ID} AS message_id FROM told
             ), made AS (

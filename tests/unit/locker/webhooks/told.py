@@ -128,6 +128,7 @@ class Told:
             fetcher=self.fetcher,
             sealed=SealedKeys(self.world.wiring.settings.secret),
             stands=ClientStanding(self.world.wiring.provider, age_max_s=0),
+            connected=self.world.wiring.provider.stands,
             limits=Delivery(at_once_max=8, per_webhook_max=4, waiting_max=1_000, failing_max_s=5 * 86_400, lease_s=60),
         )
 
