@@ -157,7 +157,7 @@ async def test_p_01_twenty_canaries_of_an_erased_citizen_are_nowhere(place: Citi
     assert (await browser.get(f"/wallet/documents/{'0' * 25}")).status_code == 404
     owner, wiring = world.subs[uid], world.wiring
     # A copy of all of it, ready to be taken.
-    await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, actor=owner)
+    await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, by="citizen", actor=owner)
     assert await make_due(export_desk(wiring.db, wiring.vault, wiring.signing, wiring.settings)) == 1
     await world.owner_db.execute(
         "UPDATE locker.session SET names = jsonb_build_object('name', $2::text) WHERE owner = $1", owner, CANARIES[18]
@@ -260,7 +260,7 @@ async def test_p_01_who_was_erased_cannot_come_back_and_nothing_is_put_in(place:
     assert (await place.world.locker.post("/v1/erasure", headers=token(place, uid))).status_code == 410
     wiring, owner = place.world.wiring, place.world.subs[uid]
     with pytest.raises(ErasedRefusal):
-        await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, actor=owner)
+        await ask_for_export(wiring.db, wiring.audit, wiring.throttle, owner=owner, by="citizen", actor=owner)
     # What the deposit that came too late was about to write, for the sweeper.
     assert tables_with(await everything(place), owner) == {"locker.citizen_key", "locker.deposit_intent"}
     await wiring.db.execute("DELETE FROM locker.deposit_intent WHERE owner = $1", owner)
@@ -423,8 +423,9 @@ async def test_the_waiting_time_can_be_used_to_undo(place: CitizenWorld) -> None
         assert (nothing.status_code, nothing.json()["code"]) == (404, "no-erasure")
     read = await place.world.locker.get(f"/v1/documents/{document_id}", headers=place.world.citizen(uid))
     assert read.status_code == 200
-    actions = [each["action"] for each in await history(place, uid)]
-    assert actions[:3] == ["document.viewed", "erasure.withdrawn", "erasure.asked"]
+    told = [(each["action"], each["actor_kind"]) for each in await history(place, uid)]
+    # An app's doing is not the citizen's own.
+    assert told[:3] == [("document.viewed", "client"), ("erasure.withdrawn", "client"), ("erasure.asked", "client")]
 
 
 async def test_an_old_sign_in_is_not_enough_rfc9470(place: CitizenWorld) -> None:

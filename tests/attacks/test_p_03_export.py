@@ -253,6 +253,24 @@ def forge(folder: Path, name: str, into: str, *, changed: str) -> None:
             new.writestr(each, old.read(each) + (b"x" if each == changed else b""))
 
 
+async def test_p_03_what_an_app_asked_took_and_removed_stands_under_its_name(place: CitizenWorld) -> None:
+    await ask(place)
+    await make(place)
+    await taken(place)
+    assert await remove(place) == 204
+    listed = await place.world.locker.get("/v1/history?of=others&limit=10", headers=place.world.citizen())
+    told = [
+        (event["action"], event["actor_kind"], event["actor"])
+        for event in listed.json()["events"]
+        if event["action"] in ("export.asked", "export.downloaded", "export.removed")
+    ]
+    assert told[:3] == [
+        ("export.removed", "client", "wallet"),
+        ("export.downloaded", "client", "wallet"),
+        ("export.asked", "client", "wallet"),
+    ]
+
+
 async def test_it_is_one_at_a_time_and_bounded_a_day(place: CitizenWorld) -> None:
     for number in range(5):
         assert (await ask(place)).status_code == 202, number

@@ -98,7 +98,7 @@ async def api_ask(
         wiring.db,
         wiring.audit,
         owner=caller.owner,
-        by="citizen",
+        by="client",
         actor=caller.client_id,
         wait_s=wiring.settings.erasure_wait_s,
     )
@@ -115,7 +115,7 @@ async def api_ask(
 )
 async def api_undo(wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]) -> None:
     """Undo it, until it begins."""
-    await withdraw(wiring.db, wiring.audit, owner=caller.owner, by="citizen", actor=caller.client_id)
+    await withdraw(wiring.db, wiring.audit, owner=caller.owner, by="client", actor=caller.client_id)
 
 
 async def _page(

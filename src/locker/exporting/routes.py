@@ -5,6 +5,7 @@ from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
+from kit.audit import ActorKind
 from kit.errors import Invalid
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
@@ -62,7 +63,7 @@ async def ask_page(
     need_fresh_session(citizen, return_to=PAGE)
     # After a second click the page shows the one that stands.
     with suppress(ExportStands):
-        await ask(wiring.db, wiring.audit, wiring.throttle, owner=citizen.owner, actor=citizen.owner)
+        await ask(wiring.db, wiring.audit, wiring.throttle, owner=citizen.owner, by="citizen", actor=citizen.owner)
     return see_other(PAGE)
 
 
@@ -71,7 +72,7 @@ async def file_page(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
 ) -> Response[Any]:
     need_fresh_session(citizen, return_to=PAGE)
-    return await _file(request, wiring, citizen.owner, citizen.owner)
+    return await _file(request, wiring, citizen.owner, by="citizen", actor=citizen.owner)
 
 
 @post(f"{PAGE}/removed", operation_id="RemoveExport", request_max_body_size=_FORM_MAX_BYTES)
@@ -79,7 +80,7 @@ async def remove_page(
     request: AnyRequest, wiring: NamedDependency[Wiring], citizen: NamedDependency[Citizen]
 ) -> Response[bytes]:
     await checked_form(request, wiring)
-    await remove(wiring.db, wiring.audit, owner=citizen.owner, actor=citizen.owner)
+    await remove(wiring.db, wiring.audit, owner=citizen.owner, by="citizen", actor=citizen.owner)
     return see_other(PAGE)
 
 
@@ -108,7 +109,7 @@ async def api_ask(
     need_fresh_token(caller)
     if await request.body():
         raise Invalid("no body is needed")
-    asked = await ask(wiring.db, wiring.audit, wiring.throttle, owner=caller.owner, actor=caller.client_id)
+    asked = await ask(wiring.db, wiring.audit, wiring.throttle, owner=caller.owner, by="client", actor=caller.client_id)
     return Response(_message(asked))
 
 
@@ -118,7 +119,7 @@ async def api_file(
 ) -> Response[Any]:
     """The ZIP, after a fresh sign-in; Range and If-Range are understood."""
     need_fresh_token(caller)
-    return await _file(request, wiring, caller.owner, caller.client_id)
+    return await _file(request, wiring, caller.owner, by="client", actor=caller.client_id)
 
 
 @delete(
@@ -131,11 +132,11 @@ async def api_file(
 )
 async def api_remove(wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]) -> None:
     """Destroy it before its day is over."""
-    await remove(wiring.db, wiring.audit, owner=caller.owner, actor=caller.client_id)
+    await remove(wiring.db, wiring.audit, owner=caller.owner, by="client", actor=caller.client_id)
 
 
-async def _file(request: AnyRequest, wiring: Wiring, owner: str, actor: str) -> Response[Any]:
-    ready = await take(wiring.db, wiring.audit, owner=owner, actor=actor)
+async def _file(request: AnyRequest, wiring: Wiring, owner: str, *, by: ActorKind, actor: str) -> Response[Any]:
+    ready = await take(wiring.db, wiring.audit, owner=owner, by=by, actor=actor)
     return await send_opened(
         request,
         lambda start, end: open_parts(wiring.vault, ready, owner=owner, start=start, end=end),
