@@ -500,7 +500,7 @@ async def test_a_sub_is_of_the_client_that_wrote_it_whoever_hands_the_document_o
 
 async def test_everything_has_a_maximum(world: World, office: Office, pdfs: list[bytes]) -> None:
     async def batches() -> list[dict[str, Any]]:
-        return await world.rows("SELECT batch_id FROM locker.batch ORDER BY batch_id")
+        return await world.rows("SELECT batch_id FROM locker.deposit_batch ORDER BY batch_id")
 
     limits = world.wiring.batches.limits
     small = msgspec.structs.replace(
