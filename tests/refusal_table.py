@@ -71,6 +71,7 @@ OF_CODE: dict[str, Act | tuple[Act, str]] = {
     "too-many-requests": ("repeat", "`detail` names the limit"),
     "unauthenticated": "person",
     # The locker.
+    "acting-for-another": ("person", "the citizen, without a mandate"),
     "administration-suspended": "operator",
     "authorization-ended": ("person", "a new connection gives it again"),
     "authorization-used": "person",

@@ -328,6 +328,26 @@ async def test_k_14_who_acts_for_somebody_takes_nothing_that_outlives_the_mandat
     assert represented.citizen_id != actor.citizen_id
 
 
+async def test_k_14_who_acts_for_somebody_does_nothing_that_outlives_the_mandate(one: OneWorld) -> None:
+    """By an app with the represented's whole trust, as by a service: to read is another thing."""
+    represented, actor, mandate_id = await two(one.idp)
+    await one.document(represented, fields=FIELDS)
+    scope = "openid profile documents:read documents:share documents:erase"
+    app = await bank(one, representation_allowed=True, scope=scope)
+    async with signed_in(one.idp, actor) as browser:
+        code = await code_for(browser, app, str(mandate_id), scope=scope)
+    token = (await one.idp.exchange(app, code, resource=LOCKER)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    node = one.nodes[0]
+    listed = await node.get("/v1/documents", headers=headers)
+    [document] = listed.json()["documents"]
+    share = {"documents": [document["document_id"]], "recipient": "Bank", "purpose": "Account"}
+    asked = {"documents": {BIRTH: document["document_id"]}}
+    for path, body in (("/v1/shares", share), (f"/v1/asked/{'x' * 43}", asked), ("/v1/erasure", None)):
+        assert refused(await node.post(path, headers=headers, json=body)) == (403, "acting-for-another"), path
+    assert (await node.get("/v1/shares?live=false", headers=headers)).json()["shares"] == []
+
+
 # -- a limit of a later version ----------------------------------------------------------------------------------------
 
 

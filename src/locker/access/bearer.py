@@ -32,6 +32,8 @@ class CitizenCaller(msgspec.Struct, frozen=True, kw_only=True):
     acr: str | None
     auth_time: int | None = None
     """When the citizen last proved to the provider who it is."""
+    is_acting: bool = False
+    """Somebody else acts for the citizen, under a mandate (RFC 8693 §4.1)."""
 
 
 class ClientCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +179,7 @@ class BearerTokens:
         if told.get("active") is not True:
             raise TokenInvalid
         # Of the citizen we go by what the provider tells us: a token that its holder may read names them otherwise.
-        caller = _caller_of(claims, sub=told.get("sub"))
+        caller = _caller_of(claims, sub=told.get("sub"), is_acting="act" in told or "act" in claims)
         if isinstance(caller, CitizenCaller):
             await refuse_erased(self._db, owner=caller.owner)
         cnf = claims.get("cnf", {})
@@ -222,7 +224,7 @@ def _granted_of(told: dict[str, Any]) -> Granted | None:
         return None
 
 
-def _caller_of(claims: dict[str, Any], *, sub: object) -> Caller:
+def _caller_of(claims: dict[str, Any], *, sub: object, is_acting: bool) -> Caller:
     client_id, scope = claims["client_id"], claims.get("scope", "")
     if not isinstance(client_id, str) or not isinstance(sub, str) or not isinstance(scope, str):
         raise TokenInvalid
@@ -238,4 +240,5 @@ def _caller_of(claims: dict[str, Any], *, sub: object) -> Caller:
         scopes=scopes,
         acr=acr if isinstance(acr, str) else None,
         auth_time=auth_time if isinstance(auth_time, int) else None,
+        is_acting=is_acting,
     )

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 from kit.dpop import ALGORITHMS
-from kit.errors import Refusal
+from kit.errors import Forbidden, Refusal
 
 _ALGS = f'algs="{" ".join(ALGORITHMS)}"'
 
@@ -53,6 +53,12 @@ class DetailsMissing(Refusal):
     """From no connection of a citizen: a client's own token, or one with which somebody acts for the citizen."""
 
     code, status, title = "details-missing", 403, "This access token brings no authorization details for here."
+
+
+class ActingForAnother(Forbidden):
+    """What somebody may do for a citizen ends with the mandate, and this would not."""
+
+    code, title = "acting-for-another", "Only the citizen can do this, not who acts for them."
 
 
 class SignInNeeded(Refusal):

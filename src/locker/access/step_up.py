@@ -3,7 +3,7 @@
 import time
 
 from locker.access.bearer import CitizenCaller
-from locker.access.refusals import SignInAgain, SignInTooOld
+from locker.access.refusals import ActingForAnother, SignInAgain, SignInTooOld
 from locker.access.schema import Citizen
 
 FRESH_S = 300
@@ -18,6 +18,12 @@ def need_fresh_session(citizen: Citizen, *, return_to: str) -> None:
     """Raises SignInAgain, which leads to the provider and back to ``return_to``, a page of ours."""
     if not just_signed_in(citizen):
         raise SignInAgain(return_to)
+
+
+def need_own_token(caller: CitizenCaller) -> None:
+    """For what outlives the mandate of whoever acts for the citizen. Raises ActingForAnother."""
+    if caller.is_acting:
+        raise ActingForAnother
 
 
 def need_fresh_token(caller: CitizenCaller) -> None:

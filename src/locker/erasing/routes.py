@@ -7,7 +7,7 @@ from msgspec import Struct
 from kit.errors import Invalid
 from locker.access.bearer import CitizenCaller
 from locker.access.schema import Citizen
-from locker.access.step_up import just_signed_in, need_fresh_session, need_fresh_token
+from locker.access.step_up import just_signed_in, need_fresh_session, need_fresh_token, need_own_token
 from locker.erasing import store
 from locker.erasing.ask import ask, withdraw
 from locker.erasing.refusals import NothingToUndo
@@ -90,7 +90,8 @@ async def api_ask(
     request: AnyRequest, wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
 ) -> Response[ErasureMessage]:
     """Have the whole locker erased, after the waiting time; what the law holds, when the hold ends. The citizen must
-    have signed in within five minutes (RFC 9470). No body."""
+    have signed in within five minutes (RFC 9470); not somebody who acts for them. No body."""
+    need_own_token(caller)
     need_fresh_token(caller)
     if await request.body():
         raise Invalid("no body is needed")

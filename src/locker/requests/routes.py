@@ -13,6 +13,7 @@ from kit.i18n import Message
 from kit.throttle import Limit
 from locker.access.bearer import CitizenCaller, ClientCaller
 from locker.access.schema import Citizen
+from locker.access.step_up import need_own_token
 from locker.documents.schema import name_in
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest, checked_form, locale, page, prober, see_other
@@ -153,7 +154,8 @@ async def api_answer(
     wiring: NamedDependency[Wiring],
     caller: NamedDependency[CitizenCaller],
 ) -> Answered:
-    """Give what was asked for, or a part of it, or decline: once."""
+    """Give what was asked for, or a part of it, or decline: once. Not for somebody who acts for the citizen."""
+    need_own_token(caller)
     given = await decoded(request, RequestAnswer)
     sharer = Sharer(owner=caller.owner, kind="client", actor=caller.client_id)
     return await answer(wiring.shares, _links(wiring), token, given, sharer=sharer, locale=locale(request))

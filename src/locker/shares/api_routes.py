@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from locker.access.bearer import CitizenCaller
+from locker.access.step_up import need_own_token
 from locker.home.body import decoded
 from locker.home.frame import AnyRequest
 from locker.problem import problems
@@ -46,7 +47,11 @@ async def api_shares(
 async def api_create(
     request: AnyRequest, wiring: NamedDependency[Wiring], caller: NamedDependency[CitizenCaller]
 ) -> Response[CreatedMessage]:
-    """Share documents, or some fields of them, by a link. Its address is said once."""
+    """Share documents, or some fields of them, by a link. Its address is said once.
+
+    Not for somebody who acts for the citizen: the share would outlive the mandate.
+    """
+    need_own_token(caller)
     new = await decoded(request, NewShare)
     created = await create(wiring.shares, new, sharer=_sharer(caller))
     base = wiring.settings.locker_url
