@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import ClientException, InternalServerException
+from litestar.exceptions import ClientException
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.types import ASGIApp, Receive, Send
+
+from kit.errors import BodyCutShort
 
 
 class Asked(Protocol):
@@ -77,7 +79,7 @@ class _Request:
         while True:
             event = await self._receive()
             if event["type"] == "http.disconnect":
-                raise InternalServerException("client disconnected prematurely")
+                raise BodyCutShort
             part = event.get("body", b"")
             length += len(part)
             if length > self._body_max:

@@ -20,7 +20,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from kit import metrics, tracing
 from kit.client_certificate import HEADER as CLIENT_CERTIFICATE
-from kit.errors import Malformed, OAuthRefusal, Refusal, Unavailable
+from kit.errors import BodyCutShort, Malformed, OAuthRefusal, Refusal, Unavailable
 from kit.lanes import READER_S, SENDER_S, Budget, Lane, Routing
 
 access_log = logging.getLogger("khizana.access")
@@ -211,15 +211,22 @@ class Edge:
         lane = self._routing.lane(scope["method"], scope["path"])
         budget = Budget(lane.limit_s, sender_s=SENDER_S)
 
+        whole = begun = False
+
         async def received() -> Any:
+            nonlocal whole
             budget.pause()
             length = 0
             try:
                 message: Any = await receive()
                 length = len(message.get("body", b""))
-                return message
             finally:
                 budget.go_on(length)
+            if message["type"] == "http.disconnect" and not (whole or begun):
+                # Said here, because the framework takes it for a fault of ours.
+                raise BodyCutShort
+            whole = whole or not message.get("more_body")
+            return message
 
         reads = True
 
@@ -233,6 +240,8 @@ class Edge:
                 raise
 
         def sent(message: Message) -> Awaitable[None]:
+            nonlocal begun
+            begun = True
             if message["type"] != "http.response.start":
                 budget.end()
             # The server waits for who reads only where more is to come.

@@ -82,6 +82,12 @@ class MemberTwiceRefused(Malformed):
         super().__init__("a member stands there twice")
 
 
+class BodyCutShort(Malformed):
+    """Who sends it left, or stopped. Mostly nobody reads the answer any more."""
+
+    code, title = "body-cut-short", "The body ended before it was complete."
+
+
 class BodyTooLarge(Refusal):
     code, status, title = "body-too-large", 413, "This is larger than what is accepted here."
 

@@ -2,8 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from kit.errors import Refusal
-from locker.deposits.refusals import BodyCutShort
+from kit.errors import BodyCutShort, Refusal
 
 
 @asynccontextmanager

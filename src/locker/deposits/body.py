@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from locker.deposits.refusals import BodyCutShort, IdempotencyKeyMissing
+from kit.errors import BodyCutShort
+from locker.deposits.refusals import IdempotencyKeyMissing
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):

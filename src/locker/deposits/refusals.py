@@ -3,10 +3,6 @@ from typing import Any
 from kit.errors import BodyTooLarge, Conflict, Invalid, Malformed, Refusal, Unavailable
 
 
-class BodyCutShort(Malformed):
-    code, title = "body-cut-short", "The body ended before it was complete."
-
-
 class IdempotencyKeyMissing(Malformed):
     code, title = "idempotency-key-missing", "Send an Idempotency-Key, a new one for each deposit."
 
