@@ -20,6 +20,7 @@ class Authority:
         self.now = now
         self.away = False
         self.answered = 0
+        self.refused = 0
         self.address = ""
 
     def answer(self, asked: bytes) -> bytes:
@@ -43,6 +44,7 @@ async def listening(authority: Authority) -> AsyncIterator[Authority]:
         head = await reader.readuntil(b"\r\n\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         asked = await reader.readexactly(int(fields[b"content-length"]))
+        authority.refused += authority.away
         answer = b"" if authority.away else authority.answer(asked)
         status = b"503 Away" if authority.away else b"200 OK"
         writer.write(

@@ -184,6 +184,12 @@ class Node:
         )
 
 
+class LockerNode(Node):
+    """The locker alone: its provider is somewhere else."""
+
+    words = ("serve", "locker", "--workers", "1", "--port")
+
+
 class Worker(Node):
     """``khizana worker``: among others, it sequences the log."""
 
@@ -230,6 +236,8 @@ class Rig:
     pki: Pki
     key: SigningKey
     uid: str
+    wire: FaultProxy | None = None
+    """Before the provider, where the second server has none of its own."""
     first_pdf: bytes = b""
     """Of the deposit with which everything begins."""
     owner: str = ""
@@ -418,10 +426,19 @@ async def _registered(deployment: Deployment, pki: Pki, key: SigningKey) -> str:
 
 @asynccontextmanager
 async def running(
-    folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3 | Ceph, *, workers: int = 1, **settings: str
+    folder: Path,
+    postgres: EmbeddedPostgres,
+    s3: EmbeddedS3 | Ceph,
+    *,
+    workers: int = 1,
+    provider_apart: bool = False,
+    **settings: str,
 ) -> AsyncIterator[Rig]:
-    """``settings`` are variables of the environment beside the usual ones."""
-    home = Home(folder / "home", free_port())
+    """``settings`` are variables of the environment beside the usual ones. ``provider_apart``: the second server is a
+    locker alone; it and the workers reach the first one's provider over a wire that may be faulty."""
+    ports = [free_port(), free_port()]
+    wire = before_port(ports[0]) if provider_apart else None
+    home = Home(folder / "home", wire.port if wire else ports[0])
     base = {name: value for name, value in os.environ.items() if not name.startswith("KHIZANA_")}
     base |= {
         "PYTHONPATH": str(ROOT / "src"),
@@ -445,8 +462,11 @@ async def running(
             f"postgresql://{app}:{password}@127.0.0.1:{database.port}/{DATABASE}?sslmode=disable"
         )
     environ["KHIZANA_LOCKER_S3_ENDPOINT"] = f"http://127.0.0.1:{objects.port}"
-    ports = [home.port, free_port()]
-    nodes = [Node(environ, home.url, port, folder / f"node-{number}") for number, port in enumerate(ports)]
+    kinds = [Node, LockerNode if wire else Node]
+    nodes = [
+        kind(environ, home.url, port, folder / f"node-{number}")
+        for number, (kind, port) in enumerate(zip(kinds, ports, strict=True))
+    ]
     working = [
         Worker(environ, home.url, free_port(), folder / ("worker" if number == 0 else f"worker-{number}"))
         for number in range(workers)
@@ -478,6 +498,7 @@ async def running(
             pki=pki,
             key=key,
             uid=uid,
+            wire=wire,
         )
         try:
             for node in (*nodes, *working):
@@ -492,3 +513,5 @@ async def running(
             await signing.stop()
             database.close()
             objects.close()
+            if wire:
+                wire.close()

@@ -75,6 +75,10 @@ def _table(whole: list[Figures]) -> None:
         ("erased, held in part", f"{total('erased')}, {total('held')}"),
         ("by reference, by code, exports", ", ".join(str(total(n)) for n in ("references", "codes", "exports"))),
         ("waited for the scanner", total("waited")),
+        ("taken of what was allowed, disconnected", f"{total('authorized')}, {total('disconnected')}"),
+        ("past their retention: gone, held", f"{total('retired')}, {total('retained')}"),
+        ("seals, that got the rest later", f"{total('seals')}, {total('raised')}"),
+        ("versions that replace another", total("chained")),
         ("orphans swept, leaves verified", f"{total('orphans_swept')}, {total('leaves')}"),
         ("losses", total("losses")),
         (

@@ -15,7 +15,7 @@ from tests.product import ROOT
 
 UNDECIDED = {429, 502, 503, 507}
 """Nothing was promised: the same again, later."""
-IN_FLIGHT = {"idempotency-key-in-flight", "deposit-overtaken", "upload-overtaken"}
+IN_FLIGHT = {"idempotency-key-in-flight", "deposit-overtaken", "upload-overtaken", "seal-overtaken"}
 ANYWHERE = {503}
 GONE_S = 0.3
 OF_LINKS = {200, 303, 400, 401, 403, 404, 409, 410, 422, 429, 502, 503, 507}

@@ -103,7 +103,8 @@ async def _stands_still(place: Place, rng: Random, under: Under, *, of: str) -> 
 async def _wire(
     place: Place, rng: Random, under: Under, *, of: str, fault: Fault, each: int = 1, delay_s: float = 0.0
 ) -> AsyncIterator[None]:
-    proxy: FaultProxy = getattr(place.rig, of)
+    proxy: FaultProxy | None = getattr(place.rig, of)
+    assert proxy is not None
     await asyncio.to_thread(proxy.turn, fault, delay_s=delay_s, each=each + rng.randrange(each))
     try:
         yield
@@ -229,12 +230,17 @@ FAULTS: dict[str, Open] = {
     "objects spoilt on their way": partial(_wire, of="objects", fault="spoilt-sent", each=2),
     "objects without room": _objects_without_room,
     "objects killed": _objects_killed,
+    "provider refuses": partial(_wire, of="wire", fault="refused"),
+    "provider silent": partial(_wire, of="wire", fault="silent"),
+    "provider slow": partial(_wire, of="wire", fault="slow", delay_s=1.5),
+    "provider cut": partial(_wire, of="wire", fault="cut", each=4),
     "scanner away": partial(_outside, of="scanner", how="away"),
     "scanner silent": partial(_outside, of="scanner", how="silent"),
     "receivers refuse": partial(_outside, of="receivers", how="badly"),
     "issuer away": partial(_outside, of="issuer", how="away"),
     "issuer slow": partial(_outside, of="issuer", how="slow"),
     "issuer gives other bytes": partial(_outside, of="issuer", how="other bytes"),
+    "time stamps away": partial(_outside, of="stamping", how="away"),
 }
 
 

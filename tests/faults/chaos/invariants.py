@@ -12,6 +12,7 @@ from khizana.databases import connected, opened_vault
 from kit.audit import Audit
 from kit.db import Database
 from kit.throttle import Throttle
+from kit.tokens import digest
 from locker.erasing.erase import erase_due
 from locker.log import store as log_store
 from locker.log.checkpoint import LogKey
@@ -21,14 +22,18 @@ from locker.sweeping.reconcile import reconcile
 from locker.sweeping.sweep import sweep
 from locker.vault import Stored, Vault
 from tests.faults.chaos.calls import Calls
+from tests.faults.chaos.connections import Connections
+from tests.faults.chaos.keeping import Keeping
 from tests.faults.chaos.operations import verified
 from tests.faults.chaos.place import BANK, Place
+from tests.faults.chaos.sealing import Sealing
 from tests.locker_world import INTERIOR, JUSTICE
 
 SETTLED_MAX_S = 400
 """On a machine that is very busy. What is waited for is seen, not slept for."""
 HURRY_EACH = 20
 PUBLISHED_MAX = 20
+REREAD_MAX_S = 60
 SHOWN_AGAIN = 3
 
 
@@ -36,7 +41,11 @@ SHOWN_AGAIN = 3
 class Invariants:
     place: Place
     calls: Calls
+    connections: Connections
+    keeping: Keeping
+    sealing: Sealing
     log_key_turned: bool = False
+    _jwks: Any = None
     _read: dict[Any, int] = field(default_factory=dict)
     """Of each log, up to where it was read."""
 
@@ -44,15 +53,22 @@ class Invariants:
         settings = self.place.rig.deployment.locker_settings()
         async with connected(settings.database_url) as db, opened_vault(db, settings) as vault:
             await self._settled(db)
-            await self._erased(db, vault)
+            words = await self._erased(db, vault)
+            await self.keeping.check(db)
             await self._documents(db, vault)
+            await self._chains(db)
+            await self._taken(db)
             await self._shares(db)
             await self._uploads(db, vault)
             await self._sums(db)
+            await self.sealing.check(db)
             self._told()
+            self._jwks = None
             await self._receipts()
             await self._kept_elsewhere(db)
             await self._objects(db, vault)
+            # Also what the archive was about to put away is swept now.
+            await self._nowhere(words)
             await self._log(db, vault)
         self._said()
 
@@ -92,7 +108,7 @@ class Invariants:
         model, figures = self.place.model, self.place.figures
         rows = {row["document_id"]: row for row in await db.fetch(_DOCUMENTS)}
         figures.documents = len(rows)
-        there = {one: document for one, document in model.documents.items() if model.stays(document) or document.held}
+        there = {one: document for one, document in model.documents.items() if model.kept(document) or document.held}
         lost, unasked = there.keys() - rows.keys(), rows.keys() - there.keys()
         figures.losses += len(lost)
         self._must(not lost, f"I1: lost: {lost}")
@@ -114,7 +130,8 @@ class Invariants:
             data = None if row["data_sha256"] is None else row["data_sha256"].hex()
             self._must(data == document.data_sha256, f"I1: {document_id}: other data")
         for document_id, owner in model.seen.items():
-            if next(one for one in model.citizens if one.sub == owner).leaving:
+            known = model.documents.get(document_id)
+            if next(one for one in model.citizens if one.sub == owner).leaving or (known and known.gone_at):
                 continue
             row = rows.get(document_id)
             self._must(row is not None and row["owner"] == owner, f"{document_id} stood in the list of {owner}")
@@ -129,8 +146,52 @@ class Invariants:
                 WHERE action IN ('document.deposited', 'document.revoked') GROUP BY 1, 2 HAVING count(*) > 1"""
         )
         self._must(not twice, f"happened twice: {[dict(one) for one in twice]}")
-        deposited = await db.fetchval("SELECT count(*) FROM locker.audit WHERE action = 'document.deposited'")
-        self._must(deposited == len(rows), f"{deposited} lines of {len(rows)} deposits")
+        deposited, retired = [
+            await db.fetchval("SELECT count(*) FROM locker.audit WHERE action = $1", f"document.{what}")
+            for what in ("deposited", "retired")
+        ]
+        self._must(deposited - retired == len(rows), f"{deposited}-{retired} lines of {len(rows)} deposits")
+
+    async def _chains(self, db: Database) -> None:
+        """Versions stand one behind the other, each replaced once, by the one that says so."""
+        rows = {row["document_id"]: row for row in await db.fetch(_VERSIONS)}
+        model = self.place.model
+        later = [one for one in model.documents.values() if one.replaces and model.kept(one)]
+        self.place.figures.chained = len(later)
+        for document in later:
+            before, row = document.replaces, rows.get(document.document_id)
+            if row is None or before is None or before.gone_at is not None:
+                continue
+            name = f"{document.document_id}, which replaces {before.document_id}"
+            self._must(row["replaces"] == before.document_id, f"{name}: {row['replaces']}")
+            former = rows.get(before.document_id)
+            self._must(former is not None and former["replaced_by"] == document.document_id, f"{name}: {former}")
+            if former is not None:
+                self._must(row["version"] == former["version"] + 1, f"{name}: {row['version']}, {former['version']}")
+
+    async def _taken(self, db: Database) -> None:
+        """Of each detail one share at a time, with one line; each detail is counted once."""
+        for share in self.place.model.shares:
+            if share.connection is not None and not share.share_id:
+                sha256 = digest(share.path.rpartition("/")[2])
+                found = await db.fetchval("SELECT share_id FROM locker.share WHERE token_sha256 = $1", sha256)
+                share.share_id = found or ""
+        wrong = await db.fetch(
+            """SELECT s.share_id, count(a.*) FROM locker.share s
+                 LEFT JOIN locker.audit a ON a.owner = s.owner AND a.object_id = s.share_id
+                                         AND a.action = 'request.authorized'
+                WHERE s.grant_id IS NOT NULL GROUP BY s.share_id HAVING count(a.*) <> 1"""
+        )
+        self._must(not wrong, f"taken without a line, or with several: {[dict(one) for one in wrong]}")
+        [figure] = await db.fetch(
+            """SELECT coalesce(sum(asked), 0) AS asked, coalesce(sum(given), 0) AS given,
+                      coalesce(sum(refused), 0) + coalesce(sum(declined), 0) AS others
+                 FROM locker.request_figure WHERE client_id = $1""",
+            BANK,
+        )
+        given, unsure = len(self.connections.given), len(self.connections.unsure)
+        fits = figure["asked"] == figure["given"] and given <= figure["given"] <= given + unsure
+        self._must(fits and figure["others"] == 0, f"{dict(figure)} of {given} that were given, {unsure} unsure")
 
     async def _shares(self, db: Database) -> None:
         """I5, and that as many were opened as openings were answered."""
@@ -212,19 +273,33 @@ class Invariants:
                 self._must(known_one.administration == whom, f"{whom} was told of {object_id}, which is another's")
 
     async def _receipts(self) -> None:
-        """Whichever key signed it, and however often there was another one since."""
-        async with self.place.rig.nodes[0].http() as http:
-            jwks = (await http.get("/.well-known/jwks.json")).json()
-            if len(jwks["keys"]) == PUBLISHED_MAX:
-                jwks = (await http.get("/.well-known/historical-keys.json")).json()
-        for document in self.place.model.documents.values():
-            claims = verified(document.receipt, jwks, "khizana-receipt+jwt")
-            self._must(claims is not None, f"the receipt of {document.document_id} is signed by nobody who is known")
+        """Whichever key signed it, and however often there was another one since; exports too."""
+        model = self.place.model
+        signed = [(one.document_id, one.receipt, "khizana-receipt+jwt", {}) for one in model.documents.values()]
+        exports = [(f"export of {name}", jws, "khizana-export+jwt", said) for name, jws, said in model.exports]
+        model.exports.clear()
+        end = time.monotonic() + REREAD_MAX_S
+        for name, jws, typ, said in [*signed, *exports]:
+            while (claims := verified(jws, await self._keys(), typ)) is None and time.monotonic() < end:
+                # A key that was made at once is known to each process half a minute later.
+                self._jwks = None
+                await asyncio.sleep(1)
+            self._must(claims is not None, f"{name} is signed by nobody who is known")
+            self._must(claims is None or claims.items() >= said.items(), f"{name}: {claims}, not {said}")
+
+    async def _keys(self) -> Any:
+        if self._jwks is None:
+            async with self.place.rig.nodes[0].http() as http:
+                jwks = (await http.get("/.well-known/jwks.json")).json()
+                if len(jwks["keys"]) == PUBLISHED_MAX:
+                    jwks = (await http.get("/.well-known/historical-keys.json")).json()
+            self._jwks = jwks
+        return self._jwks
 
     async def _kept_elsewhere(self, db: Database) -> None:
         """Its issuer is there: what it keeps is shown again, by itself."""
         model = self.place.model
-        mine = [one for one in model.documents.values() if one.by_reference and model.stays(one)]
+        mine = [one for one in model.documents.values() if one.by_reference and model.kept(one)]
         for document in mine[-SHOWN_AGAIN:]:
             token = self.place.citizen_token(model.owner_of(document))
             path = f"/v1/documents/{document.document_id}/original"
@@ -239,8 +314,8 @@ class Invariants:
             good = answer is not None and answer.status_code == 200 and answer.content == document.pdf
             self._must(good, f"{path}: {answer}")
 
-    async def _erased(self, db: Database, vault: Vault) -> None:
-        """Of who left nothing can be read, in no table and in no log; what the law holds is there."""
+    async def _erased(self, db: Database, vault: Vault) -> list[str]:
+        """What of who left must stand in no table and in no log; what the law holds is there."""
         model = self.place.model
         left = [one for one in model.citizens if one.leaving]
         held = [one for one in model.documents.values() if one.held and model.owner_of(one).leaving]
@@ -269,18 +344,20 @@ class Invariants:
                 self._must(key is None or key["wrapped_key"] is None, f"{citizen.name}: the key stands")
                 words += [citizen.sub, citizen.name]
             if not mine:
-                words += [one.share_id for one in model.shares_of(citizen)]
+                words += [one.share_id for one in model.shares_of(citizen) if one.share_id]
                 words += [one.upload_id for one in model.uploads_of(citizen)]
             words += [one.document_id for one in model.of(citizen) if not one.held]
         self.place.figures.held = max(self.place.figures.held, len({one.owner for one in held}))
         self.place.figures.erased = len(left) - len({one.owner for one in held})
-        if words:
-            await self._nowhere(words)
+        return words
 
     async def _nowhere(self, words: list[str]) -> None:
         """A deposit's answer is its administration's for a day, a message for thirty; that one waited or was refused is
-        its line for good, and says of nobody (docs/erasure.md). A key leaves a tombstone."""
+        its line for good, and says of nobody (docs/erasure.md); so is one of how it was stored. A key leaves a
+        tombstone."""
         found: list[str] = []
+        if not words:
+            return
         pattern = "|".join(words)
         async with connected(self.place.rig.deployment.owner_dsn()) as owner_db:
             tables = await owner_db.fetch(
@@ -293,7 +370,7 @@ class Invariants:
                     f"""SELECT t::text AS row FROM locker.{table["relname"]} t
                          WHERE t::text ~ $1 AND to_jsonb(t) ->> 'result' IS DISTINCT FROM 'document-unknown'
                            AND NOT (to_jsonb(t) ->> 'owner' IS NULL
-                                    AND coalesce(to_jsonb(t) ->> 'action', '') LIKE 'deposit.%') LIMIT 3""",
+                                    AND coalesce(to_jsonb(t) ->> 'action', '') ~ '^(deposit|archive)[.]') LIMIT 3""",
                     pattern,
                 )
                 found += [f"{table['relname']}: {row['row'][:300]}" for row in rows]
@@ -376,11 +453,14 @@ def _stored(row: Any) -> Stored:
 
 
 _OF_OTHERS = [
-    # The tombstone; what an administration was answered, of a deposit alone and in a batch; which address is joined to
-    # which; how often somebody asked today; messages to an administration.
+    # The tombstone; what an administration was answered, of a deposit alone and in a batch, and of a change of state;
+    # what was revoked before it came; which address is joined to which; how often somebody asked today; messages to an
+    # administration.
     "citizen_key",
     "idempotency",
     "deposit_batch_item",
+    "deposit_reference",
+    "state_request",
     "document_group",
     "throttle",
     "webhook_message",
@@ -391,6 +471,8 @@ _DOCUMENTS = """
            coalesce(r.removed, false) AS let_go
       FROM locker.document d LEFT JOIN locker.signed_data s ON s.owner = d.owner AND s.document_id = d.document_id
       LEFT JOIN locker.reference r ON r.owner = d.owner AND r.document_id = d.document_id"""
+
+_VERSIONS = "SELECT document_id, replaces, replaced_by, version FROM locker.document"
 
 _SHARES = """
     SELECT s.owner, s.share_id, s.openings_max, s.openings_used,

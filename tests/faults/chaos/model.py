@@ -4,6 +4,9 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import UUID
+
+from kit.ids import new_id
 
 Standing = Literal["valid", "suspended", "revoked", "superseded"]
 
@@ -29,6 +32,7 @@ class Document(Changing):
     document_id: str = ""
     owner: str = ""
     administration: str = ""
+    type: str = ""
     pdf: bytes = b""
     sha256: str = ""
     data_sha256: str | None = None
@@ -46,7 +50,12 @@ class Document(Changing):
     """Of a deposit with several owners: all of them, this one too."""
     receipt: str = ""
     held: bool = False
-    """By the law: its owner's erasure leaves it."""
+    """By the law: neither its owner's erasure nor the end of its retention takes it."""
+    over: bool = False
+    """Past the retention of its type: it goes when somebody comes, unless it is held."""
+    gone_at: float | None = None
+    """When it was known that it went."""
+    replaces: "Document | None" = None
 
     @property
     def whole(self) -> list["Document"]:
@@ -74,6 +83,51 @@ class Together:
 
 
 @dataclass(eq=False)
+class Connection(Changing):
+    """A citizen's with the bank, by a sign-in there."""
+
+    owner: str = ""
+    citizen_id: UUID = field(default_factory=new_id)
+    consent_id: UUID = field(default_factory=new_id)
+    ended_at: float | None = None
+    """When it was answered that the citizen ended it."""
+    details: list["Detail"] = field(default_factory=list)
+
+    @property
+    def stands(self) -> bool:
+        return not self.busy and self.ended_at is None
+
+
+@dataclass(eq=False)
+class Detail(Changing):
+    """What was allowed there: once, or until a day."""
+
+    connection: Connection = field(default_factory=Connection)
+    family_id: UUID = field(default_factory=new_id)
+    """The one answer of the citizen."""
+    said: dict[str, Any] = field(default_factory=dict)
+    share: "Share | None" = None
+    """The last one that was made of it."""
+
+    @property
+    def once(self) -> bool:
+        return "once" in self.said
+
+
+@dataclass(eq=False)
+class Seal(Changing):
+    """That the locker made."""
+
+    key: str = ""
+    seal_id: str = ""
+    wanted: str = ""
+    files: dict[int, str] = field(default_factory=dict)
+    """Version → SHA-256, of those that were answered."""
+    phase: int = 0
+    """In which it was answered."""
+
+
+@dataclass(eq=False)
 class Share(Changing):
     share_id: str = ""
     owner: str = ""
@@ -89,6 +143,8 @@ class Share(Changing):
     view_only: bool = True
     code: str | None = None
     """12 digits, of a share face to face."""
+    connection: Connection | None = None
+    """While that stands, it opens; its documents are known once it was opened."""
     ended_at: float | None = None
     """When it was answered that it is over."""
     opened: list[dict[str, Any]] = field(default_factory=list)
@@ -99,6 +155,12 @@ class Share(Changing):
     def left(self) -> int:
         """Openings that there are for certain."""
         return self.openings_max - len(self.opened) - self.maybe
+
+    @property
+    def over_since(self) -> float | None:
+        """Of its own, or of the connection."""
+        ends = [one for one in (self.ended_at, self.connection and self.connection.ended_at) if one is not None]
+        return min(ends, default=None)
 
 
 @dataclass(eq=False)
@@ -133,6 +195,8 @@ class Citizen:
     """When it was answered that nothing of them is left, but what the law holds."""
     account_too: bool = False
     """Their account at the provider was erased as well."""
+    connections: list[Connection] = field(default_factory=list)
+    """With the bank, the last one last."""
 
 
 @dataclass
@@ -152,6 +216,10 @@ class Model:
     uploads: dict[str, Upload] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
     """document_id → in whose list it stood, before its deposit was answered here."""
+    seals: list[Seal] = field(default_factory=list)
+    exports: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """Whose, the signature, and what it must say, of those that were taken and not verified yet."""
+    phase: int = 0
 
     @property
     def living(self) -> list[Citizen]:
@@ -162,6 +230,10 @@ class Model:
 
     def stays(self, held: Document | Share | Upload) -> bool:
         return not self.owner_of(held).leaving
+
+    def kept(self, document: Document) -> bool:
+        """Its owner stays, and its type's retention has not taken it."""
+        return self.stays(document) and document.gone_at is None
 
     def of(self, citizen: Citizen) -> list[Document]:
         return [one for one in self.documents.values() if one.owner == citizen.sub]
@@ -203,6 +275,18 @@ class Figures:
     """Deposits that waited for the scanner."""
     codes: int = 0
     """Openings by 12 digits."""
+    authorized: int = 0
+    """Shares that were taken of what was allowed at sign-in."""
+    disconnected: int = 0
+    retired: int = 0
+    """Documents past the retention of their type."""
+    retained: int = 0
+    """Checks of documents that the law held beyond it."""
+    seals: int = 0
+    raised: int = 0
+    """Seals that got the rest later."""
+    chained: int = 0
+    """Versions that replace another."""
     orphans_swept: int = 0
     leaves: int = 0
     losses: int = 0

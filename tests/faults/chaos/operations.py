@@ -20,11 +20,13 @@ from locker.access.sessions import SESSION_COOKIE
 from tests.clamd import EICAR
 from tests.faults.chaos.calls import Calls, code_of, is_final
 from tests.faults.chaos.model import Citizen, Document, Progress, Share, Together, Upload
-from tests.faults.chaos.place import BANK, SCHOOL, Place
+from tests.faults.chaos.place import BANK, RETAINED, SCHOOL, Place
 from tests.locker_world import BIRTH, INTERIOR, JUSTICE, RECORD, client_of, plain_pdf, sealed
 from tests.unit.locker.deposits.signed_parts import seal_of
 from tests.unit.locker.signatures.data_signatures import cades
 
+PROVIDER = 0
+"""The server that has one."""
 TRIES = 3
 TYPES = {INTERIOR: BIRTH, JUSTICE: RECORD}
 FRACTION = 0.05
@@ -138,7 +140,7 @@ class Operations:
 
     def is_free(self, document: Document) -> bool:
         """Nobody changes it, and somebody is left whose it is: whoever is leaving may be gone or not."""
-        if any(one.busy for one in document.whole):
+        if any(one.busy or one.over for one in document.whole):
             return False
         owners = [self.model.owner_of(one) for one in document.whole]
         unsure = any(one.leaving and one.erased_at is None for one in owners)
@@ -151,12 +153,12 @@ class Operations:
         if administration != INTERIOR:
             token = self.place.client_token(client_of(administration), "documents:deposit")
             return await self.calls.send(who, node, method, path, token=token, **parts)
-        token = await self._bound_token(node)
+        token = await self._bound_token()
         if not token:
             return None
         return await self.calls.send(who, node, method, path, auth=Holder(self.place.rig.key, token), **parts)
 
-    async def _bound_token(self, node: int) -> str:
+    async def _bound_token(self) -> str:
         rig = self.place.rig
         if time.monotonic() > self._token[1]:
             client_id = client_of(INTERIOR)
@@ -169,7 +171,7 @@ class Operations:
                     rig.key, client_id=client_id, audience=rig.home.issuer, jti=secrets.token_hex(16)
                 ),
             }
-            answer = await self.calls.send(client_id, node, "POST", "/idp/token", auth=Holder(rig.key), data=said)
+            answer = await self.calls.send(client_id, PROVIDER, "POST", "/idp/token", auth=Holder(rig.key), data=said)
             if answer is None or answer.status_code != 200:
                 self.calls.must(answer is None or answer.status_code in (429, 503), f"no token: {answer}")
                 return ""
@@ -193,7 +195,8 @@ class Operations:
         pdf = await asyncio.to_thread(self.pdf, administration, key, 30 if rng.random() < 0.1 else 1)
         data = await asyncio.to_thread(self.data, administration, key) if signed else None
         ahead = None if kept or rng.random() < 0.3 else self.take_ahead(administration)
-        said = self.said(rng, administration, citizens, replaces, ahead)
+        type_ = self.type_of(rng, administration, replaces)
+        said = self.said(rng, type_, citizens, replaces, ahead)
         if kept:
             said |= {"url": self.place.issuer.keep(pdf), "sha256": hashlib.sha256(pdf).hexdigest()}
             at, parts = "/v1/deposits/references", {"json": said}
@@ -211,13 +214,16 @@ class Operations:
 
         def here(several: list[dict[str, Any]]) -> None:
             twins = [
-                self.deposited(one, administration, citizen, pdf, data)
+                self.deposited(one, administration, type_, citizen, pdf, data)
                 for citizen, one in zip(citizens, several, strict=True)
             ]
             for one in twins:
                 one.twins, one.by_reference = twins, kept
             self.place.figures.references += kept
             if replaces is not None:
+                former = {one.owner: one for one in replaces.whole}
+                for one in twins:
+                    one.replaces = former[one.owner]
                 replaces.stands("superseded")
                 self.client_is_told(seen, replaces.whole, "superseded")
             if ahead is not None:
@@ -328,12 +334,19 @@ class Operations:
         await self.settle(name, attempt, then)
 
     def deposited(
-        self, said: dict[str, Any], administration: str, citizen: Citizen, pdf: bytes, data: tuple[bytes, bytes] | None
+        self,
+        said: dict[str, Any],
+        administration: str,
+        type_: str,
+        citizen: Citizen,
+        pdf: bytes,
+        data: tuple[bytes, bytes] | None,
     ) -> Document:
         document = Document(
             document_id=said["document_id"],
             owner=citizen.sub,
             administration=administration,
+            type=type_,
             pdf=pdf,
             sha256=hashlib.sha256(pdf).hexdigest(),
             data_sha256=hashlib.sha256(data[0]).hexdigest() if data else None,
@@ -345,17 +358,22 @@ class Operations:
             self.calls.fail(f"{document.document_id} was answered for two keys")
         return self.model.documents.setdefault(document.document_id, document)
 
+    def type_of(self, rng: Random, administration: str, replaces: Document | None) -> str:
+        if replaces is not None:
+            return replaces.type
+        return RETAINED if administration == INTERIOR and rng.random() < 0.3 else TYPES[administration]
+
     def said(
         self,
         rng: Random,
-        administration: str,
+        type_: str,
         citizens: Sequence[Citizen],
         replaces: Document | None = None,
         ahead: str | None = None,
     ) -> dict[str, Any]:
         subjects = [{"uid": one.uid} for one in citizens]
         said: dict[str, Any] = {
-            "type": TYPES[administration],
+            "type": type_,
             **({"subject": subjects[0]} if len(subjects) == 1 else {"subjects": subjects}),
             "fields": {"family_name": citizens[0].name},
         }
@@ -377,7 +395,7 @@ class Operations:
     async def deposit_refused(self, rng: Random, administration: str) -> None:
         """Without a seal, or data that nobody signed: refused for what it is, whatever goes wrong; nothing stays."""
         citizen, key = rng.choice(self.model.living), self.name(rng, "refused")
-        said = self.said(rng, administration, [citizen])
+        said = self.said(rng, TYPES[administration], [citizen])
         if rng.random() < 0.5:
             files = self.files(said, await asyncio.to_thread(plain_pdf, key), None)
         else:
@@ -396,6 +414,7 @@ class Operations:
     async def batch(self, rng: Random, administration: str) -> None:
         key, many = self.name(rng, "batch"), rng.randrange(2, 5)
         citizens = [rng.choice(self.model.living) for _ in range(many)]
+        type_ = self.type_of(rng, administration, None)
         pdfs = await asyncio.to_thread(
             lambda: [self.pdf(administration, f"{key} {number}", 1) for number in range(many)]
         )
@@ -404,7 +423,7 @@ class Operations:
                 "item": f"{key}-{number}",
                 "file": f"{number}.pdf",
                 "sha256": hashlib.sha256(pdf).hexdigest(),
-                "type": TYPES[administration],
+                "type": type_,
                 "subject": {"uid": citizen.uid},
                 "fields": {"family_name": citizen.name},
             }
@@ -444,11 +463,11 @@ class Operations:
             results = [json.loads(line) for line in answer.text.splitlines()]
             for citizen, pdf, said in zip(citizens, pdfs, results, strict=True):
                 if said["state"] == "deposited":
-                    self.deposited(said, administration, citizen, pdf, None)
+                    self.deposited(said, administration, type_, citizen, pdf, None)
                 elif said["state"] == "quarantined":
 
                     def here(several: list[dict[str, Any]], citizen: Citizen = citizen, pdf: bytes = pdf) -> None:
-                        self.deposited(several[0], administration, citizen, pdf, None)
+                        self.deposited(several[0], administration, type_, citizen, pdf, None)
 
                     self.wait_for(key, administration, [said], [citizen], here)
                 else:
@@ -506,7 +525,8 @@ class Operations:
 
     async def citizen(self, rng: Random, citizen: Citizen) -> None:
         held = [one for one in self.model.of(citizen) if not one.busy]
-        live = [one for one in self.model.shares_of(citizen) if one.ended_at is None and not one.busy]
+        lasting = [one for one in held if not one.over]
+        live = [one for one in self.model.shares_of(citizen) if one.ended_at is None and not one.busy and one.share_id]
         uploads = [one for one in self.model.uploads_of(citizen) if not one.busy and one.state != "gone"]
         chosen = _weighted(
             rng,
@@ -529,12 +549,12 @@ class Operations:
                 await self.read(rng, citizen, rng.choice(held))
             case "others":
                 await self.read_others(rng, citizen)
-            case "share" if held:
-                await self.share(rng, citizen, held)
-            case "code" if held and not citizen.ending_all:
-                await self.share_by_code(rng, citizen, held)
-            case "copy" if any(one.by_reference for one in held):
-                await self.keep_copy(rng, citizen, rng.choice([one for one in held if one.by_reference]))
+            case "share" if lasting:
+                await self.share(rng, citizen, lasting)
+            case "code" if lasting and not citizen.ending_all:
+                await self.share_by_code(rng, citizen, lasting)
+            case "copy" if any(one.by_reference for one in lasting):
+                await self.keep_copy(rng, citizen, rng.choice([one for one in lasting if one.by_reference]))
             case "narrow" if live:
                 await self.narrow(rng, citizen, rng.choice(live))
             case "end" if live:
@@ -557,7 +577,8 @@ class Operations:
         return await self.calls.send(citizen.name, rng.randrange(2), "GET", path, token=token)
 
     async def list_documents(self, rng: Random, citizen: Citizen) -> None:
-        before = {one.document_id for one in self.model.of(citizen)}
+        before = {one.document_id for one in self.model.of(citizen) if not one.over or one.held}
+        gone = {one.document_id for one in self.model.of(citizen) if one.gone_at is not None}
         listed: set[str] = set()
         path = "/v1/documents?limit=100"
         while path:
@@ -571,13 +592,21 @@ class Operations:
             known = self.model.documents.get(document_id)
             self.calls.must(known is None or known.owner == citizen.sub, f"{document_id} stands in another's list")
             self.model.seen.setdefault(document_id, citizen.sub)
+        self.calls.must(not gone & listed, f"past its retention, and listed to {citizen.name}: {gone & listed}")
         if not citizen.leaving:
+            # A hold may have ended meanwhile.
+            before -= {one.document_id for one in self.model.of(citizen) if one.over and not one.held}
             self.calls.must(before <= listed, f"not listed to {citizen.name}: {before - listed}")
 
     async def read(self, rng: Random, citizen: Citizen, document: Document) -> None:
+        gone, held, changes = document.gone_at is not None, document.held, document.changes
         answer = await self.get(citizen, rng, f"/v1/documents/{document.document_id}/original")
         if answer is not None and answer.status_code == 200:
             self.calls.must(answer.content == document.pdf, f"{document.document_id}: other bytes")
+            self.calls.must(not gone, f"{document.document_id} is past its retention, and shown")
+        elif answer is not None and answer.status_code == 404 and not citizen.leaving:
+            surely = held and document.held and changes == document.changes
+            self.calls.must(document.over and not surely, f"{document.document_id}: 404, and it is held: {held}")
         elif answer is not None and self.calm and not citizen.leaving:
             self.calls.must(answer.status_code in (403, 503), f"{document.document_id}: {answer.status_code}")
         if answer is not None and answer.status_code == 502 and (not document.by_reference or document.copied):
@@ -821,18 +850,16 @@ class Operations:
         if answer.status_code == 200 and answer.json()["state"] == "ready":
             answer = await self.get(citizen, rng, "/v1/export/file")
             if answer is not None and answer.status_code == 200:
-                keys = await self.calls.send("bank", rng.randrange(2), "GET", "/.well-known/jwks.json")
-                jwks = keys.json() if keys is not None and keys.status_code == 200 else None
-                await asyncio.to_thread(self.look_into, citizen, answer.content, jwks)
+                await asyncio.to_thread(self.look_into, citizen, answer.content)
                 await self.calls.send(citizen.name, 0, "DELETE", "/v1/export", token=self.place.citizen_token(citizen))
         elif answer.status_code == 404 and citizen.exports < 4:
             citizen.exports += 1
-            mine = [one for one in self.model.of(citizen) if not one.by_reference]
+            mine = [one for one in self.model.of(citizen) if not one.by_reference and not one.over]
             citizen.asked_export = {one.document_id for one in mine}
             token = self.place.citizen_token(citizen)
             await self.calls.send(citizen.name, rng.randrange(2), "POST", "/v1/export", token=token)
 
-    def look_into(self, citizen: Citizen, content: bytes, jwks: Any) -> None:
+    def look_into(self, citizen: Citizen, content: bytes) -> None:
         """Everything is this citizen's own, all of it is there, and it is signed."""
         digests = {(one.owner, one.sha256) for one in self.model.documents.values()}
         digests |= {(one.owner, one.sha256) for one in self.model.uploads.values()}
@@ -850,15 +877,13 @@ class Operations:
             must(all(sums.get(name) == sha256 for name, sha256 in listed.items()), f"{export}: other bytes")
             harmful = {one.sha256 for one in self.model.uploads_of(citizen) if one.infected}
             must(not harmful & set(sums.values()), f"{export}: something harmful")
-            for document_id in citizen.asked_export:
+            # What is past its retention since may have gone before it was put in.
+            for document_id in {one for one in citizen.asked_export if not self.model.documents[one].over}:
                 known = self.model.documents[document_id].sha256
                 name = f"documents/{document_id}/original.pdf"
                 must(sums.get(name) == known, f"{export}: {name} is missing or another")
-            if jwks is not None:
-                jws = archive.read("manifest.jws").decode()
-                claims = verified(jws, jwks, "khizana-export+jwt")
-                same = claims is not None and claims["manifest_sha256"] == sums["manifest.json"]
-                must(same and claims is not None and claims["sub"] == citizen.sub, f"{export}: {claims}")
+            said = {"manifest_sha256": sums["manifest.json"], "sub": citizen.sub}
+            self.model.exports.append((citizen.name, archive.read("manifest.jws").decode(), said))
         self.place.figures.exports += 1
 
     # Whoever was given a link
@@ -875,6 +900,8 @@ class Operations:
                 await self.look_again(rng, rng.choice(self.model.shares))
             case _:
                 shares = [one for one in self.model.shares if one.ended_at is None and one.left > 0]
+                if rng.random() < 0.8:
+                    shares = [one for one in shares if one.over_since is None]
                 if shares:
                     await self.open(rng, rng.choice(shares[-8:]))
                 elif self.model.documents:
@@ -882,6 +909,9 @@ class Operations:
 
     async def open(self, rng: Random, share: Share, *, by_code: bool = False) -> None:
         began, changes, steady = time.monotonic(), share.changes, not share.busy and share.left > 0
+        connection = share.connection
+        between = connection.changes if connection else 0
+        steady = steady and (connection is None or connection.stands)
         owner = self.model.owner_of(share)
         steady = steady and time.time() < share.until - 30 and not owner.ending_all
         right = by_code or rng.random() < 0.9
@@ -907,13 +937,16 @@ class Operations:
         if answer.status_code != 200:
             steady = steady and not wrong and changes == share.changes and share.ended_at is None
             steady = steady and answer.status_code != 429 and not owner.leaving
+            steady = steady and not any(one.over for one in share.documents)
+            steady = steady and (connection is None or connection.changes == between)
             self.calls.must(not steady, f"{share.path}: a living share answered {answer.status_code} {answer.text}")
             return
         said = answer.json()
         share.opened.append(said)
         self.place.figures.codes += by_code
         self.calls.must(not wrong, f"{share.path}: opened by somebody else, or without its PIN")
-        self.calls.must(share.ended_at is None or share.ended_at > began, f"{share.path}: opened after its end")
+        over = share.over_since
+        self.calls.must(over is None or over > began, f"{share.path}: opened after its end")
         self.calls.must(asked_at < share.until + 1, f"{share.path}: opened after its time")
         self.calls.must(len(share.opened) <= share.openings_max or share.busy, f"{share.path}: opened too often")
         self.shows_what_it_may(share, said, began)
@@ -930,7 +963,8 @@ class Operations:
         answer = await self.calls.send("bank", rng.randrange(2), "GET", path + chosen, token=opened["viewing_token"])
         if answer is None or answer.status_code != 200:
             return
-        self.calls.must(share.ended_at is None or share.ended_at > began, f"{path}{chosen}: shown after its end")
+        over = share.over_since
+        self.calls.must(over is None or over > began, f"{path}{chosen}: shown after its end")
         if not chosen:
             self.shows_what_it_may(share, answer.json(), began)
         elif chosen != "/receipt":
@@ -944,14 +978,30 @@ class Operations:
             issued = shown["answer"]["document"]
             document_id = issued["uri"].rpartition("-")[2]
             document = known.get(document_id)
-            if document is None:
+            if document is None and share.connection is not None:
+                # Which one it is was the locker's choice: of the citizen, valid, and of the type that was allowed.
+                document = self.found(share, document_id)
+            elif document is None:
                 self.calls.fail(f"{share.path} shows {document_id}, which is not in it")
                 continue
-            if shown["pictures"] or shown["original"] or shown["credential"]:
+            if document is not None and (shown["pictures"] or shown["original"] or shown["credential"]):
                 self.may_be_shown(document, began, share.path)
+
+    def found(self, share: Share, document_id: str) -> Document | None:
+        """None where the answer to its deposit is not here yet."""
+        document = self.model.documents.get(document_id)
+        if document is None:
+            self.model.seen.setdefault(document_id, share.owner)
+            return None
+        right = document.owner == share.owner and document.type == BIRTH
+        self.calls.must(right, f"{share.path} shows {document}, which was never allowed")
+        share.documents.append(document)
+        return document
 
     def may_be_shown(self, document: Document, began: float, what: str) -> None:
         """Not what was revoked or suspended before that was asked, and is so still."""
+        gone = document.gone_at is not None and document.gone_at < began
+        self.calls.must(not gone, f"{what}: {document.document_id} is shown after its retention")
         standing = document.standing
         stopped = standing in ("revoked", "suspended") and document.since < began and not document.busy
         self.calls.must(not stopped, f"{what}: {document.document_id} is shown after it was {standing}")
@@ -978,7 +1028,7 @@ class Operations:
         sound = said["signature"]["indication"] == "TOTAL-PASSED"
         self.calls.must(sound, f"{document.document_id}: {said['signature']}")
         leaving = [one for one in map(self.model.owner_of, document.whole) if one.leaving]
-        if leaving:
+        if leaving or any(one.over for one in document.whole):
             return
         if free and changes == document.changes:
             self.calls.must(said["standing"] == before, f"{document.document_id}: {said['standing']}, it is {before}")

@@ -16,6 +16,7 @@ from examples.verify_webhook import verify
 from tests.clamd import EICAR
 from tests.faults.chaos.model import Figures
 from tests.sites import Request, Site
+from tests.time_stamp_authority import Authority
 
 Receiving = Literal["well", "badly"]
 Scanning = Literal["well", "away", "silent"]
@@ -114,6 +115,25 @@ class Issuer:
 
         self.site.answers[path] = give
         return self.site.url(path)
+
+
+@dataclass
+class Stamping:
+    """The authority for time stamps, of seals and of copies in the archive."""
+
+    authority: Authority
+
+    @property
+    def how(self) -> Keeping:
+        return "away" if self.authority.away else "well"
+
+    @how.setter
+    def how(self, how: Keeping) -> None:
+        self.authority.away = how != "well"
+
+    @property
+    def struck(self) -> int:
+        return self.authority.refused
 
 
 @dataclass

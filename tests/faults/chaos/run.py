@@ -14,14 +14,17 @@ from typing import Any
 from khizana.embedded.postgres import EmbeddedPostgres
 from khizana.embedded.s3 import EmbeddedS3
 from tests.faults.chaos.calls import Calls
+from tests.faults.chaos.connections import Connections
 from tests.faults.chaos.faults import FAULTS, can_be_together
 from tests.faults.chaos.invariants import Invariants
+from tests.faults.chaos.keeping import Keeping
 from tests.faults.chaos.leaving import Leaving
 from tests.faults.chaos.model import Document, Figures
 from tests.faults.chaos.operations import FRACTION, Operations
 from tests.faults.chaos.operators import Operators
 from tests.faults.chaos.place import Place, opened
-from tests.locker_world import INTERIOR, JUSTICE
+from tests.faults.chaos.sealing import Sealing
+from tests.locker_world import BIRTH, INTERIOR, JUSTICE
 
 STUCK_S = 600
 """Nothing of ours takes so long, however busy the machine is."""
@@ -85,7 +88,10 @@ class Chaos:
         self.operations = Operations(place, calls, seed)
         self.operators = Operators(place, calls)
         self.leaving = Leaving(place, calls, self.operations, self.operators)
-        self.invariants = Invariants(place, calls)
+        self.connections = Connections(place, calls, self.operations)
+        self.keeping = Keeping(place, calls, self.operations, self.operators)
+        self.sealing = Sealing(place, calls, self.operations)
+        self.invariants = Invariants(place, calls, self.connections, self.keeping, self.sealing)
         self._take_first()
 
     def _take_first(self) -> None:
@@ -96,6 +102,7 @@ class Chaos:
             document_id=said["document_id"],
             owner=place.rig.owner,
             administration=INTERIOR,
+            type=BIRTH,
             pdf=place.rig.first_pdf,
             sha256=said["sha256"],
             receipt=said["receipt"],
@@ -124,10 +131,13 @@ class Chaos:
     async def phase(self, number: int, faults: list[str]) -> None:
         rng = Random(f"{self.seed} {number}")
         operations, model = self.operations, self.place.model
+        model.phase = number
         if not any(one.passing for one in model.living):
             await self.place.somebody_comes()
         if number % EPOCH_EVERY == 0:
             await self.place.month_ends()
+        await self.connections.begin()
+        await self.keeping.begin(rng)
         self.place.receivers.rng = Random(f"{self.seed} {number} receivers")
         async with asyncio.timeout(STUCK_S), self._busy(number):
             await operations.progress.more(6)
@@ -165,6 +175,9 @@ class Chaos:
             "bank": operations.relying_party,
             "school": operations.relying_party,
             "operator": self.operators.act,
+            "signed in": self.connections.act,
+            "archivist": self.keeping.act,
+            "sealed": self.sealing.act,
         }
         for citizen in model.living:
             doing[citizen.name] = lambda rng, citizen=citizen: operations.citizen(rng, citizen)  # type: ignore[misc]

@@ -126,7 +126,7 @@ class Sealing:
 async def open_sealing(dsns: Any, s3: Any, folder: Path, **changes: Any) -> AsyncIterator[Sealing]:
     """The administration's key is the file that the test PKI made its certificate for."""
     pki = new_pki(folder / "pki")
-    authority = LyingAuthority(_holder(pki))
+    authority = LyingAuthority(stamps_of(pki))
     async with listening(authority):
         keys = folder / "keys" / "seals"
         keys.mkdir(parents=True)
@@ -149,7 +149,7 @@ async def enable_for(world: World, administration: str) -> None:
     )
 
 
-def _holder(pki: Any) -> Holder:
+def stamps_of(pki: Any) -> Holder:
     """A time-stamp authority of the locker's PKI; the software behind the socket knows RSA alone."""
     issuing = Holder(pki.issuing.key, pki.issuing.certificate)
     key = rsa.generate_private_key(65537, 2048)
