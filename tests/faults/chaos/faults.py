@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from random import Random
 
 import asyncpg
@@ -190,6 +191,42 @@ async def _sessions_ended(place: Place, rng: Random, under: Under) -> AsyncItera
 
 
 @asynccontextmanager
+async def _backend_killed(place: Place, rng: Random, under: Under) -> AsyncIterator[None]:
+    """As the kernel does where memory is short: PostgreSQL ends everybody's session and recovers."""
+    connection = await asyncpg.connect(place.stores["postgres"].address.dsn("postgres"))
+    try:
+        rows = await connection.fetch(_BACKENDS)
+    finally:
+        await connection.close()
+    if rows:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rng.choice(rows)["pid"], signal.SIGKILL)
+        place.figures.kills += 1
+    yield
+
+
+@asynccontextmanager
+async def _database_without_room(place: Place, rng: Random, under: Under) -> AsyncIterator[None]:
+    """None of its files may grow beyond a few bytes: it cannot write its log, and ends."""
+    postgres: EmbeddedPostgres = place.stores["postgres"]
+    pid = postgres.process.pid
+    for one in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(one, resource.RLIMIT_FSIZE, (FEW_BYTES, resource.RLIM_INFINITY))
+    place.figures.kills += 1
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await asyncio.to_thread(postgres.stop)
+        place.stores["postgres"] = await asyncio.to_thread(EmbeddedPostgres.start, place.rig.home.folder)
+
+
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename IN ('idp', 'locker') ORDER BY pid"
+
+
+@asynccontextmanager
 async def _outside(place: Place, rng: Random, under: Under, *, of: str, how: str) -> AsyncIterator[None]:
     other = getattr(place, of)
     other.how, before = how, other.struck
@@ -221,6 +258,8 @@ FAULTS: dict[str, Open] = {
     "database stopped": _database_stopped,
     "database read-only": _database_read_only,
     "database sessions ended": _sessions_ended,
+    "database backend killed": _backend_killed,
+    "database without room": _database_without_room,
     "objects refuse": partial(_wire, of="objects", fault="refused"),
     "objects silent": partial(_wire, of="objects", fault="silent"),
     "objects slow": partial(_wire, of="objects", fault="slow", delay_s=1.5),
