@@ -102,3 +102,17 @@ def _named(handler: ast.AsyncFunctionDef) -> set[int]:
         for constant in ast.walk(keyword.value)
         if isinstance(constant, ast.Constant) and isinstance(constant.value, int) and constant.value < 300
     }
+
+
+@pytest.mark.parametrize("operation", ["Deposit", "DepositReference", "Upload", "Seal"])
+def test_what_puts_an_object_away_says_that_it_may_come_back_as_another(
+    described: dict[str, str], operation: str
+) -> None:
+    """It is read back before anything is promised: 502, and the same request may be sent again."""
+    [said] = [
+        said
+        for methods in json.loads(described["locker"])["paths"].values()
+        for said in methods.values()
+        if said["operationId"] == operation
+    ]
+    assert "502" in said["responses"]

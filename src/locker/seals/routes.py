@@ -28,7 +28,7 @@ _TAGS = ["administrations"]
     status_code=201,
     responses={
         201: ResponseSpec(Sealed, description="Sealed, or sealed before under this key."),
-        **problems(400, 401, 403, 408, 409, 413, 422, 429, 503, 507),
+        **problems(400, 401, 403, 408, 409, 413, 422, 429, 502, 503, 507),
     },
     opt=_OPT,
     tags=_TAGS,
