@@ -231,6 +231,7 @@ def test_the_locker_asks_the_provider_for_names_and_nothing_else(product: Produc
     assert 'href="/account"' in wallet
     account = browser.follow(browser.get("/account"))
     assert (account.status_code, account.request.url.path) == (200, "/idp/account")
+    assert "How you sign in" in account.text
     page = browser.get("/idp/account/services?lang=en").text
     of_the_locker = page[page.index("<bdi>Khizana</bdi>") :]
     allowed = of_the_locker[of_the_locker.index("<ul>") : of_the_locker.index("</ul>")]

@@ -1,3 +1,4 @@
+import httpx
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -95,10 +96,13 @@ async def sign_out(
 
 
 @get(ACCOUNT, operation_id="ShowAccount")
-async def account(wiring: NamedDependency[Wiring]) -> Response[bytes]:
-    """On to the provider, where what one signs in with is looked after, and frozen."""
+async def account(request: AnyRequest, wiring: NamedDependency[Wiring]) -> Response[bytes]:
+    """On to the provider, where what one signs in with is looked after, and frozen; in the language of this page."""
     metadata = await wiring.provider.metadata()
-    return see_other(metadata.account_management_uri or metadata.issuer)
+    if metadata.account_management_uri is None:
+        return see_other(metadata.issuer)
+    address = httpx.URL(metadata.account_management_uri)
+    return see_other(str(address.copy_merge_params({"lang": locale(request).value})))
 
 
 ROUTES = [sign_in, signed_in, sign_out, account]
