@@ -30,15 +30,7 @@ async def check(rig: Rig) -> None:
     # I1: every answered 201 is readable and equal.
     for document_id, answer in answered.items():
         row = rows[document_id]
-        stored = Stored(
-            object_key=row["object_key"],
-            wrapped_key=row["wrapped_key"],
-            epoch=row["epoch"],
-            plaintext_sha256=row["sha256"],
-            ciphertext_sha256=row["ciphertext_sha256"],
-            length=row["length"],
-            format=row["format"],
-        )
+        stored = Stored.of(row)
         content = await rig.vault.read_all(
             stored, owner=row["owner"], document_id=document_id, version=row["version"], length_max=10_000_000
         )

@@ -152,15 +152,7 @@ async def reconciling(db: Database, vault: Vault, **asked: Any) -> Reconciled:
 async def reads(db: Database, vault: Vault, digests: dict[str, bytes]) -> None:
     """Each of these can be opened, and is what was deposited."""
     for row in await db.fetch("SELECT * FROM locker.document WHERE document_id = ANY($1::text[])", list(digests)):
-        stored = Stored(
-            object_key=row["object_key"],
-            wrapped_key=row["wrapped_key"],
-            epoch=row["epoch"],
-            plaintext_sha256=row["sha256"],
-            ciphertext_sha256=row["ciphertext_sha256"],
-            length=row["length"],
-            format=row["format"],
-        )
+        stored = Stored.of(row)
         content = await vault.read_all(
             stored, owner=row["owner"], document_id=row["document_id"], version=row["version"], length_max=1_000
         )

@@ -326,15 +326,7 @@ async def take_quarantined(tx: Tx, *, attempt: UUID, lease_s: int) -> Quarantine
 
 
 def _sealed(row: Row) -> NewDocument:
-    stored = Stored(
-        object_key=row["object_key"],
-        wrapped_key=row["wrapped_key"],
-        epoch=row["epoch"],
-        plaintext_sha256=row["sha256"],
-        ciphertext_sha256=row["ciphertext_sha256"],
-        length=row["length"],
-        format=row["format"],
-    )
+    stored = Stored.of(row)
     bare = msgspec.convert(row["document"], NewDocument)
     return msgspec.structs.replace(bare, stored=stored, fields_sealed=row["fields_sealed"])
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from kit.db import Row, Tx
+from kit.db import Tx
 from locker.exporting.schema import Checkpoint, Export, Part, Ready, Taken, part_name, whole_name
 from locker.vault import Stored
 
@@ -51,7 +51,7 @@ async def ready(tx: Tx, *, owner: str) -> Ready | None:
     export_id, length = row["export_id"], row["length"]
     if row["parts"] is None:
         whole = Part(
-            number=0, name=whole_name(export_id), stored=_stored(row), zip_length=length, checkpoint=Checkpoint()
+            number=0, name=whole_name(export_id), stored=Stored.of(row), zip_length=length, checkpoint=Checkpoint()
         )
         found = [whole]
     else:
@@ -73,7 +73,7 @@ async def parts(tx: Tx, *, owner: str, export_id: str, many: int | None = None) 
             number=row["number"],
             # By their place and not by what the row says, so that a row that is away or elsewhere opens nothing.
             name=part_name(export_id, place, last=place + 1 == many),
-            stored=_stored(row),
+            stored=Stored.of(row),
             zip_length=row["zip_length"],
             checkpoint=msgspec.json.decode(row["checkpoint"], type=Checkpoint),
         )
@@ -297,15 +297,3 @@ async def promised_between(tx: Tx, *, after: str, until: str) -> dict[str, str]:
         until,
     )
     return {row["object_key"]: row["export_id"] for row in rows}
-
-
-def _stored(row: Row) -> Stored:
-    return Stored(
-        object_key=row["object_key"],
-        wrapped_key=row["wrapped_key"],
-        epoch=row["epoch"],
-        plaintext_sha256=row["sha256"],
-        ciphertext_sha256=row["ciphertext_sha256"],
-        length=row["length"],
-        format=row["format"],
-    )

@@ -207,15 +207,7 @@ async def version(tx: Tx, *, administration: str, seal_id: str, version: int) ->
         level=row["level"],
         indication=row["indication"],
         sub_indication=row["sub_indication"],
-        stored=Stored(
-            object_key=row["object_key"],
-            wrapped_key=row["wrapped_key"],
-            epoch=row["epoch"],
-            plaintext_sha256=row["sha256"],
-            ciphertext_sha256=row["ciphertext_sha256"],
-            length=row["length"],
-            format=row["format"],
-        ),
+        stored=Stored.of(row),
     )
 
 

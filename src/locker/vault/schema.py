@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from kit.db import Row
+
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known about one sealed object. The caller keeps it in the document's row.
@@ -23,6 +25,19 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """Plaintext bytes."""
     format: str
     """``streaming.FORMAT``."""
+
+    @classmethod
+    def of(cls, row: Row) -> "Stored":
+        """Of a row with columns of these names, the plaintext's digest in ``sha256``."""
+        return cls(
+            object_key=row["object_key"],
+            wrapped_key=row["wrapped_key"],
+            epoch=row["epoch"],
+            plaintext_sha256=row["sha256"],
+            ciphertext_sha256=row["ciphertext_sha256"],
+            length=row["length"],
+            format=row["format"],
+        )
 
 
 class CitizenKeyRow(msgspec.Struct, frozen=True, kw_only=True):

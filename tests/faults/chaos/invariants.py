@@ -124,7 +124,11 @@ class Invariants:
             # What was let go comes back from its issuer.
             if not row["let_go"]:
                 content = await vault.read_all(
-                    _stored(row), owner=row["owner"], document_id=document_id, version=row["version"], length_max=10**7
+                    Stored.of(row),
+                    owner=row["owner"],
+                    document_id=document_id,
+                    version=row["version"],
+                    length_max=10**7,
                 )
                 self._must(content == document.pdf, f"I1: {document_id}: other bytes")
             data = None if row["data_sha256"] is None else row["data_sha256"].hex()
@@ -244,7 +248,7 @@ class Invariants:
                 self._must(row["wrapped_key"] is None, f"upload {upload_id} is gone and its key is there")
                 continue
             content = await vault.read_all(
-                _stored(row), owner=row["owner"], document_id=upload_id, version=1, length_max=10**7
+                Stored.of(row), owner=row["owner"], document_id=upload_id, version=1, length_max=10**7
             )
             self._must(hashlib.sha256(content).hexdigest() == upload.sha256, f"upload {upload_id}: other bytes")
 
@@ -438,18 +442,6 @@ def _fault(line: str) -> str | None:
     if said["event"] == "locker.log" and said["message"].startswith("damaged: "):
         return None
     return f"{said.get('message', '')}\n{said.get('exception', '')}"
-
-
-def _stored(row: Any) -> Stored:
-    return Stored(
-        object_key=row["object_key"],
-        wrapped_key=row["wrapped_key"],
-        epoch=row["epoch"],
-        plaintext_sha256=row["sha256"],
-        ciphertext_sha256=row["ciphertext_sha256"],
-        length=row["length"],
-        format=row["format"],
-    )
 
 
 _OF_OTHERS = [

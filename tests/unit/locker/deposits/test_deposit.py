@@ -39,15 +39,7 @@ async def world(dsns: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) ->
 async def read_back(world: World, document_id: str) -> tuple[bytes, bytes]:
     """The document and its fields, by the vault."""
     [row] = await world.rows("SELECT * FROM locker.document WHERE document_id = $1", document_id)
-    stored = Stored(
-        object_key=row["object_key"],
-        wrapped_key=row["wrapped_key"],
-        epoch=row["epoch"],
-        plaintext_sha256=row["sha256"],
-        ciphertext_sha256=row["ciphertext_sha256"],
-        length=row["length"],
-        format=row["format"],
-    )
+    stored = Stored.of(row)
     place = {"owner": row["owner"], "document_id": document_id, "version": row["version"]}
     pdf = await world.wiring.vault.read_all(stored, **place, length_max=10**7)
     return pdf, await world.wiring.vault.open_part(stored, **place, part="fields", sealed=row["fields_sealed"])
